@@ -1,0 +1,31 @@
+# Every dependency is a Debian 12 package; see scripts/install_packages.
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Protobuf REQUIRED)
+find_package(absl REQUIRED)
+find_package(dnnl REQUIRED)
+pkg_check_modules(CLP REQUIRED IMPORTED_TARGET clp)
+
+# OpenBLAS in its OpenMP build, so that oneDNN and BLAS share one thread pool.
+find_library(OPENBLAS_LIBRARY NAMES openblas
+  PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp NO_DEFAULT_PATH REQUIRED)
+find_path(OPENBLAS_INCLUDE NAMES cblas.h PATHS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp
+  NO_DEFAULT_PATH REQUIRED)
+add_library(espalier_blas INTERFACE)
+target_link_libraries(espalier_blas INTERFACE ${OPENBLAS_LIBRARY})
+target_include_directories(espalier_blas SYSTEM INTERFACE ${OPENBLAS_INCLUDE})
+
+if(ESPALIER_SERVICE)
+  find_package(gRPC REQUIRED)
+  find_package(CLI11 REQUIRED)
+  find_package(nlohmann_json REQUIRED)
+  find_package(OpenSSL REQUIRED)
+endif()
+if(ESPALIER_TESTS)
+  find_package(GTest REQUIRED)
+endif()

@@ -1,0 +1,127 @@
+// Espalier's library face: load a model, read a query, bound, verify. The only public header of the engine.
+//
+//   auto model = espalier::Model::Load(onnx_bytes);
+//   auto property = espalier::ReadQuery(*model, vnnlib_text);
+//   espalier::api::Options options;  options.timeout_s = 60;
+//   espalier::StopSource stop(absl::Now() + absl::Seconds(60));
+//   auto verdict = espalier::Verify(*model, *property, options, /*sink=*/nullptr, stop.token());
+//   if (verdict.ok() && verdict->answer() == espalier::api::Answer::kVerified) ...
+//
+// Models are immutable and may be shared between threads; one call of Verify uses options.threads threads.
+// Vectors are flat in ONNX (row-major) order everywhere in this header.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "verifier/api/events.h"
+#include "verifier/api/options.h"
+#include "verifier/api/property.h"
+#include "verifier/api/verdict.h"
+#include "verifier/base/stop_token.h"
+
+namespace espalier {
+
+// "0.1.0"; the version of the engine that stands in every result.
+std::string_view Version();
+
+struct TensorInfo {
+  std::string name;
+  std::string element_type;
+  std::vector<int64_t> shape;
+};
+
+struct LayerInfo {
+  std::string name;
+  int64_t neurons = 0;
+  int64_t hinges = 0;   // left != right: relaxed and split when unstable
+  int64_t grafted = 0;  // lines in place of a hinge
+};
+
+struct UnsupportedInfo {
+  std::string node, op, reason;
+};
+
+struct ModelDescription {
+  std::string name;
+  int opset = 0;
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<std::pair<std::string, int64_t>> operators;  // op -> count, sorted by name
+  int64_t parameters = 0;
+  std::vector<LayerInfo> layers;
+  std::vector<UnsupportedInfo> unsupported;  // empty: the model can be verified
+};
+
+class Model {
+ public:
+  // INVALID_ARGUMENT for bytes that are no valid model. A model with unsupported nodes loads: Describe lists them, and
+  // everything else answers UNIMPLEMENTED with the same list.
+  static absl::StatusOr<Model> Load(std::string_view onnx_bytes);
+
+  const ModelDescription& Describe() const;
+  int64_t input_size() const;
+  int64_t output_size() const;
+
+  // The imported graph's own outputs. `float64`: all arithmetic in double, else each node's own element type.
+  absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const double> input, bool float64) const;
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+// VNN-LIB text -> property. INVALID_ARGUMENT with "line L, column C: ...".
+absl::StatusOr<api::Property> ReadQuery(const Model& model, std::string_view vnnlib_text);
+
+enum class BoundMethod { kInterval, kCrown, kAlphaCrown };
+
+struct BoundsRequest {
+  BoundMethod method = BoundMethod::kAlphaCrown;
+  bool intersect_interval = true;  // false: plain CROWN of every neuron, no intersection with interval bounds
+  bool optimise_intermediate = true;  // alpha-CROWN: false keeps intermediate bounds at CROWN
+  bool layers = false;             // also return every activation layer's pre-activation bounds
+  int64_t iterations = 20;         // alpha-CROWN: optimisation steps (output rows, and intermediate rows if optimised)
+  int64_t threads = 0;
+};
+
+struct LayerBounds {
+  std::string name;
+  std::vector<double> lower, upper;  // certified; ONNX order is not restored: the network's own neuron order
+  std::vector<int64_t> onnx_index;   // neuron i is element onnx_index[i] of the ONNX tensor, -1 if it has none
+};
+
+struct BoundsReport {
+  std::vector<double> output_lower, output_upper;
+  // Per disjunct and row of the property: lower bound of (row's left side) without rhs, in property order.
+  std::vector<std::vector<double>> row_lower;
+  std::vector<LayerBounds> layers;
+  double seconds = 0;
+};
+
+// Bounds over boxes[box_index] of the property.
+absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Property& property, int box_index,
+                                           const BoundsRequest& request, StopToken stop);
+
+// Decides the property. `sink` may be null. Errors are INVALID_ARGUMENT (options, sizes), UNIMPLEMENTED (model),
+// RESOURCE_EXHAUSTED (does not fit in memory at batch 1), INTERNAL (a self-check failed). Time-outs, cancellation
+// and budgets are verdicts (kUnknown with the limit).
+absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property, const api::Options& options,
+                                    api::EventSink* sink, StopToken stop);
+
+// What this build can do.
+struct Capabilities {
+  std::string version;
+  std::vector<std::string> devices;    // "cpu", later "cuda:0", ...
+  std::vector<std::string> operators;  // ONNX operators that can be verified
+  int min_opset = 7, max_opset = 21;
+  std::string processor;               // model name and instruction set in use
+};
+Capabilities GetCapabilities();
+
+}  // namespace espalier
