@@ -17,11 +17,14 @@ namespace espalier::ops {
 // What an operator's functions may read: attributes with defaults, opset, inputs. Independent of protobuf.
 class OpContext {
  public:
-  OpContext(const ir::Graph& graph, const ir::GraphNode& node) : graph_(graph), node_(node) {}
+  // `widened`: the evaluation carries every float32 value as float64 (Precision::kFloat64).
+  OpContext(const ir::Graph& graph, const ir::GraphNode& node, bool widened = false)
+      : graph_(graph), node_(node), widened_(widened) {}
 
   const ir::GraphNode& node() const { return node_; }
   const ir::Graph& graph() const { return graph_; }
   int opset() const { return graph_.opset; }
+  bool widened() const { return widened_; }
 
   // Attribute access; INVALID_ARGUMENT naming node and attribute when the type is wrong.
   absl::StatusOr<int64_t> Int(std::string_view name, int64_t fallback) const;
@@ -43,11 +46,13 @@ class OpContext {
  private:
   const ir::Graph& graph_;
   const ir::GraphNode& node_;
+  bool widened_;
 };
 
 // Computes all outputs from all inputs (absent optional inputs are nullptr). Element types of the inputs decide the
 // arithmetic: float tensors compute in float, double tensors in double. Also used for constant folding and shape
-// inference by evaluation.
+// inference by evaluation. Operators that only move elements (Reshape, Transpose, Slice, Gather, Pad, Concat, nearest
+// Resize, ...) accept every element type, so running one on a tensor of element indices yields its index map.
 using EvaluateFn = absl::StatusOr<std::vector<Tensor>> (*)(const OpContext&, absl::Span<const Tensor* const>);
 
 struct OutputInfo {
@@ -63,7 +68,7 @@ using LowerFn = absl::Status (*)(const OpContext&, Lowering&);
 
 struct OpRow {
   std::string_view op;
-  std::string_view domain;  // "" standard
+  std::string_view domain;  // "" standard; "*" any other domain
   int min_inputs, max_inputs;
   InferFn infer;
   EvaluateFn evaluate;
