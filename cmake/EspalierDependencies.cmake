@@ -8,7 +8,14 @@ find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Protobuf REQUIRED)
 find_package(absl REQUIRED)
-find_package(dnnl REQUIRED)
+# Debian's dnnl-config.cmake asks for the OpenCL headers, which the CPU engine does not need.
+find_library(DNNL_LIBRARY NAMES dnnl REQUIRED)
+find_path(DNNL_INCLUDE NAMES oneapi/dnnl/dnnl.hpp REQUIRED)
+if(NOT TARGET DNNL::dnnl)
+  add_library(DNNL::dnnl UNKNOWN IMPORTED)
+  set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
+    INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE})
+endif()
 pkg_check_modules(CLP REQUIRED IMPORTED_TARGET clp)
 
 # OpenBLAS in its OpenMP build, so that oneDNN and BLAS share one thread pool.

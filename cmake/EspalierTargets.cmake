@@ -4,6 +4,11 @@ set(ESPALIER_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Werror)
 
 function(espalier_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  if(NOT ARG_SOURCES)  # a folder that so far holds headers only
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ARG_LINK})
+    return()
+  endif()
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${ESPALIER_WARNINGS})
