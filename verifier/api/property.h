@@ -16,6 +16,9 @@ namespace espalier::api {
 
 struct Box {
   std::vector<double> lower, upper;  // one per input, lower <= upper, finite
+  // Bounds that the file states with < or >. Empty: none; else one byte per input, bit 0 the lower, bit 1 the upper
+  // bound. Only a witness has to care: what holds on the closed box holds on the open one.
+  std::vector<uint8_t> open = {};
 };
 
 // sum input[k].second * x[input[k].first] + sum output[k].second * y[output[k].first] <= rhs
@@ -23,6 +26,7 @@ struct LinearRow {
   std::vector<std::pair<int32_t, double>> input;
   std::vector<std::pair<int32_t, double>> output;
   double rhs = 0;
+  bool strict = false;  // the file says <: a witness must satisfy it strictly, a refutation need not care
 };
 
 struct Disjunct {
