@@ -7,7 +7,7 @@
 namespace espalier::ir {
 namespace {
 
-absl::Status Broken(const NetworkNode& node, std::string_view what) {
+absl::Status Broken(const NetworkNode& node, const char* what) {
   return absl::InternalError(absl::StrCat("network node '", node.name, "': ", what));
 }
 
@@ -69,7 +69,8 @@ absl::Status CheckNetwork(const Network& network) {
   for (int i = 1; i < static_cast<int>(network.nodes.size()); ++i) {
     const NetworkNode& node = network.nodes[static_cast<size_t>(i)];
     if (node.kind == NodeKind::kInput) return Broken(node, "second input");
-    if (node.image.c > 0 && node.image.h * node.image.w * node.image.c != node.size) return Broken(node, "image size");
+    if (node.image.c > 0 && node.image.h * node.image.w * node.image.c != node.size)
+      return Broken(node, "image size");
     absl::Status status =
         node.kind == NodeKind::kAffine ? CheckAffine(network, i) : CheckActivation(network, i);
     if (!status.ok()) return status;
@@ -112,8 +113,8 @@ int64_t CountGrafted(const HingeLayer& layer) {
   int64_t count = 0;
   for (size_t i = 0; i < layer.left.size(); ++i) {
     const bool linear = layer.left[i] == layer.right[i];
-    const bool identity = layer.left[i] == 1 && layer.intercept[i] == 0;
-    count += linear && !identity;
+    const bool plain = (layer.left[i] == 1 || layer.left[i] == 0) && layer.intercept[i] == 0;
+    count += linear && !plain;
   }
   return count;
 }

@@ -1,0 +1,300 @@
+// The CPU backend: rows in parallel by OpenMP, maps by oneDNN and OpenBLAS, row kernels by instruction set.
+#include <omp.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "verifier/backend/backend.h"
+#include "verifier/base/status.h"
+#include "verifier/backend/cpu_map.h"
+#include "verifier/backend/cpu_memory.h"
+#include "verifier/backend/cpu_rowwise.h"
+
+namespace espalier::backend {
+namespace {
+
+// What both element types share: the sticky error and the maps' scratch memory.
+struct CpuState {
+  absl::Status status;
+  CpuScratch scratch;
+  int64_t threads = 1;
+
+  void Note(absl::Status result) {
+    if (status.ok()) status = std::move(result);
+  }
+};
+
+template <class T>
+class CpuKernels final : public Kernels<T> {
+ public:
+  explicit CpuKernels(CpuState& state) : state_(state), table_(BestRowwiseTable<T>()) {}
+
+  void Forward(const PreparedMap& map, int64_t rows, const T* x, T* y, bool accumulate) override {
+    state_.Note(static_cast<const CpuMap&>(map).Forward(rows, x, y, accumulate, state_.scratch));
+  }
+  void Backward(const PreparedMap& map, int64_t rows, const T* lambda, T* out, bool accumulate) override {
+    state_.Note(static_cast<const CpuMap&>(map).Backward(rows, lambda, out, accumulate, state_.scratch));
+  }
+  void BackwardUnit(const PreparedMap& map, int64_t rows, const int32_t* neuron, const T* sign, T* out,
+                    bool accumulate) override {
+    const auto& cpu = static_cast<const CpuMap&>(map);
+    const int64_t n = map.input_size();
+    ForRows(rows, n, [&](int64_t r) {
+      if (!accumulate) std::memset(out + r * n, 0, static_cast<size_t>(n) * sizeof(T));
+      cpu.AddRow(neuron[r], sign[r], out + r * n);
+    });
+  }
+
+  void Dot(int64_t rows, int64_t n, const T* lambda, const T* vec, double* acc) override {
+    ForRows(rows, n, [&](int64_t r) { acc[r] += table_.dot(n, lambda + r * n, vec); });
+  }
+  void AbsDot(int64_t rows, int64_t n, const T* lambda, const T* vec, double factor, double* acc) override {
+    ForRows(rows, n, [&](int64_t r) { acc[r] += factor * table_.abs_dot(n, lambda + r * n, vec); });
+  }
+  void DotUnit(int64_t rows, const int32_t* neuron, const T* sign, const T* vec, double factor, bool abs,
+               double* acc) override {
+    for (int64_t r = 0; r < rows; ++r) {
+      const double term = static_cast<double>(sign[r]) * static_cast<double>(vec[neuron[r]]);
+      acc[r] += factor * (abs ? std::fabs(term) : term);
+    }
+  }
+
+  void Add(int64_t count, const T* in, T* out) override {
+    const int64_t piece = 1 << 14;
+    ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
+      table_.add(std::min(piece, count - p * piece), in + p * piece, out + p * piece);
+    });
+  }
+  void FillRows(int64_t rows, int64_t n, const T* vec, T* out) override {
+    ForRows(rows, n, [&](int64_t r) { std::memcpy(out + r * n, vec, static_cast<size_t>(n) * sizeof(T)); });
+  }
+  void Fill(int64_t count, T value, T* out) override { std::fill_n(out, count, value); }
+
+  void Relax(int64_t domains, int64_t unstable, const T* left, const T* right, const T* lower, const T* upper,
+             T* chord_slope, T* chord_intercept, T* free_lo, T* free_hi, T* free_start) override {
+    ForRows(domains, unstable, [&](int64_t d) {
+      const int64_t at = d * unstable;
+      T* const lines[5] = {chord_slope + at, chord_intercept + at, free_lo + at, free_hi + at, free_start + at};
+      table_.relax(unstable, left, right, lower + at, upper + at, lines);
+    });
+  }
+
+  void ApplyLines(const RowSet& rows, const LayerLines<T>& layer, const T* alpha, const SplitRows<T>& splits, T* lambda,
+                  T* saved, double* acc, double* error, double factor) override {
+    ForRows(rows.rows, layer.neurons, [&](int64_t r) {
+      const RowLines<T> row = RowView(rows, layer, r);
+      T* coefficients = lambda + r * layer.neurons;
+      double magnitude = 0;
+      acc[r] += table_.apply_lines(row, alpha == nullptr ? nullptr : alpha + r * layer.unstable, coefficients,
+                                   saved == nullptr ? nullptr : saved + r * layer.unstable, &magnitude);
+      if (error != nullptr) error[r] += factor * magnitude;
+      if (splits.begin == nullptr) return;
+      for (int32_t k = splits.begin[r]; k < splits.begin[r + 1]; ++k) {
+        coefficients[splits.neuron[k]] -= splits.beta[k] * splits.sign[k];
+      }
+    });
+  }
+
+  void Concretise(const RowSet& rows, int64_t n, const T* lambda, const T* lower, const T* upper, const double* acc,
+                  double* bound, T* corner, double* error, double factor) override {
+    ForRows(rows.rows, n, [&](int64_t r) {
+      const int64_t at = rows.domain_of_row[r] * n;
+      double magnitude = 0;
+      bound[r] = acc[r] + table_.concretise(n, lambda + r * n, lower + at, upper + at,
+                                            corner == nullptr ? nullptr : corner + r * n,
+                                            error == nullptr ? nullptr : &magnitude);
+      if (error != nullptr) error[r] += factor * (magnitude + std::fabs(acc[r]));
+    });
+  }
+
+  void StepThroughLines(const RowSet& rows, const LayerLines<T>& layer, const T* saved, const SlopeState<T>& slopes,
+                        const SplitRows<T>& splits, const AdamStep& step, T* z) override {
+    const auto t = static_cast<double>(step.step);
+    const auto correction1 = static_cast<T>(1.0 / (1.0 - std::pow(0.9, t)));
+    const auto correction2 = static_cast<T>(1.0 / (1.0 - std::pow(0.999, t)));
+    const bool learn = slopes.first_moment != nullptr;
+    ForRows(rows.rows, 2 * layer.neurons, [&](int64_t r) {
+      T* values = z + r * layer.neurons;
+      if (splits.begin != nullptr && splits.first_moment != nullptr) {
+        StepSplits(splits, r, values, static_cast<T>(step.beta_rate), correction1, correction2);
+      }
+      const int64_t at = r * layer.unstable;
+      const RowAdam<T> adam{slopes.alpha == nullptr ? nullptr : slopes.alpha + at,
+                            learn ? slopes.first_moment + at : nullptr,
+                            learn ? slopes.second_moment + at : nullptr,
+                            static_cast<T>(step.alpha_rate),
+                            correction1,
+                            correction2};
+      table_.step(RowView(rows, layer, r), saved + at, adam, values);
+    });
+  }
+
+  void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from, T* to) override {
+    ForRows(rows, n, [&](int64_t r) {
+      if (bound[r] > best[r]) std::memcpy(to + r * n, from + r * n, static_cast<size_t>(n) * sizeof(T));
+    });
+  }
+
+  void Score(const RowSet& rows, const LayerLines<T>& layer, const T* saved, T* score) override {
+    ForRows(rows.rows, layer.unstable, [&](int64_t r) {
+      table_.score(RowView(rows, layer, r), saved + r * layer.unstable, score + r * layer.unstable);
+    });
+  }
+
+  void Hinge(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T* z, T* slope) override {
+    ForRows(rows, n, [&](int64_t r) {
+      table_.hinge(n, left, right, intercept, z + r * n, slope == nullptr ? nullptr : slope + r * n);
+    });
+  }
+  void Multiply(int64_t count, const T* in, T* out) override {
+    const int64_t piece = 1 << 14;
+    ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
+      table_.multiply(std::min(piece, count - p * piece), in + p * piece, out + p * piece);
+    });
+  }
+
+ private:
+  // Rows in parallel when there is enough work to pay for waking the threads.
+  template <class Body>
+  static void ForRows(int64_t rows, int64_t work_per_row, Body body) {
+    if (rows * work_per_row < 1 << 15) {
+      for (int64_t r = 0; r < rows; ++r) body(r);
+      return;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; ++r) body(r);
+  }
+
+  static RowLines<T> RowView(const RowSet& rows, const LayerLines<T>& layer, int64_t r) {
+    const int64_t at = rows.domain_of_row[r] * layer.unstable;
+    return {layer.neurons,          layer.unstable,         layer.index,           layer.stable_slope,
+            layer.intercept,        layer.convex,           layer.chord_slope + at, layer.chord_intercept + at,
+            layer.free_lo + at,     layer.free_hi + at,     layer.free_start + at};
+  }
+
+  static void StepSplits(const SplitRows<T>& s, int64_t r, const T* z, T rate, T correction1, T correction2) {
+    for (int32_t k = s.begin[r]; k < s.begin[r + 1]; ++k) {
+      const T gradient = -s.sign[k] * z[s.neuron[k]];
+      s.first_moment[k] = T(0.9) * s.first_moment[k] + T(0.1) * gradient;
+      s.second_moment[k] = T(0.999) * s.second_moment[k] + T(0.001) * gradient * gradient;
+      const T step = rate * s.first_moment[k] * correction1 / (std::sqrt(s.second_moment[k] * correction2) + T(1e-8));
+      s.beta[k] = std::max(T(0), s.beta[k] + step);
+    }
+  }
+
+  CpuState& state_;
+  const RowwiseTable<T>& table_;
+};
+
+// Compares one map's products with plain loops on a fixed pattern. Old BLAS builds are known to compute wrong results on
+// some processors; a verifier must not start on one.
+absl::Status CheckMap(const ir::LinearMap& map) {
+  ESPALIER_ASSIGN_OR_RETURN(const std::shared_ptr<const CpuMap> cpu,
+                            MakeCpuMap(std::make_shared<ir::LinearMap>(map), false));
+  const int64_t in = ir::InputSize(map), out = ir::OutputSize(map), rows = 3;
+  const auto value = [](int64_t i) { return static_cast<double>((i * 37 + 11) % 19 - 9) / 8.0; };
+  std::vector<double> x(static_cast<size_t>(rows * in)), y(static_cast<size_t>(rows * out)), expected(y.size());
+  for (size_t i = 0; i < x.size(); ++i) x[i] = value(static_cast<int64_t>(i));
+  for (int64_t r = 0; r < rows; ++r) ir::Apply(map, x.data() + r * in, expected.data() + r * out);
+  CpuScratch scratch;
+  ESPALIER_RETURN_IF_ERROR(cpu->Forward(rows, x.data(), y.data(), false, scratch));
+  std::vector<float> xf(x.begin(), x.end()), yf(y.size());
+  ESPALIER_RETURN_IF_ERROR(cpu->Forward(rows, xf.data(), yf.data(), false, scratch));
+  std::vector<double> back(x.size()), expected_back(x.size());
+  for (int64_t r = 0; r < rows; ++r) ir::ApplyTransposed(map, expected.data() + r * out, expected_back.data() + r * in);
+  ESPALIER_RETURN_IF_ERROR(cpu->Backward(rows, expected.data(), back.data(), false, scratch));
+  std::vector<float> ef(expected.begin(), expected.end()), bf(x.size());
+  ESPALIER_RETURN_IF_ERROR(cpu->Backward(rows, ef.data(), bf.data(), false, scratch));
+  bool good = true;
+  for (size_t i = 0; i < y.size(); ++i) {
+    good = good && std::fabs(y[i] - expected[i]) < 1e-10 && std::fabs(static_cast<double>(yf[i]) - expected[i]) < 1e-3;
+  }
+  for (size_t i = 0; i < x.size(); ++i) {
+    good = good && std::fabs(back[i] - expected_back[i]) < 1e-9 &&
+           std::fabs(static_cast<double>(bf[i]) - expected_back[i]) < 1e-2;
+  }
+  if (!good) return absl::InternalError("the linear algebra libraries compute wrong results on this processor");
+  return absl::OkStatus();
+}
+
+ir::LinearMap SampleDense() {
+  ir::DenseMap m{9, 7, {}};
+  for (int i = 0; i < 63; ++i) m.weights.push_back(static_cast<double>((i * 29 + 3) % 17 - 8) / 16.0);
+  return m;
+}
+
+ir::LinearMap SampleConv() {
+  ir::ConvMap m;
+  m.big_h = m.big_w = 7, m.big_c = 3;
+  m.small_h = m.small_w = 4, m.small_c = 5;
+  m.kernel_h = m.kernel_w = 3;
+  m.stride_h = m.stride_w = 2;
+  m.pad_top = m.pad_left = 1;
+  for (int i = 0; i < 135; ++i) m.kernel.push_back(static_cast<double>((i * 31 + 5) % 23 - 11) / 32.0);
+  return m;
+}
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const CpuOptions& options, int64_t threads) : memory_(options.memory_bytes), f32_(state_), f64_(state_) {
+    state_.threads = threads;
+  }
+
+  absl::StatusOr<RawBuffer> AllocateBytes(int64_t bytes) override {
+    ESPALIER_ASSIGN_OR_RETURN(void* data, memory_.Allocate(bytes));
+    return RawBuffer(this, data, bytes);
+  }
+  void Free(void* data, int64_t bytes) override { memory_.Free(data, bytes); }
+  void Upload(const void* host, int64_t bytes, void* device) override {
+    std::memcpy(device, host, static_cast<size_t>(bytes));
+  }
+  void Download(const void* device, int64_t bytes, void* host) override {
+    std::memcpy(host, device, static_cast<size_t>(bytes));
+  }
+  absl::Status Synchronise() override { return state_.status; }
+
+  absl::StatusOr<std::shared_ptr<const PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
+    ESPALIER_RETURN_IF_ERROR(SelfCheck(*map));
+    return MakeCpuMap(map, false);
+  }
+  absl::StatusOr<std::shared_ptr<const PreparedMap>> PrepareAbs(const ir::LinearMapPtr& map) override {
+    return MakeCpuMap(map, true);
+  }
+
+  Kernels<float>& f32() override { return f32_; }
+  Kernels<double>& f64() override { return f64_; }
+  int64_t bytes_in_use() const override { return memory_.in_use(); }
+  int64_t threads() const override { return state_.threads; }
+
+ private:
+  // Each library is checked before the first map that relies on it.
+  absl::Status SelfCheck(const ir::LinearMap& map) {
+    if (std::holds_alternative<ir::DenseMap>(map) && !dense_checked_) {
+      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense()));
+      dense_checked_ = true;
+    }
+    if (std::holds_alternative<ir::ConvMap>(map) && !conv_checked_) {
+      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleConv()));
+      conv_checked_ = true;
+    }
+    return absl::OkStatus();
+  }
+
+  CpuMemory memory_;
+  CpuState state_;
+  CpuKernels<float> f32_;
+  CpuKernels<double> f64_;
+  bool dense_checked_ = false, conv_checked_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> MakeCpuBackend(const CpuOptions& options) {
+  const int64_t threads = options.threads > 0 ? options.threads : omp_get_num_procs();
+  omp_set_num_threads(static_cast<int>(threads));  // of the calling thread's parallel regions
+  return std::make_unique<CpuBackend>(options, threads);
+}
+
+}  // namespace espalier::backend

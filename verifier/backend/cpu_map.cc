@@ -1,0 +1,323 @@
+#include "verifier/backend/cpu_map.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "absl/strings/str_cat.h"
+#include "verifier/backend/cpu_conv_f64.h"
+#include "verifier/backend/cpu_onednn.h"
+
+namespace espalier::backend {
+namespace {
+
+double Coefficient(double value, bool absolute) { return absolute ? std::fabs(value) : value; }
+
+template <class T>
+void AddTo(int64_t count, const T* in, T* out) {
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < count; ++i) out[i] += in[i];
+}
+
+// Gives each map class its float and double entry points from one template, so that each map is written once.
+template <class Derived>
+class CpuMapBase : public CpuMap {
+ public:
+  absl::Status Forward(int64_t rows, const float* x, float* y, bool accumulate, CpuScratch& s) const override {
+    return self().template ForwardT<float>(rows, x, y, accumulate, s);
+  }
+  absl::Status Forward(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch& s) const override {
+    return self().template ForwardT<double>(rows, x, y, accumulate, s);
+  }
+  absl::Status Backward(int64_t rows, const float* l, float* out, bool accumulate, CpuScratch& s) const override {
+    return self().template BackwardT<float>(rows, l, out, accumulate, s);
+  }
+  absl::Status Backward(int64_t rows, const double* l, double* out, bool accumulate, CpuScratch& s) const override {
+    return self().template BackwardT<double>(rows, l, out, accumulate, s);
+  }
+  void AddRow(int64_t neuron, float sign, float* out) const override { self().template AddRowT<float>(neuron, sign, out); }
+  void AddRow(int64_t neuron, double sign, double* out) const override {
+    self().template AddRowT<double>(neuron, sign, out);
+  }
+
+ private:
+  const Derived& self() const { return static_cast<const Derived&>(*this); }
+};
+
+class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
+ public:
+  DenseCpuMap(const ir::DenseMap& m, bool absolute) : rows_(m.rows), cols_(m.cols) {
+    input_size_ = m.cols;
+    output_size_ = m.rows;
+    longest_sum_ = std::max(m.rows, m.cols);
+    f64_.reserve(m.weights.size());
+    for (double w : m.weights) f64_.push_back(Coefficient(w, absolute));
+    f32_.assign(f64_.begin(), f64_.end());
+  }
+
+  template <class T>
+  absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch&) const {
+    Gemm(true, rows, rows_, cols_, x, accumulate, y);
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch&) const {
+    Gemm(false, rows, cols_, rows_, lambda, accumulate, out);
+    return absl::OkStatus();
+  }
+  template <class T>
+  void AddRowT(int64_t neuron, T sign, T* out) const {
+    const T* row = Weights(sign) + neuron * cols_;
+    for (int64_t c = 0; c < cols_; ++c) out[c] += sign * row[c];
+  }
+
+ private:
+  const float* Weights(float) const { return f32_.data(); }
+  const double* Weights(double) const { return f64_.data(); }
+
+  void Gemm(bool transpose, int64_t m, int64_t n, int64_t k, const float* a, bool accumulate, float* c) const {
+    SgemmRowMajor(transpose, m, n, k, a, f32_.data(), accumulate, c);
+  }
+  void Gemm(bool transpose, int64_t m, int64_t n, int64_t k, const double* a, bool accumulate, double* c) const {
+    if (m == 0 || n == 0) return;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, static_cast<int>(m),
+                static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(k), f64_.data(),
+                static_cast<int>(transpose ? k : n), accumulate ? 1.0 : 0.0, c, static_cast<int>(n));
+  }
+
+  int64_t rows_, cols_;
+  std::vector<float> f32_;
+  std::vector<double> f64_;
+};
+
+class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
+ public:
+  ConvCpuMap(const ir::ConvMap& m, bool absolute) : geometry_(m), onednn_(m, absolute) {
+    const ir::LinearMap whole = m;
+    input_size_ = ir::InputSize(whole);
+    output_size_ = ir::OutputSize(whole);
+    longest_sum_ = m.kernel_h * m.kernel_w * std::max(m.big_c, m.small_c);
+    for (double& k : geometry_.kernel) k = Coefficient(k, absolute);
+  }
+
+  template <class T>
+  absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch& s) const {
+    return geometry_.transposed ? SmallToBig(rows, x, y, accumulate, s) : BigToSmall(rows, x, y, accumulate, s);
+  }
+  template <class T>
+  absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch& s) const {
+    return geometry_.transposed ? BigToSmall(rows, lambda, out, accumulate, s)
+                                : SmallToBig(rows, lambda, out, accumulate, s);
+  }
+  template <class T>
+  void AddRowT(int64_t neuron, T sign, T* out) const {
+    geometry_.transposed ? AddBigRow(neuron, sign, out) : AddSmallRow(neuron, sign, out);
+  }
+
+ private:
+  int64_t BigSize() const { return geometry_.big_h * geometry_.big_w * geometry_.big_c; }
+  int64_t SmallSize() const { return geometry_.small_h * geometry_.small_w * geometry_.small_c; }
+
+  absl::Status BigToSmall(int64_t rows, const float* x, float* y, bool accumulate, CpuScratch& s) const {
+    return Overwriting(rows * SmallSize(), y, accumulate, s,
+                       [&](float* target) { return onednn_.BigToSmall(rows, x, target); });
+  }
+  absl::Status SmallToBig(int64_t rows, const float* x, float* y, bool accumulate, CpuScratch& s) const {
+    return Overwriting(rows * BigSize(), y, accumulate, s,
+                       [&](float* target) { return onednn_.SmallToBig(rows, x, target); });
+  }
+  absl::Status BigToSmall(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch&) const {
+    ConvBigToSmallF64(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
+    return absl::OkStatus();
+  }
+  absl::Status SmallToBig(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch&) const {
+    ConvSmallToBigF64(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
+    return absl::OkStatus();
+  }
+
+  // oneDNN only overwrites: accumulation goes through the scratch buffer.
+  template <class Run>
+  static absl::Status Overwriting(int64_t count, float* y, bool accumulate, CpuScratch& s, Run run) {
+    if (!accumulate) return run(y);
+    if (static_cast<int64_t>(s.f32.size()) < count) s.f32.resize(static_cast<size_t>(count));
+    absl::Status status = run(s.f32.data());
+    if (status.ok()) AddTo(count, s.f32.data(), y);
+    return status;
+  }
+
+  template <class T>
+  void AddSmallRow(int64_t neuron, T sign, T* out) const {
+    const ir::ConvMap& g = geometry_;
+    const int64_t o = neuron % g.small_c, q = neuron / g.small_c % g.small_w, p = neuron / g.small_c / g.small_w;
+    for (int64_t i = 0; i < g.kernel_h; ++i) {
+      const int64_t h = p * g.stride_h - g.pad_top + i * g.dilation_h;
+      if (h < 0 || h >= g.big_h) continue;
+      for (int64_t j = 0; j < g.kernel_w; ++j) {
+        const int64_t w = q * g.stride_w - g.pad_left + j * g.dilation_w;
+        if (w < 0 || w >= g.big_w) continue;
+        const double* kernel = g.kernel.data() + ((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c;
+        T* target = out + (h * g.big_w + w) * g.big_c;
+        for (int64_t c = 0; c < g.big_c; ++c) target[c] += sign * static_cast<T>(kernel[c]);
+      }
+    }
+  }
+
+  template <class T>
+  void AddBigRow(int64_t neuron, T sign, T* out) const {
+    const ir::ConvMap& g = geometry_;
+    const int64_t c = neuron % g.big_c, w = neuron / g.big_c % g.big_w, h = neuron / g.big_c / g.big_w;
+    for (int64_t i = 0; i < g.kernel_h; ++i) {
+      const int64_t ph = h + g.pad_top - i * g.dilation_h;
+      if (ph < 0 || ph % g.stride_h != 0 || ph / g.stride_h >= g.small_h) continue;
+      for (int64_t j = 0; j < g.kernel_w; ++j) {
+        const int64_t qw = w + g.pad_left - j * g.dilation_w;
+        if (qw < 0 || qw % g.stride_w != 0 || qw / g.stride_w >= g.small_w) continue;
+        T* target = out + (ph / g.stride_h * g.small_w + qw / g.stride_w) * g.small_c;
+        for (int64_t o = 0; o < g.small_c; ++o) {
+          const double k = g.kernel[static_cast<size_t>(((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c + c)];
+          target[o] += sign * static_cast<T>(k);
+        }
+      }
+    }
+  }
+
+  ir::ConvMap geometry_;
+  mutable OneDnnConvolution onednn_;  // caches primitives; a Backend serves one thread at a time
+};
+
+// Both directions as gathers over compressed rows. Identity and scale are rows of one entry.
+class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
+ public:
+  SparseCpuMap(const ir::SparseMap& m, bool absolute) {
+    input_size_ = m.cols;
+    output_size_ = m.rows;
+    by_row_.begin = m.row_begin;
+    by_row_.index = m.column;
+    for (double v : m.value) by_row_.value.push_back(Coefficient(v, absolute));
+    BuildColumns(m);
+    longest_sum_ = std::max(by_row_.Longest(), by_column_.Longest());
+  }
+
+  template <class T>
+  absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch&) const {
+    Multiply(by_row_, rows, input_size_, x, output_size_, y, accumulate);
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch&) const {
+    Multiply(by_column_, rows, output_size_, lambda, input_size_, out, accumulate);
+    return absl::OkStatus();
+  }
+  template <class T>
+  void AddRowT(int64_t neuron, T sign, T* out) const {
+    for (int64_t k = by_row_.begin[static_cast<size_t>(neuron)]; k < by_row_.begin[static_cast<size_t>(neuron) + 1]; ++k) {
+      out[by_row_.index[static_cast<size_t>(k)]] += sign * static_cast<T>(by_row_.value[static_cast<size_t>(k)]);
+    }
+  }
+
+ private:
+  struct Compressed {
+    std::vector<int64_t> begin;
+    std::vector<int32_t> index;
+    std::vector<double> value;
+    int64_t Longest() const {
+      int64_t longest = 1;
+      for (size_t i = 1; i < begin.size(); ++i) longest = std::max(longest, begin[i] - begin[i - 1]);
+      return longest;
+    }
+  };
+
+  void BuildColumns(const ir::SparseMap& m) {
+    by_column_.begin.assign(static_cast<size_t>(m.cols) + 1, 0);
+    for (int32_t c : m.column) ++by_column_.begin[static_cast<size_t>(c) + 1];
+    for (size_t c = 1; c < by_column_.begin.size(); ++c) by_column_.begin[c] += by_column_.begin[c - 1];
+    std::vector<int64_t> next(by_column_.begin.begin(), by_column_.begin.end() - 1);
+    by_column_.index.resize(m.column.size());
+    by_column_.value.resize(m.column.size());
+    for (int64_t r = 0; r < m.rows; ++r) {
+      for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1]; ++k) {
+        const auto at = static_cast<size_t>(next[static_cast<size_t>(m.column[static_cast<size_t>(k)])]++);
+        by_column_.index[at] = static_cast<int32_t>(r);
+        by_column_.value[at] = by_row_.value[static_cast<size_t>(k)];
+      }
+    }
+  }
+
+  template <class T>
+  static void Multiply(const Compressed& a, int64_t rows, int64_t n_in, const T* in, int64_t n_out, T* out,
+                       bool accumulate) {
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* source = in + r * n_in;
+      T* target = out + r * n_out;
+      const int64_t* begin = a.begin.data();
+      for (int64_t i = 0; i < n_out; ++i) {
+        T sum = accumulate ? target[i] : T(0);
+        for (int64_t k = begin[i]; k < begin[i + 1]; ++k) {
+          sum += static_cast<T>(a.value[static_cast<size_t>(k)]) * source[a.index[static_cast<size_t>(k)]];
+        }
+        target[i] = sum;
+      }
+    }
+  }
+
+  Compressed by_row_, by_column_;
+};
+
+class ScaleCpuMap : public CpuMapBase<ScaleCpuMap> {
+ public:
+  // Empty `scale`: the identity.
+  ScaleCpuMap(int64_t size, const std::vector<double>& scale, bool absolute) {
+    input_size_ = output_size_ = size;
+    longest_sum_ = 1;
+    for (double v : scale) f64_.push_back(Coefficient(v, absolute));
+    f32_.assign(f64_.begin(), f64_.end());
+  }
+
+  template <class T>
+  absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch&) const {
+    const int64_t n = input_size_;
+    const T* scale = Scale(T(0));
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* source = x + r * n;
+      T* target = y + r * n;
+      for (int64_t i = 0; i < n; ++i) {
+        const T value = scale != nullptr ? scale[i] * source[i] : source[i];
+        target[i] = accumulate ? target[i] + value : value;
+      }
+    }
+    return absl::OkStatus();
+  }
+  template <class T>
+  absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch& s) const {
+    return ForwardT<T>(rows, lambda, out, accumulate, s);
+  }
+  template <class T>
+  void AddRowT(int64_t neuron, T sign, T* out) const {
+    const T* scale = Scale(T(0));
+    out[neuron] += scale != nullptr ? sign * scale[neuron] : sign;
+  }
+
+ private:
+  const float* Scale(float) const { return f32_.empty() ? nullptr : f32_.data(); }
+  const double* Scale(double) const { return f64_.empty() ? nullptr : f64_.data(); }
+  std::vector<float> f32_;
+  std::vector<double> f64_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const CpuMap>> MakeCpuMap(const ir::LinearMapPtr& map, bool absolute) {
+  if (const auto* m = std::get_if<ir::DenseMap>(map.get())) return std::make_shared<DenseCpuMap>(*m, absolute);
+  if (const auto* m = std::get_if<ir::ConvMap>(map.get())) return std::make_shared<ConvCpuMap>(*m, absolute);
+  if (const auto* m = std::get_if<ir::SparseMap>(map.get())) return std::make_shared<SparseCpuMap>(*m, absolute);
+  if (const auto* m = std::get_if<ir::ScaleMap>(map.get())) {
+    return std::make_shared<ScaleCpuMap>(static_cast<int64_t>(m->scale.size()), m->scale, absolute);
+  }
+  return std::make_shared<ScaleCpuMap>(ir::InputSize(*map), std::vector<double>{}, absolute);
+}
+
+}  // namespace espalier::backend

@@ -1,0 +1,33 @@
+// float32 GEMM and convolutions by oneDNN, channels-last, strict floating-point mode, primitives cached by batch size.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "verifier/ir/linear_map.h"
+
+namespace espalier::backend {
+
+// C[m][n] = A[m][k] B[k][n] (+ C), row-major; transpose_b reads B as [n][k].
+void SgemmRowMajor(bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, const float* b, bool accumulate,
+                   float* c);
+
+// One convolution in both directions between `big` and `small` images (see ir::ConvMap). Batches of any size are cut
+// into powers of two, so that at most a handful of primitives per map is ever created. Not thread-safe.
+class OneDnnConvolution {
+ public:
+  // Kernel coefficients rounded to float32; |.| of them when `absolute`.
+  OneDnnConvolution(const ir::ConvMap& map, bool absolute);
+  ~OneDnnConvolution();
+
+  // Overwrites the target. INTERNAL when oneDNN refuses.
+  absl::Status BigToSmall(int64_t rows, const float* big, float* small_out);
+  absl::Status SmallToBig(int64_t rows, const float* small, float* big_out);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace espalier::backend

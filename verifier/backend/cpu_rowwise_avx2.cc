@@ -1,0 +1,2 @@
+#define ESPALIER_ISA avx2
+#include "verifier/backend/cpu_rowwise.inc"  // NOLINT

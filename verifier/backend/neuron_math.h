@@ -1,0 +1,76 @@
+// Per-neuron formulas shared by every backend (and, as host/device functions, by CUDA).
+//
+// A hinge f(x) = c + (x < 0 ? left : right)·x with pre-activation bounds l <= x <= u is enclosed by two lines:
+//   the chord    c + s·x + t   (above f when f is convex, below it when concave), and
+//   the free one c + α·x       with any α between left and right (on the other side).
+// Zhang et al. 2018 (CROWN), eq. (9)-(11), for ReLU; the same for every hinge.
+#pragma once
+
+#if defined(__CUDACC__)
+#define ESPALIER_HOST_DEVICE __host__ __device__
+#else
+#define ESPALIER_HOST_DEVICE
+#endif
+
+namespace espalier::backend {
+
+template <class T>
+struct HingeLines {
+  T chord_slope;
+  T chord_intercept;  // without the hinge's own intercept c
+  T free_lo, free_hi; // range of the free slope; equal: the neuron is linear on [l, u]
+  T free_start;       // adaptive start: the slope of the wider side
+};
+
+template <class T>
+struct Epsilon;
+template <>
+struct Epsilon<float> {
+  static constexpr float value = 1.1920929e-7f;
+};
+template <>
+struct Epsilon<double> {
+  static constexpr double value = 2.220446049250313e-16;
+};
+
+template <class T>
+ESPALIER_HOST_DEVICE static inline T Max(T a, T b) {
+  return a > b ? a : b;
+}
+template <class T>
+ESPALIER_HOST_DEVICE static inline T Min(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+ESPALIER_HOST_DEVICE static inline T Abs(T a) {
+  return a < T(0) ? -a : a;
+}
+
+// Sound for any rounding of the slope: on [l, u] the largest gap between a convex f and a line is at an end point, so
+// the intercept is taken there and pushed outward by more than the rounding of its own computation.
+// Requires l <= u. A NaN bound gives NaN lines, which make every bound NaN (and NaN proves nothing).
+template <class T>
+ESPALIER_HOST_DEVICE static inline HingeLines<T> LinesOfHinge(T left, T right, T l, T u) {
+  HingeLines<T> lines;
+  if (l >= T(0) || u <= T(0) || left == right) {
+    const T slope = l >= T(0) ? right : left;
+    lines.chord_slope = lines.free_lo = lines.free_hi = lines.free_start = slope;
+    lines.chord_intercept = T(0);
+    return lines;
+  }
+  const T fl = left * l;
+  const T fu = right * u;
+  const T slope = (fu - fl) / (u - l);
+  const T at_l = fl - slope * l;
+  const T at_u = fu - slope * u;
+  const T slack = T(4) * Epsilon<T>::value * (Abs(fl) + Abs(fu) + Abs(slope) * (u - l));
+  lines.chord_slope = slope;
+  lines.chord_intercept = left < right ? Max(at_l, at_u) + slack : Min(at_l, at_u) - slack;
+  lines.free_lo = Min(left, right);
+  lines.free_hi = Max(left, right);
+  lines.free_start = u > -l ? right : left;
+  if (!(l < u)) lines.chord_intercept = l - u;  // reached only by NaN: keep it NaN
+  return lines;
+}
+
+}  // namespace espalier::backend
