@@ -28,9 +28,9 @@ using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t
                                std::vector<std::string>, Tensor>;
 
 struct GraphNode {
-  std::string name;     // as in the file; "<op>_<index>" when the file gives none
-  std::string op;       // ONNX op_type
-  std::string domain;   // "" is the ONNX standard domain
+  std::string name;    // as in the file; "<op>_<index>" when the file gives none
+  std::string op;      // ONNX op_type
+  std::string domain;  // "" is the ONNX standard domain
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::map<std::string, Attribute> attributes;
@@ -45,10 +45,10 @@ struct GraphValue {
 
 struct Graph {
   std::string name;
-  int opset = 0;                        // of the standard domain
+  int opset = 0;  // of the standard domain
   std::vector<GraphNode> nodes;
   std::vector<GraphValue> values;
-  std::vector<ValueId> inputs;          // without those that are initialisers
+  std::vector<ValueId> inputs;  // without those that are initialisers
   std::vector<ValueId> outputs;
 };
 

@@ -14,11 +14,15 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-int64_t BigSize(const ConvMap& m) { return m.big_h * m.big_w * m.big_c; }
-int64_t SmallSize(const ConvMap& m) { return m.small_h * m.small_w * m.small_c; }
+int64_t BigSize(const ConvMap& m) {
+  return m.big_h * m.big_w * m.big_c;
+}
+int64_t SmallSize(const ConvMap& m) {
+  return m.small_h * m.small_w * m.small_c;
+}
 
-// Calls visit(small_pixel, big_pixel, kernel_offset) for every tap inside the big image; kernel_offset is that of
-// (i, j) within one output channel's kernel, in units of big_c.
+// Calls visit(small_pixel, big_pixel, kernel_offset) for every tap inside the big image; kernel_offset is
+// that of (i, j) within one output channel's kernel, in units of big_c.
 template <class Visit>
 void ForEachTap(const ConvMap& m, Visit visit) {
   for (int64_t p = 0; p < m.small_h; ++p) {
@@ -69,7 +73,8 @@ void Multiply(const LinearMap& map, bool adjoint, const double* in, double* out,
                  },
                  [&](const DenseMap& m) {
                    for (int64_t r = 0; r < m.rows; ++r) {
-                     for (int64_t c = 0; c < m.cols; ++c) term(m.weights[static_cast<size_t>(r * m.cols + c)], r, c);
+                     for (int64_t c = 0; c < m.cols; ++c)
+                       term(m.weights[static_cast<size_t>(r * m.cols + c)], r, c);
                    }
                  },
                  [&](const ConvMap& m) {
@@ -79,8 +84,8 @@ void Multiply(const LinearMap& map, bool adjoint, const double* in, double* out,
                  },
                  [&](const SparseMap& m) {
                    for (int64_t r = 0; r < m.rows; ++r) {
-                     for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1];
-                          ++k) {
+                     for (int64_t k = m.row_begin[static_cast<size_t>(r)];
+                          k < m.row_begin[static_cast<size_t>(r) + 1]; ++k) {
                        term(m.value[static_cast<size_t>(k)], r, m.column[static_cast<size_t>(k)]);
                      }
                    }

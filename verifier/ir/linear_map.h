@@ -29,8 +29,8 @@ struct DenseMap {
   std::vector<double> weights;
 };
 
-// Geometry of a 2-D convolution from a `big` image to a `small` one (1-D: height 1). Group count is 1; grouped
-// convolutions lower to SparseMap. kernel layout: [c_small][kernel_h][kernel_w][c_big].
+// Geometry of a 2-D convolution from a `big` image to a `small` one (1-D: height 1). Group count is 1;
+// grouped convolutions lower to SparseMap. kernel layout: [c_small][kernel_h][kernel_w][c_big].
 //   transposed == false: x is the big image, y the small one:
 //     y[p,q,o] = sum_{i,j,c} kernel[o][i][j][c] * x[p*stride_h - pad_top + i*dilation_h, ..., c]
 //   transposed == true:  x is the small image, y the big one (ConvTranspose): the adjoint of the above.

@@ -68,8 +68,8 @@ struct Network {
 // Verifies the invariants above; INTERNAL with the node's name otherwise.
 absl::Status CheckNetwork(const Network& network);
 
-// Forward evaluation in double by plain loops. `input` is in stored order (see input_order). Returns the value of
-// every node. For tests, folding and bound checks, not for speed.
+// Forward evaluation in double by plain loops. `input` is in stored order (see input_order). Returns the
+// value of every node. For tests, folding and bound checks, not for speed.
 std::vector<std::vector<double>> EvaluateNodes(const Network& network, const std::vector<double>& input);
 
 // Neurons with left != right: what is left to relax and split.

@@ -1,0 +1,58 @@
+// Algebra of linear maps: products, sums and what they cost. Every function is exact linear algebra in
+// double; zero padding needs no special care, because a constant shift in front of a map moves into the
+// per-neuron bias of the node behind it (see fold.h in ops/).
+//
+//   LinearMap batch_norm = ScaleMap{...}, conv = ConvMap{...};
+//   if (ComposedWork(batch_norm, conv)) LinearMap folded = *Compose(batch_norm, conv);  // still a ConvMap
+//
+// Stateless; safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "verifier/ir/linear_map.h"
+
+namespace espalier::ir {
+
+// Multiply-adds of one application, in units of a dense one. An entry of a SparseMap counts kSparseEntryWork
+// of them: it is gathered, not streamed. IdentityMap costs nothing.
+inline constexpr double kSparseEntryWork = 8;
+double Work(const LinearMap& map);
+
+// Upper estimate of Work(Compose(outer, inner)) without computing it; nullopt where the product has no
+// structured form (two convolutions, say), in which case Compose has none either.
+std::optional<double> ComposedWork(const LinearMap& outer, const LinearMap& inner);
+
+// outer ∘ inner. Sizes must match. Dense results with few non-zeros come back as SparseMap when that is less
+// work.
+std::optional<LinearMap> Compose(const LinearMap& outer, const LinearMap& inner);
+
+// a + b, of equal sizes; nullopt where the sum has no structured form (a convolution and anything but a
+// convolution of the same geometry).
+std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b);
+
+// The form of the same map with the least Work: Dense becomes Sparse where it has few non-zeros, Sparse
+// becomes Identity or Scale where it is one, Scale by ones becomes Identity.
+LinearMap Simplify(LinearMap map);
+
+// The same map as a list of its non-zero entries.
+SparseMap ToSparse(const LinearMap& map);
+
+// All coefficients zero.
+bool IsZero(const LinearMap& map);
+
+// Per-neuron factors of an element-wise map (Identity or Scale), nullopt for others.
+std::optional<std::vector<double>> ElementwiseScale(const LinearMap& map);
+
+// y_i = x_{source[i]}; source[i] < 0 gives zero. `cols` is the size of x.
+SparseMap GatherMap(const std::vector<int64_t>& source, int64_t cols);
+
+// The gathered indices of a SparseMap that permutes all its inputs (values 1), else nullopt.
+std::optional<std::vector<int64_t>> AsPermutation(const LinearMap& map);
+
+// x_j += sum_i |W_ij| y_i: which inputs reach the outputs that y marks.
+void AbsApplyTransposed(const LinearMap& map, const std::vector<double>& y, std::vector<double>& x);
+
+}  // namespace espalier::ir

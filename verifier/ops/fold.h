@@ -1,0 +1,27 @@
+// Folding: rewrites a freshly lowered Network into an equal one with less work and fewer nodes. Everything is
+// exact linear algebra in double; `network(x)` changes by rounding only.
+//
+//   ops::Fold(network);   // Conv, BatchNormalization, Mul by a mask, Add of a line, Relu ... -> affine + one
+//   Hinge layer
+//
+// Passes, repeated until the number of nodes stays:
+//   1. FoldElementwise: chains of per-neuron factors and shifts join; an activation combined per neuron with
+//   its own
+//      argument becomes one Hinge layer, which is how every spelling of a graft turns into data.
+//   2. FoldAffine: an affine node joins its affine consumers where that does not raise the work. A shift in
+//   front of
+//      zero padding needs no exception: biases are per neuron, so what it adds at the border is kept exactly.
+//   3. A permutation of the input moves into Network::input_order.
+// At the end hinge neurons without influence on the output become (0,0,0).
+//
+// Requires: the invariants of ir/network.h. They hold afterwards. The output node is kept, and affine nodes
+// that feed activations keep their names.
+#pragma once
+
+#include "verifier/ir/network.h"
+
+namespace espalier::ops {
+
+void Fold(ir::Network& network);
+
+}  // namespace espalier::ops

@@ -1,0 +1,113 @@
+// Joins affine nodes with their affine consumers: batch normalisation with the convolution in front of it,
+// the sum of a residual block with the branch's last convolution, gathers and permutations with dense layers,
+// chains of small dense layers, a slice of the input with what reads it.
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "verifier/ir/compose.h"
+#include "verifier/ops/fold_passes.h"
+#include "verifier/ops/lowering.h"
+
+namespace espalier::ops {
+namespace {
+
+// Products that would take longer than this many multiply-adds to compute are left apart.
+constexpr double kFoldingBudget = 4e9;
+
+size_t At(ir::NodeId id) {
+  return static_cast<size_t>(id);
+}
+
+double NodeWork(const ir::NetworkNode& node) {
+  double work = 0;
+  for (const ir::AffineTerm& term : node.terms) work += ir::Work(*term.map);
+  return work;
+}
+
+class AffineFolder {
+ public:
+  explicit AffineFolder(ir::Network& network)
+      : network_(network), users_(network.nodes.size()), is_argument_(network.nodes.size(), false) {
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+      const ir::NetworkNode& node = network.nodes[i];
+      for (const ir::AffineTerm& term : node.terms)
+        users_[At(term.predecessor)].push_back(static_cast<int>(i));
+      if (node.kind == ir::NodeKind::kActivation) is_argument_[At(node.predecessor)] = true;
+    }
+  }
+
+  void Run() {
+    for (size_t i = 1; i < network_.nodes.size(); ++i) {
+      const auto id = static_cast<ir::NodeId>(i);
+      ir::NetworkNode& node = network_.nodes[i];
+      if (node.kind != ir::NodeKind::kAffine) continue;
+      MergeTerms(node.terms);
+      if (!users_[i].empty() && Pays(id)) Join(id);
+    }
+  }
+
+ private:
+  // Whether every use of the node can be replaced by its terms without more work than before. The node itself
+  // goes away unless an activation or the output needs it.
+  bool Pays(ir::NodeId id) const {
+    const ir::NetworkNode& node = network_.nodes[At(id)];
+    double before = is_argument_[At(id)] || id == network_.output ? 0 : NodeWork(node);
+    double after = 0;
+    for (ir::NodeId user : users_[At(id)]) {
+      for (const ir::AffineTerm& use : network_.nodes[At(user)].terms) {
+        if (use.predecessor != id) continue;
+        before += ir::Work(*use.map);
+        for (const ir::AffineTerm& term : node.terms) {
+          const std::optional<double> work = ir::ComposedWork(*use.map, *term.map);
+          if (!work || ComputingCost(*use.map, *term.map) > kFoldingBudget) return false;
+          after += *work;
+        }
+      }
+    }
+    return after <= before;
+  }
+
+  static double ComputingCost(const ir::LinearMap& outer, const ir::LinearMap& inner) {
+    if (std::holds_alternative<ir::DenseMap>(outer)) {
+      return static_cast<double>(ir::OutputSize(outer)) * ir::Work(inner);
+    }
+    if (std::holds_alternative<ir::DenseMap>(inner))
+      return static_cast<double>(ir::InputSize(inner)) * ir::Work(outer);
+    return 0;
+  }
+
+  void Join(ir::NodeId id) {
+    const ir::NetworkNode& node = network_.nodes[At(id)];
+    std::vector<ir::NodeId> users = std::exchange(users_[At(id)], {});
+    std::sort(users.begin(), users.end());
+    users.erase(std::unique(users.begin(), users.end()), users.end());
+    for (ir::NodeId user : users) {
+      ir::NetworkNode& consumer = network_.nodes[At(user)];
+      std::vector<ir::AffineTerm> terms;
+      for (const ir::AffineTerm& use : consumer.terms) {
+        const bool joined = use.predecessor == id && Substitute(*use.map, node, terms, consumer.bias);
+        if (!joined) terms.push_back(use);
+      }
+      consumer.terms = std::move(terms);
+      MergeTerms(consumer.terms);
+      for (const ir::AffineTerm& term : node.terms) users_[At(term.predecessor)].push_back(user);
+    }
+    if (is_argument_[At(id)] || id == network_.output) return;
+    for (const ir::AffineTerm& term : node.terms) std::erase(users_[At(term.predecessor)], id);
+  }
+
+  ir::Network& network_;
+  std::vector<std::vector<ir::NodeId>> users_;  // affine nodes with a term from this one; may hold duplicates
+  std::vector<bool> is_argument_;               // of an activation
+};
+
+}  // namespace
+
+void FoldAffine(ir::Network& network) {
+  AffineFolder(network).Run();
+}
+
+}  // namespace espalier::ops
