@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-CPP = {".h", ".cc", ".cpp", ".cu", ".cuh"}
+CPP = {".h", ".cc", ".cpp", ".cu", ".cuh", ".inc"}
 
 
 def arguments(description, *flags):

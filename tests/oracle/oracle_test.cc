@@ -72,7 +72,10 @@ Answer Decide(const ir::Network& network, const api::Property& property) {
   EXPECT_TRUE(ir::CheckNetwork(network).ok()) << ir::CheckNetwork(network);
   auto answer = DecideProperty(network, property);
   EXPECT_TRUE(answer.ok()) << answer.status();
-  return answer.ok() ? *answer : Answer{};
+  if (answer.ok()) return *answer;
+  Answer none;
+  none.witness.resize(static_cast<size_t>(network.input_size()));
+  return none;
 }
 
 TEST(LinearProgramTest, MinimisesOverABoxWithAConstraint) {

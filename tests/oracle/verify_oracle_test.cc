@@ -66,8 +66,16 @@ struct Case {
   api::Property property;
 };
 
-Case MakeCase(uint64_t seed) {
-  testing::Random random(seed);
+ir::Network MakeNetwork(testing::Random& random) {
+  if (random.Chance(0.2)) {
+    return testing::RandomImageNetwork(random, {.height = 3,
+                                                .width = 2,
+                                                .channels = 1,
+                                                .outputs = random.Int(1, 3),
+                                                .layers = random.Int(1, 2),
+                                                .max_channels = 2,
+                                                .max_hinges = 9});
+  }
   testing::NetworkShape shape;
   shape.inputs = random.Int(1, 4);
   shape.outputs = random.Int(1, 4);
@@ -75,8 +83,13 @@ Case MakeCase(uint64_t seed) {
   shape.width = random.Int(2, 6);
   shape.max_hinges = 12;
   shape.skip = random.Chance(0.5) ? 0.5 : 0;
+  return testing::RandomNetwork(random, shape);
+}
+
+Case MakeCase(uint64_t seed) {
+  testing::Random random(seed);
   Case made;
-  made.network = testing::RandomNetwork(random, shape);
+  made.network = MakeNetwork(random);
   made.property = testing::RandomProperty(random, made.network, {.boxes = 3, .disjuncts = 3, .rows = 3});
   return made;
 }

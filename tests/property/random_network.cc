@@ -227,7 +227,7 @@ ir::Network RandomImageNetwork(Random& random, const ImageNetworkShape& shape) {
     for (int64_t c = 0; c < shape.channels; ++c)
       network.input_order.push_back(c * shape.height * shape.width + pixel);
   }
-  int64_t hinges_left = 1'000'000;
+  int64_t hinges_left = shape.max_hinges;
   const auto activate = [&](ir::NodeId from) {
     return AddActivation(network, from, RandomHinges(random, SizeOf(network, from), 0.4, hinges_left));
   };

@@ -51,7 +51,8 @@ struct ImageNetworkShape {
   int64_t outputs = 3;
   int64_t layers = 2;
   int64_t max_channels = 3;
-  double skip = 0.4;  // probability that an image layer is a residual block
+  int64_t max_hinges = 1'000'000;  // as above
+  double skip = 0.4;               // probability that an image layer is a residual block
 };
 
 // Convolutions (strides, paddings, dilations), transposed convolutions and residual blocks, then one dense
