@@ -11,16 +11,18 @@ const ir::Attribute* Find(const ir::GraphNode& node, std::string_view name) {
 
 // The attribute as T, `fallback` when the node does not have it, an error when it has another type.
 template <class T>
-absl::StatusOr<T> Read(const OpContext& context, std::string_view name, T fallback, std::string_view expected) {
+absl::StatusOr<T> Read(const OpContext& context, std::string_view name, T fallback, const char* expected) {
   const ir::Attribute* attribute = Find(context.node(), name);
   if (attribute == nullptr) return fallback;
   const T* value = std::get_if<T>(attribute);
-  if (value == nullptr) return context.Invalid(absl::StrCat("attribute '", name, "' is not ", expected));
+  if (value == nullptr) {
+    return context.Invalid(absl::StrCat("attribute '", std::string(name), "' is not ", expected));
+  }
   return *value;
 }
 
 std::string Describe(const ir::GraphNode& node, std::string_view what) {
-  return absl::StrCat("node '", node.name, "' (", node.op, "): ", what);
+  return absl::StrCat("node '", node.name, "' (", node.op, "): ", std::string(what));
 }
 
 }  // namespace
@@ -37,11 +39,14 @@ absl::StatusOr<std::string> OpContext::String(std::string_view name, std::string
   return Read<std::string>(*this, name, std::move(fallback), "a string");
 }
 
-absl::StatusOr<std::vector<int64_t>> OpContext::Ints(std::string_view name, std::vector<int64_t> fallback) const {
+absl::StatusOr<std::vector<int64_t>> OpContext::Ints(std::string_view name,
+                                                     std::vector<int64_t> fallback) const {
   return Read<std::vector<int64_t>>(*this, name, std::move(fallback), "a list of integers");
 }
 
-bool OpContext::Has(std::string_view name) const { return Find(node_, name) != nullptr; }
+bool OpContext::Has(std::string_view name) const {
+  return Find(node_, name) != nullptr;
+}
 
 bool OpContext::HasInput(int i) const {
   return i >= 0 && i < input_count() && node_.inputs[static_cast<size_t>(i)] != ir::kNoValue;

@@ -1,8 +1,8 @@
 // The infer and evaluate functions that op_table.cc refers to, by family; each family has its own file.
 //
-// Infer functions may rely on: the number of inputs is within the row's range, every present input has a known shape.
-// Evaluate functions may rely on: the infer function succeeded, inputs have the inferred shapes and types (float32
-// widened to float64 when context.widened()).
+// Infer functions may rely on: the number of inputs is within the row's range, every present input has a
+// known shape. Evaluate functions may rely on: the infer function succeeded, inputs have the inferred shapes
+// and types (float32 widened to float64 when context.widened()).
 #pragma once
 
 #include <vector>
@@ -99,7 +99,8 @@ EvaluateResult EvaluateConstant(const OpContext& context, Inputs inputs);
 EvaluateResult EvaluateConstantOfShape(const OpContext& context, Inputs inputs);
 EvaluateResult EvaluateRange(const OpContext& context, Inputs inputs);
 
-// eval_move.cc, eval_slice.cc, eval_pad.cc, eval_resize.cc: every output element is a copy of an input element.
+// eval_move.cc, eval_slice.cc, eval_pad.cc, eval_resize.cc: every output element is a copy of an input
+// element.
 InferResult InferTranspose(const OpContext& context);
 InferResult InferConcat(const OpContext& context);
 InferResult InferSplit(const OpContext& context);

@@ -61,7 +61,7 @@ constexpr OpRow kRows[] = {
     {"ReduceSum", "", 1, 2, InferReduce, EvaluateReduce, LowerReduce},
     {"Relu", "", 1, 1, InferUnary, EvaluateUnary, LowerRelu},
     {"Reshape", "", 2, 2, InferReshape, EvaluateReshaping, LowerMove},
-    {"Resize", "", 2, 4, InferResize, EvaluateResize, LowerMove},
+    {"Resize", "", 1, 4, InferResize, EvaluateResize, LowerMove},
     {"Shape", "", 1, 1, InferShape, EvaluateShape, nullptr},
     {"Sigmoid", "", 1, 1, InferUnary, EvaluateUnary, nullptr},
     {"Size", "", 1, 1, InferSize, EvaluateSize, nullptr},

@@ -1,5 +1,5 @@
-// The operator table: one row per operator. To support a new operator, write its functions in one file of this
-// folder and add its row to the table in op_table.cc; nothing else in the project changes.
+// The operator table: one row per operator. To support a new operator, write its functions in one file of
+// this folder and add its row to the table in op_table.cc; nothing else in the project changes.
 #pragma once
 
 #include <functional>
@@ -49,21 +49,24 @@ class OpContext {
   bool widened_;
 };
 
-// Computes all outputs from all inputs (absent optional inputs are nullptr). Element types of the inputs decide the
-// arithmetic: float tensors compute in float, double tensors in double. Also used for constant folding and shape
-// inference by evaluation. Operators that only move elements (Reshape, Transpose, Slice, Gather, Pad, Concat, nearest
-// Resize, ...) accept every element type, so running one on a tensor of element indices yields its index map.
+// Computes all outputs from all inputs (absent optional inputs are nullptr). Element types of the inputs
+// decide the arithmetic: float tensors compute in float, double tensors in double. Also used for constant
+// folding and shape inference by evaluation. Operators that only move elements (Reshape, Transpose, Slice,
+// Gather, Pad, Concat, nearest Resize, ...) accept every element type, so running one on a tensor of element
+// indices yields its index map.
 using EvaluateFn = absl::StatusOr<std::vector<Tensor>> (*)(const OpContext&, absl::Span<const Tensor* const>);
 
 struct OutputInfo {
   ElementType type;
   Shape shape;
 };
-// Shapes and types of the outputs. UNIMPLEMENTED with the reason when this use of the operator is not supported.
+// Shapes and types of the outputs. UNIMPLEMENTED with the reason when this use of the operator is not
+// supported.
 using InferFn = absl::StatusOr<std::vector<OutputInfo>> (*)(const OpContext&);
 
 class Lowering;  // lowering.h
-// Emits network nodes for this graph node. UNIMPLEMENTED with the reason when it cannot. nullptr: evaluation only.
+// Emits network nodes for this graph node. UNIMPLEMENTED with the reason when it cannot. nullptr: evaluation
+// only.
 using LowerFn = absl::Status (*)(const OpContext&, Lowering&);
 
 struct OpRow {

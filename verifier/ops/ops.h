@@ -1,5 +1,5 @@
-// Operators: one table row per ONNX operator (and per graft spelling's custom operator), and what the rest of the
-// project does with a Graph through that table.
+// Operators: one table row per ONNX operator (and per graft spelling's custom operator), and what the rest of
+// the project does with a Graph through that table.
 //
 //   ir::Graph graph = ...;                       // from formats/onnx_reader
 //   ops::Preparation prep = ops::Prepare(graph); // shapes, folded constants, what is unsupported
@@ -22,10 +22,10 @@ namespace espalier::ops {
 // kFloat64: all floating-point arithmetic in double on the stored weights, which is what bounds speak about.
 enum class Precision { kModel, kFloat64 };
 
-// Infers shapes (symbolic or missing batch dimensions become 1), folds constant subgraphs and checks attributes, in
-// place. Returns every node that cannot be handled, in topological order; empty means the Graph's invariants hold.
-// INVALID_ARGUMENT for a malformed model (cycle, missing value, sizes that do not match, non-finite constant), naming
-// the node.
+// Infers shapes (symbolic or missing batch dimensions become 1), folds constant subgraphs and checks
+// attributes, in place. Returns every node that cannot be handled, in topological order; empty means the
+// Graph's invariants hold. INVALID_ARGUMENT for a malformed model (cycle, missing value, sizes that do not
+// match, non-finite constant), naming the node.
 absl::StatusOr<std::vector<ir::UnsupportedNode>> Prepare(ir::Graph& graph);
 
 // Runs a prepared graph. One tensor per graph input, in order, of the declared shapes. Returns the outputs.
@@ -36,10 +36,10 @@ absl::StatusOr<std::vector<Tensor>> Evaluate(const ir::Graph& graph, const std::
 absl::StatusOr<std::vector<double>> EvaluateFlat(const ir::Graph& graph, const std::vector<double>& input,
                                                  Precision precision);
 
-// Lowers a prepared graph with one floating-point input and one output to a Network: recognises graft spellings,
-// lays images out channels-last, folds constants in double, folds adjacent affine maps where that lowers the work
-// (never across zero padding), drops neurons and nodes without influence. UNIMPLEMENTED listing all nodes that
-// evaluate but cannot be lowered (e.g. Sigmoid), as "node 'n' (Op): reason".
+// Lowers a prepared graph with one floating-point input and one output to a Network: recognises graft
+// spellings, lays images out channels-last, folds constants in double, folds adjacent affine maps where that
+// lowers the work (never across zero padding), drops neurons and nodes without influence. UNIMPLEMENTED
+// listing all nodes that evaluate but cannot be lowered (e.g. Sigmoid), as "node 'n' (Op): reason".
 absl::StatusOr<ir::Network> Lower(const ir::Graph& graph);
 
 // Operators of the standard domain that can be lowered, sorted; for `espalier supports --onnx-operators`.

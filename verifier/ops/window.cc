@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kMaxExtent = int64_t{1} << 30;  // keeps every product below in 64 bits
 
 // A per-dimension attribute, lifted to two dimensions.
-absl::Status ReadPair(const OpContext& context, std::string_view name, int rank, int64_t minimum,
+absl::Status ReadPair(const OpContext& context, const char* name, int rank, int64_t minimum,
                       std::array<int64_t, 2>& pair) {
   if (!context.Has(name)) return absl::OkStatus();
   ESPALIER_ASSIGN_OR_RETURN(std::vector<int64_t> values, context.Ints(name, {}));
@@ -31,7 +31,8 @@ absl::Status ReadPair(const OpContext& context, std::string_view name, int rank,
 absl::Status ReadPads(const OpContext& context, Window& w) {
   if (!context.Has("pads")) return absl::OkStatus();
   ESPALIER_ASSIGN_OR_RETURN(std::vector<int64_t> pads, context.Ints("pads", {}));
-  if (static_cast<int>(pads.size()) != 2 * w.rank) return context.Invalid("attribute 'pads' has the wrong length");
+  if (static_cast<int>(pads.size()) != 2 * w.rank)
+    return context.Invalid("attribute 'pads' has the wrong length");
   for (int d = 0; d < w.rank; ++d) {
     const int64_t begin = pads[static_cast<size_t>(d)], end = pads[static_cast<size_t>(w.rank + d)];
     if (begin < 0 || end < 0) return context.Unsupported("negative pads are not supported");
@@ -55,22 +56,28 @@ absl::StatusOr<Window> StartWindow(const OpContext& context) {
   const Shape& shape = context.InputShape(0);
   Window w;
   w.rank = static_cast<int>(shape.size()) - 2;
-  if (w.rank < 1) return context.Invalid(absl::StrCat("input ", ShapeToString(shape), " is not image-shaped"));
+  if (w.rank < 1)
+    return context.Invalid(absl::StrCat("input ", ShapeToString(shape), " is not image-shaped"));
   if (w.rank > 2) return context.Unsupported("more than two spatial dimensions are not supported");
+  if (*ElementCount(shape) == 0) return context.Invalid("the input is empty");
   w.batch = shape[0];
   w.in_channels = shape[1];
-  for (int d = 0; d < w.rank; ++d) w.input[static_cast<size_t>(2 - w.rank + d)] = shape[static_cast<size_t>(2 + d)];
+  for (int d = 0; d < w.rank; ++d)
+    w.input[static_cast<size_t>(2 - w.rank + d)] = shape[static_cast<size_t>(2 + d)];
   for (int64_t extent : w.input) {
     if (extent > kMaxExtent) return context.Invalid("input is too large");
   }
   return w;
 }
 
-int64_t KernelExtent(const Window& w, size_t d) { return (w.kernel[d] - 1) * w.dilation[d] + 1; }
+int64_t KernelExtent(const Window& w, size_t d) {
+  return (w.kernel[d] - 1) * w.dilation[d] + 1;
+}
 
 absl::Status SamePadding(const std::string& mode, size_t d, Window& w) {
   w.output[d] = (w.input[d] + w.stride[d] - 1) / w.stride[d];
-  const int64_t total = std::max<int64_t>(0, (w.output[d] - 1) * w.stride[d] + KernelExtent(w, d) - w.input[d]);
+  const int64_t total =
+      std::max<int64_t>(0, (w.output[d] - 1) * w.stride[d] + KernelExtent(w, d) - w.input[d]);
   w.pad_begin[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
   w.pad_end[d] = total - w.pad_begin[d];
   return absl::OkStatus();
@@ -109,10 +116,12 @@ absl::Status ReadWeights(const OpContext& context, Window& w) {
   ESPALIER_RETURN_IF_ERROR(ReadPair(context, "strides", w.rank, 1, w.stride));
   ESPALIER_RETURN_IF_ERROR(ReadPair(context, "dilations", w.rank, 1, w.dilation));
   for (size_t d = 0; d < 2; ++d) {
-    if (w.kernel[d] > kMaxExtent || KernelExtent(w, d) > kMaxExtent) return context.Invalid("kernel is too large");
+    if (w.kernel[d] > kMaxExtent || KernelExtent(w, d) > kMaxExtent)
+      return context.Invalid("kernel is too large");
   }
   ESPALIER_ASSIGN_OR_RETURN(w.group, context.Int("group", 1));
-  if (w.group < 1 || w.in_channels % w.group != 0) return context.Invalid("group does not divide the channels");
+  if (w.group < 1 || w.in_channels % w.group != 0)
+    return context.Invalid("group does not divide the channels");
   return absl::OkStatus();
 }
 
@@ -123,11 +132,13 @@ absl::Status CheckBias(const OpContext& context, const Window& w) {
   return absl::OkStatus();
 }
 
-// Pads from a requested output extent. Where the total is odd, ONNX's text and widespread runtimes disagree about the
-// side that gets the larger half.
-absl::Status PadsFromOutput(const OpContext& context, const std::string& mode, size_t d, int64_t full, Window& w) {
+// Pads from a requested output extent. Where the total is odd, ONNX's text and widespread runtimes disagree
+// about the side that gets the larger half.
+absl::Status PadsFromOutput(const OpContext& context, const std::string& mode, size_t d, int64_t full,
+                            Window& w) {
   const int64_t total = std::max<int64_t>(0, full - w.output[d]);
-  if (total % 2 != 0) return context.Unsupported("an odd total padding derived from the output size is ambiguous");
+  if (total % 2 != 0)
+    return context.Unsupported("an odd total padding derived from the output size is ambiguous");
   w.pad_begin[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
   w.pad_end[d] = total - w.pad_begin[d];
   return absl::OkStatus();

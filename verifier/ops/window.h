@@ -1,7 +1,8 @@
 // The geometry of sliding windows: convolution, transposed convolution, pooling.
 //
-// Everything is lifted to two spatial dimensions: index 0 is height, 1 is width; a 1-D operator has height 1 (input,
-// kernel, output 1, stride 1, no padding). auto_pad, output_shape and output_padding are resolved to plain numbers.
+// Everything is lifted to two spatial dimensions: index 0 is height, 1 is width; a 1-D operator has height 1
+// (input, kernel, output 1, stride 1, no padding). auto_pad, output_shape and output_padding are resolved to
+// plain numbers.
 //
 //   ESPALIER_ASSIGN_OR_RETURN(Window w, ConvWindow(context));
 //   // output pixel (p, q) reads input rows p * stride[0] - pad_begin[0] + i * dilation[0], i < kernel[0]
@@ -25,9 +26,9 @@ struct Window {
   Shape OutputShape() const;
 };
 
-// INVALID_ARGUMENT when sizes do not match, UNIMPLEMENTED for more than two spatial dimensions, negative pads and the
-// like; both name the node. Conv weights are [out, in / group, kernel...], ConvTranspose weights
-// [in, out / group, kernel...]; weight element order is as in ONNX.
+// INVALID_ARGUMENT when sizes do not match, UNIMPLEMENTED for more than two spatial dimensions, negative pads
+// and the like; both name the node. Conv weights are [out, in / group, kernel...], ConvTranspose weights [in,
+// out / group, kernel...]; weight element order is as in ONNX.
 absl::StatusOr<Window> ConvWindow(const OpContext& context);
 
 // Adjoint geometry: input pixel (p, q) adds to output rows p * stride[0] - pad_begin[0] + i * dilation[0].
