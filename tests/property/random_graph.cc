@@ -49,7 +49,8 @@ class GraphWriter {
   ir::ValueId Activation(ir::ValueId x, int64_t size) {
     switch (random_.Int(0, 5)) {
       case 0:
-        return Node("LeakyRelu", {x}, {{"alpha", random_.Uniform(0.01, 0.3)}});
+        // ONNX stores the attribute in float32.
+        return Node("LeakyRelu", {x}, {{"alpha", double{static_cast<float>(random_.Uniform(0.01, 0.3))}}});
       case 1:
         return Node("Abs", {x});
       case 2:
