@@ -147,6 +147,8 @@ class Kernels {
   virtual void Add(int64_t count, const T* in, T* out) = 0;
   virtual void FillRows(int64_t rows, int64_t n, const T* vec, T* out) = 0;
   virtual void Fill(int64_t count, T value, T* out) = 0;
+  // out[r][:] = table[domain_of_row[r]][:], rows of n
+  virtual void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) = 0;
 
   // Lines from bounds: lower, upper per domain; left, right [unstable]. Writes the five per-domain arrays.
   virtual void Relax(int64_t domains, int64_t unstable, const T* left, const T* right, const T* lower, const T* upper,
@@ -169,8 +171,11 @@ class Kernels {
   virtual void StepThroughLines(const RowSet& rows, const LayerLines<T>& layer, const T* saved,
                                 const SlopeState<T>& slopes, const SplitRows<T>& splits, const AdamStep& step, T* z) = 0;
 
-  // For every row with bound > best: best = bound, and the row's slopes are copied ([rows][unstable]).
+  // Copies row r of from[rows][n] to `to` for every row with bound[r] > best[r].
   virtual void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from, T* to) = 0;
+  // The same for compressed rows (split multipliers): entries begin[r] .. begin[r+1].
+  virtual void KeepBestSplits(int64_t rows, const int32_t* begin, const double* bound, const double* best,
+                              const T* from, T* to) = 0;
 
   // Branching scores per unstable neuron of each row's domain, [rows][unstable]; stable ones get 0. The estimated
   // improvement of the bound when the neuron is split (Bunel et al. 2020, BaBSR): from the saved coefficients.
@@ -179,6 +184,16 @@ class Kernels {
   // Hinge evaluation: z <- f(z), slope <- f'(z) (may be null); left, right, intercept [n].
   virtual void Hinge(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T* z, T* slope) = 0;
   virtual void Multiply(int64_t count, const T* in, T* out) = 0;  // out *= in
+
+  // Interval arithmetic in centre-radius form, element by element; `slack` is a relative rounding allowance.
+  // centre = (l+u)/2, radius covers [l,u] and grows by slack * (|centre| + radius).
+  virtual void ToCentre(int64_t count, const T* lower, const T* upper, T slack, T* centre, T* radius) = 0;
+  // Adds bias[n] to the centre rows and writes lower/upper, outward by slack * (|centre| + radius + |bias|).
+  virtual void FromCentre(int64_t rows, int64_t n, const T* centre, const T* radius, const T* bias, T slack, T* lower,
+                          T* upper) = 0;
+  // Image of [lower, upper] under the hinge, in place, outward by slack.
+  virtual void HingeInterval(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T slack,
+                             T* lower, T* upper) = 0;
 };
 
 class Backend {
@@ -194,6 +209,9 @@ class Backend {
   virtual absl::StatusOr<std::shared_ptr<const PreparedMap>> Prepare(const ir::LinearMapPtr& map) = 0;
   // The same map with |coefficients|.
   virtual absl::StatusOr<std::shared_ptr<const PreparedMap>> PrepareAbs(const ir::LinearMapPtr& map) = 0;
+
+  // out[i] = in[i]
+  virtual void Widen(int64_t count, const float* in, double* out) = 0;
 
   virtual Kernels<float>& f32() = 0;
   virtual Kernels<double>& f64() = 0;

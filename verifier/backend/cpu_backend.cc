@@ -72,6 +72,12 @@ class CpuKernels final : public Kernels<T> {
   }
   void Fill(int64_t count, T value, T* out) override { std::fill_n(out, count, value); }
 
+  void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) override {
+    ForRows(rows.rows, n, [&](int64_t r) {
+      std::memcpy(out + r * n, table + rows.domain_of_row[r] * n, static_cast<size_t>(n) * sizeof(T));
+    });
+  }
+
   void Relax(int64_t domains, int64_t unstable, const T* left, const T* right, const T* lower, const T* upper,
              T* chord_slope, T* chord_intercept, T* free_lo, T* free_hi, T* free_start) override {
     ForRows(domains, unstable, [&](int64_t d) {
@@ -137,6 +143,13 @@ class CpuKernels final : public Kernels<T> {
     });
   }
 
+  void KeepBestSplits(int64_t rows, const int32_t* begin, const double* bound, const double* best, const T* from,
+                      T* to) override {
+    for (int64_t r = 0; r < rows; ++r) {
+      if (bound[r] > best[r]) std::copy(from + begin[r], from + begin[r + 1], to + begin[r]);
+    }
+  }
+
   void Score(const RowSet& rows, const LayerLines<T>& layer, const T* saved, T* score) override {
     ForRows(rows.rows, layer.unstable, [&](int64_t r) {
       table_.score(RowView(rows, layer, r), saved + r * layer.unstable, score + r * layer.unstable);
@@ -148,6 +161,43 @@ class CpuKernels final : public Kernels<T> {
       table_.hinge(n, left, right, intercept, z + r * n, slope == nullptr ? nullptr : slope + r * n);
     });
   }
+  void ToCentre(int64_t count, const T* lower, const T* upper, T slack, T* centre, T* radius) override {
+    for (int64_t i = 0; i < count; ++i) {
+      const T c = T(0.5) * lower[i] + T(0.5) * upper[i];
+      const T r = std::max(upper[i] - c, c - lower[i]);
+      centre[i] = c;
+      radius[i] = r + slack * (std::fabs(c) + r);
+    }
+  }
+  void FromCentre(int64_t rows, int64_t n, const T* centre, const T* radius, const T* bias, T slack, T* lower,
+                  T* upper) override {
+    ForRows(rows, n, [&](int64_t r) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T c = centre[r * n + i] + bias[i];
+        const T spread = radius[r * n + i];
+        const T reach = spread + slack * (std::fabs(centre[r * n + i]) + spread + std::fabs(bias[i]));
+        lower[r * n + i] = c - reach;
+        upper[r * n + i] = c + reach;
+      }
+    });
+  }
+  void HingeInterval(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T slack, T* lower,
+                     T* upper) override {
+    ForRows(rows, n, [&](int64_t r) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T l = lower[r * n + i], u = upper[r * n + i];
+        const T at_l = (l < T(0) ? left[i] : right[i]) * l, at_u = (u < T(0) ? left[i] : right[i]) * u;
+        const bool kink = l < T(0) && u > T(0);
+        T low = std::min(at_l, at_u), high = std::max(at_l, at_u);
+        if (kink) low = std::min(low, T(0)), high = std::max(high, T(0));
+        if (!(l <= u)) low = high = l + u;  // NaN stays NaN
+        const T reach = slack * (std::fabs(low) + std::fabs(high) + std::fabs(intercept[i]));
+        lower[r * n + i] = low + intercept[i] - reach;
+        upper[r * n + i] = high + intercept[i] + reach;
+      }
+    });
+  }
+
   void Multiply(int64_t count, const T* in, T* out) override {
     const int64_t piece = 1 << 14;
     ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
@@ -262,6 +312,8 @@ class CpuBackend final : public Backend {
   absl::StatusOr<std::shared_ptr<const PreparedMap>> PrepareAbs(const ir::LinearMapPtr& map) override {
     return MakeCpuMap(map, true);
   }
+
+  void Widen(int64_t count, const float* in, double* out) override { std::copy(in, in + count, out); }
 
   Kernels<float>& f32() override { return f32_; }
   Kernels<double>& f64() override { return f64_; }

@@ -1,0 +1,39 @@
+// Bounds of every activation layer's pre-activations, for one domain (the root) or a batch of boxes.
+//
+// Layer by layer: interval first, then backward rows (two per neuron) for the neurons that are still unstable, in blocks
+// that fit the memory; at the root, optionally, each row's slopes are optimised before it is certified, so that later
+// layers start from tighter earlier ones. Everything returned is certified in float64 (or by a float32 bound whose own
+// allowance already decides the neuron).
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/base/stop_token.h"
+#include "verifier/bounds/optimise.h"
+#include "verifier/bounds/rows.h"
+
+namespace espalier::bounds {
+
+struct IntermediateSettings {
+  bool backward = true;            // false: interval bounds only
+  bool intersect_interval = true;  // false: every neuron by its own backward rows alone (plain CROWN)
+  int64_t iterations = 0;          // > 0: optimise the slopes of unstable neurons' rows (one domain only)
+  double alpha_rate = 0.1;
+  double max_flops = 1e15;         // of the optimisation; beyond it later layers get fewer iterations
+};
+
+struct DomainBounds {
+  InputBoxes boxes;
+  std::vector<LayerBox> layers;  // per activation, [domains][neurons]
+  Magnitudes magnitudes;         // over the union of the domains
+  bool complete = true;          // false: `stop` fired; layers after that point hold interval bounds
+};
+
+absl::StatusOr<DomainBounds> ComputeIntermediate(const Plan& plan, const InputBoxes& boxes,
+                                                 const IntermediateSettings& settings, StopToken stop);
+
+// Rows per block so that the widest layer's coefficients stay near the processor's cache.
+int64_t RowsPerBlock(const Plan& plan);
+
+}  // namespace espalier::bounds

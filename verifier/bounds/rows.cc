@@ -1,0 +1,145 @@
+#include "verifier/bounds/rows.h"
+
+#include <cmath>
+#include <limits>
+
+#include "verifier/base/status.h"
+#include "verifier/bounds/rounding.h"
+
+namespace espalier::bounds {
+namespace {
+
+template <class V>
+std::vector<V> Part(const std::vector<V>& values, int64_t begin, int64_t end, int64_t width) {
+  if (values.empty()) return {};
+  return std::vector<V>(values.begin() + begin * width, values.begin() + end * width);
+}
+
+absl::StatusOr<std::vector<backend::Buffer<double>>> WidenAll(backend::Backend& backend,
+                                                              const std::vector<backend::Buffer<float>>& source) {
+  std::vector<backend::Buffer<double>> wide(source.size());
+  for (size_t a = 0; a < source.size(); ++a) {
+    if (source[a].data() == nullptr) continue;
+    ESPALIER_ASSIGN_OR_RETURN(wide[a], backend::Allocate<double>(backend, source[a].size()));
+    backend.Widen(source[a].size(), source[a].data(), wide[a].data());
+  }
+  return wide;
+}
+
+}  // namespace
+
+HostRows HostRows::Slice(int64_t begin, int64_t end, int64_t start_size, int64_t inputs) const {
+  HostRows part;
+  part.start = start;
+  part.domain = Part(domain, begin, end, 1);
+  part.neuron = Part(neuron, begin, end, 1);
+  part.sign = Part(sign, begin, end, 1);
+  part.coefficients = Part(coefficients, begin, end, start_size);
+  part.input_coefficients = Part(input_coefficients, begin, end, inputs);
+  part.offset = Part(offset, begin, end, 1);
+  part.offset_error = Part(offset_error, begin, end, 1);
+  return part;
+}
+
+template <class T>
+absl::StatusOr<DeviceRows<T>> DeviceRows<T>::Make(const Plan& plan, const HostRows& rows, const InputBoxes& boxes) {
+  auto& backend = plan.backend();
+  DeviceRows<T> device;
+  device.count_ = rows.count();
+  device.start_ = rows.start;
+  ESPALIER_ASSIGN_OR_RETURN(device.domain_, ToDevice<int32_t>(backend, rows.domain));
+  if (rows.coefficients.empty()) {
+    ESPALIER_ASSIGN_OR_RETURN(device.neuron_, ToDevice<int32_t>(backend, rows.neuron));
+    ESPALIER_ASSIGN_OR_RETURN(device.sign_, ToDevice<T>(backend, std::vector<T>(rows.sign.begin(), rows.sign.end())));
+  } else {
+    const std::vector<T> c(rows.coefficients.begin(), rows.coefficients.end());
+    ESPALIER_ASSIGN_OR_RETURN(device.coefficients_, ToDevice<T>(backend, c));
+  }
+  if (!rows.input_coefficients.empty()) {
+    const std::vector<T> c(rows.input_coefficients.begin(), rows.input_coefficients.end());
+    ESPALIER_ASSIGN_OR_RETURN(device.input_coefficients_, ToDevice<T>(backend, c));
+  }
+  if (!rows.offset.empty()) {
+    ESPALIER_ASSIGN_OR_RETURN(device.offset_, ToDevice<double>(backend, rows.offset));
+  }
+  if (!rows.offset_error.empty()) {
+    ESPALIER_ASSIGN_OR_RETURN(device.offset_error_, ToDevice<double>(backend, rows.offset_error));
+  }
+  std::vector<T> lower, upper;
+  lower.reserve(boxes.lower.size());
+  upper.reserve(boxes.upper.size());
+  for (double v : boxes.lower) lower.push_back(RoundDown<T>(v));
+  for (double v : boxes.upper) upper.push_back(RoundUp<T>(v));
+  ESPALIER_ASSIGN_OR_RETURN(device.lower_, ToDevice<T>(backend, lower));
+  ESPALIER_ASSIGN_OR_RETURN(device.upper_, ToDevice<T>(backend, upper));
+  return device;
+}
+
+template <class T>
+BackwardInput<T> DeviceRows<T>::Input(const Relaxation<T>& relaxation) const {
+  BackwardInput<T> in;
+  in.rows = {count_, domain_.data()};
+  in.start = start_;
+  in.coefficients = coefficients_.data();
+  in.unit_neuron = neuron_.data();
+  in.unit_sign = sign_.data();
+  in.input_coefficients = input_coefficients_.data();
+  in.offset = offset_.data();
+  in.offset_error = offset_error_.data();
+  in.relaxation = &relaxation;
+  in.input_lower = lower_.data();
+  in.input_upper = upper_.data();
+  return in;
+}
+
+template class DeviceRows<float>;
+template class DeviceRows<double>;
+
+std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
+                                  const backend::Buffer<double>& error, int64_t rows) {
+  std::vector<double> lower(static_cast<size_t>(rows)), allowance(lower.size());
+  backend.Download(bound.data(), rows * 8, lower.data());
+  backend.Download(error.data(), rows * 8, allowance.data());
+  for (size_t r = 0; r < lower.size(); ++r) {
+    lower[r] -= 1.0001 * allowance[r];
+    if (std::isnan(lower[r])) lower[r] = -std::numeric_limits<double>::infinity();
+  }
+  return lower;
+}
+
+absl::StatusOr<std::vector<double>> CertifiedBounds(const Plan& plan, const HostRows& rows, const InputBoxes& boxes,
+                                                    const Relaxation<double>& relaxation, const Magnitudes& magnitudes,
+                                                    const Slopes<float>* slopes, RowDetails* details) {
+  auto& backend = plan.backend();
+  ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<double> device, DeviceRows<double>::Make(plan, rows, boxes));
+  BackwardInput<double> in = device.Input(relaxation);
+  in.magnitudes = &magnitudes;
+  in.use_best = true;
+  Slopes<double> wide_slopes;
+  if (slopes != nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(wide_slopes.best, WidenAll(backend, slopes->best));
+    in.slopes = &wide_slopes;
+  }
+  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> bound, backend::Allocate<double>(backend, rows.count()));
+  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, rows.count()));
+  BackwardOutput<double> out{.bound = bound.data(), .error = error.data()};
+  backend::Buffer<double> corner, lambda;
+  const int64_t entries = rows.count() * plan.node(0).size;
+  if (details != nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(corner, backend::Allocate<double>(backend, entries));
+    ESPALIER_ASSIGN_OR_RETURN(lambda, backend::Allocate<double>(backend, entries));
+    out.corner = corner.data();
+    out.input_lambda = lambda.data();
+  }
+  BackwardPass<double> pass(plan);
+  ESPALIER_RETURN_IF_ERROR(pass.Run(in, out));
+  if (details != nullptr) {
+    details->corner.resize(static_cast<size_t>(entries));
+    details->input_lambda.resize(static_cast<size_t>(entries));
+    backend.Download(corner.data(), entries * 8, details->corner.data());
+    backend.Download(lambda.data(), entries * 8, details->input_lambda.data());
+  }
+  return TakeCertified(backend, bound, error, rows.count());
+}
+
+}  // namespace espalier::bounds

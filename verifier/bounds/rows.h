@@ -1,0 +1,66 @@
+// Rows on the host (what is to be bounded) and on the device (what a pass reads).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/bounds/backward.h"
+#include "verifier/bounds/plan.h"
+
+namespace espalier::bounds {
+
+// Boxes of D domains, [domains][inputs], stored input order.
+struct InputBoxes {
+  int64_t domains = 0;
+  std::vector<double> lower, upper;
+};
+
+// Rows over one node: ± one neuron each (neuron, sign), or dense coefficients [rows][size(start)].
+struct HostRows {
+  ir::NodeId start = 0;
+  std::vector<int32_t> domain;  // [rows]
+  std::vector<int32_t> neuron;
+  std::vector<double> sign;
+  std::vector<double> coefficients;
+  std::vector<double> input_coefficients;  // [rows][inputs] or empty
+  std::vector<double> offset;              // [rows] or empty: added to the bound
+  std::vector<double> offset_error;        // [rows] or empty: see BackwardInput
+
+  int64_t count() const { return static_cast<int64_t>(domain.size()); }
+  HostRows Slice(int64_t begin, int64_t end, int64_t start_size, int64_t inputs) const;
+};
+
+// Device copies of rows and boxes (boxes rounded outward to T), and a BackwardInput that points to them.
+template <class T>
+class DeviceRows {
+ public:
+  static absl::StatusOr<DeviceRows<T>> Make(const Plan& plan, const HostRows& rows, const InputBoxes& boxes);
+  BackwardInput<T> Input(const Relaxation<T>& relaxation) const;
+
+ private:
+  int64_t count_ = 0;
+  ir::NodeId start_ = 0;
+  backend::Buffer<int32_t> domain_, neuron_;
+  backend::Buffer<T> sign_, coefficients_, input_coefficients_, lower_, upper_;
+  backend::Buffer<double> offset_, offset_error_;
+};
+
+// What a certified pass can tell besides the bounds, host, [rows][inputs]; filled when asked for.
+struct RowDetails {
+  std::vector<double> corner;        // the box corner that attains the bound
+  std::vector<double> input_lambda;  // the bound's coefficients at the input
+};
+
+// Takes bound - allowance of a finished pass to the host; NaN becomes -infinity.
+std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
+                                  const backend::Buffer<double>& error, int64_t rows);
+
+// Certified lower bounds of the rows: one float64 pass with the rounding allowance taken off. `slopes` (best) come
+// from a float32 optimisation of the same rows, or are null: adaptive slopes.
+// A bound that is NaN proves nothing and comes back as -infinity.
+absl::StatusOr<std::vector<double>> CertifiedBounds(const Plan& plan, const HostRows& rows, const InputBoxes& boxes,
+                                                    const Relaxation<double>& relaxation, const Magnitudes& magnitudes,
+                                                    const Slopes<float>* slopes, RowDetails* details = nullptr);
+
+}  // namespace espalier::bounds
