@@ -119,6 +119,7 @@ class Preparer {
   void BindInput(GraphValue& value) {
     std::string reason;
     if (!value.shape.has_value()) reason = "it has no declared shape";
+    if (value.type == ElementType::kOther) reason = "its element type is not supported";
     for (size_t d = 0; value.shape.has_value() && d < value.shape->size(); ++d) {
       int64_t& extent = (*value.shape)[d];
       if (extent > 0) continue;
