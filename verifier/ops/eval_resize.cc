@@ -73,7 +73,9 @@ absl::StatusOr<std::vector<ResizeDimension>> ReadDimensions(const OpContext& con
   }
   std::vector<int64_t> axes;
   ESPALIER_ASSIGN_OR_RETURN(axes, context.Ints("axes", {}));
-  for (size_t d = 0; axes.empty() && d < shape.size(); ++d) axes.push_back(static_cast<int64_t>(d));
+  if (axes.empty()) {
+    for (size_t d = 0; d < shape.size(); ++d) axes.push_back(static_cast<int64_t>(d));
+  }
   if (std::max(scales.size(), sizes.size()) != axes.size()) {
     return context.Invalid("scales or sizes do not match the dimensions");
   }
