@@ -65,7 +65,7 @@ class GraphReader {
       }
       graph_.opset = static_cast<int>(version);
     }
-    if (graph_.opset == 0) return Invalid("the model names no opset of the standard domain");
+    if (graph_.opset == 0) return Unsupported("the model names no opset of the standard domain");
     for (const auto& function : model_.functions()) functions_.insert({function.domain(), function.name()});
     return absl::OkStatus();
   }

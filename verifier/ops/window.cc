@@ -132,16 +132,11 @@ absl::Status CheckBias(const OpContext& context, const Window& w) {
   return absl::OkStatus();
 }
 
-// Pads from a requested output extent. Where the total is odd, ONNX's text and widespread runtimes disagree
-// about the side that gets the larger half.
-absl::Status PadsFromOutput(const OpContext& context, const std::string& mode, size_t d, int64_t full,
-                            Window& w) {
+// Pads from a requested output extent; the larger half of an odd total goes to the end for SAME_UPPER only.
+void PadsFromOutput(const std::string& mode, size_t d, int64_t full, Window& w) {
   const int64_t total = std::max<int64_t>(0, full - w.output[d]);
-  if (total % 2 != 0)
-    return context.Unsupported("an odd total padding derived from the output size is ambiguous");
   w.pad_begin[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
   w.pad_end[d] = total - w.pad_begin[d];
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -182,10 +177,10 @@ absl::StatusOr<Window> ConvTransposeWindow(const OpContext& context) {
     if (w.input[d] > kMaxExtent / w.stride[d]) return context.Invalid("output is too large");
     const int64_t full = w.stride[d] * (w.input[d] - 1) + KernelExtent(w, d) + output_padding[d];
     if (context.Has("output_shape")) {
-      ESPALIER_RETURN_IF_ERROR(PadsFromOutput(context, mode, d, full, w));
+      PadsFromOutput(mode, d, full, w);
     } else if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
       w.output[d] = w.input[d] * w.stride[d];
-      ESPALIER_RETURN_IF_ERROR(PadsFromOutput(context, mode, d, full, w));
+      PadsFromOutput(mode, d, full, w);
     } else {
       w.output[d] = full - w.pad_begin[d] - w.pad_end[d];
       if (w.output[d] < 1) return context.Invalid("pads leave no output");
