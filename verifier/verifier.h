@@ -23,6 +23,7 @@
 #include "verifier/api/property.h"
 #include "verifier/api/verdict.h"
 #include "verifier/base/stop_token.h"
+#include "verifier/base/tensor.h"
 
 namespace espalier {
 
@@ -78,6 +79,11 @@ class Model {
 
 // VNN-LIB text -> property. INVALID_ARGUMENT with "line L, column C: ...".
 absl::StatusOr<api::Property> ReadQuery(const Model& model, std::string_view vnnlib_text);
+
+// NumPy .npy arrays, the form in which inputs, outputs and boxes travel. INVALID_ARGUMENT for bytes that are no array,
+// UNIMPLEMENTED for element types other than float32, float64, int32, int64, uint8 and bool.
+absl::StatusOr<Tensor> ReadArray(std::string_view npy_bytes);
+absl::StatusOr<std::string> WriteArray(const Tensor& tensor);
 
 enum class BoundMethod { kInterval, kCrown, kAlphaCrown };
 

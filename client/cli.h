@@ -1,0 +1,26 @@
+// The command line of espalier.
+#pragma once
+
+#include <string>
+
+#include "client/commands.h"
+
+namespace espalier::client {
+
+enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports };
+
+struct CommandLine {
+  Command command = Command::kNone;  // kNone: everything was said (help, version, name) or the line is wrong
+  ExitCode exit_code = kDone;        // for kNone
+  std::string server;                // empty: a private one
+  VerifyArguments verify;
+  DescribeArguments describe;
+  BoundsArguments bounds;
+  RunArguments run;
+  SupportsArguments supports;
+};
+
+// Prints help and usage errors itself.
+CommandLine ParseCommandLine(int argc, char** argv);
+
+}  // namespace espalier::client

@@ -1,0 +1,18 @@
+// Where the server listens.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace espalier::server {
+
+// OK for "unix:/path", and for "HOST:PORT" with a loopback host (127.x.y.z, ::1, localhost). Anything else is
+// INVALID_ARGUMENT unless `anywhere`: there is no encryption and no authentication yet.
+absl::Status CheckListenAddress(const std::string& address, bool anywhere);
+
+// For "unix:/path": FAILED_PRECONDITION when another server answers there (gRPC itself would silently take
+// its path away), OK when nothing does. OK for every other address.
+absl::Status CheckNotServed(const std::string& address);
+
+}  // namespace espalier::server

@@ -1,0 +1,45 @@
+#include "server/errors.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "espalier/v1/error.pb.h"
+
+namespace espalier::server {
+namespace {
+
+// The number that follows `word` in `text`; 0 when there is none.
+int32_t NumberAfter(absl::string_view text, absl::string_view word) {
+  const size_t at = text.find(word);
+  if (at == absl::string_view::npos) return 0;
+  const absl::string_view rest = text.substr(at + word.size());
+  int32_t number = 0;
+  if (!absl::SimpleAtoi(rest.substr(0, rest.find_first_not_of("0123456789")), &number)) return 0;
+  return number;
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status, const ErrorContext& context) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  const std::string message(status.message());
+  v1::ErrorDetail detail;
+  detail.set_reason(context.reason);
+  detail.set_field(context.field);
+  detail.set_line(NumberAfter(message, "line "));
+  detail.set_column(NumberAfter(message, "column "));
+  detail.set_retry_delay_s(context.retry_delay_s);
+  for (const UnsupportedInfo& info : context.unsupported) {
+    v1::UnsupportedNode& node = *detail.add_unsupported();
+    node.set_node(info.node);
+    node.set_op(info.op);
+    node.set_reason(info.reason);
+  }
+  v1::StatusDetails details;
+  details.set_code(static_cast<int32_t>(status.code()));
+  details.set_message(message);
+  details.add_details()->PackFrom(detail);
+  return grpc::Status(code, message, details.SerializeAsString());
+}
+
+}  // namespace espalier::server

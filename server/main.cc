@@ -1,0 +1,123 @@
+// espalierd: the verification service.
+//
+// Exit status: 0 ended as asked, 1 could not start, 2 wrong command line.
+#include <fcntl.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_posix.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/address.h"
+#include "server/core.h"
+#include "server/flags.h"
+#include "server/log.h"
+#include "server/parent_watch.h"
+#include "server/service.h"
+
+namespace espalier::server {
+namespace {
+
+constexpr const char* kServiceName = "espalier.v1.Espalier";
+
+int Fail(const absl::Status& status, int exit_status) {
+  Log(LogLevel::kError, {{"event", "start"}, {"error", std::string(status.message())}});
+  return exit_status;
+}
+
+void Configure(grpc::ServerBuilder& builder, Service& service) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.RegisterService(&service);
+}
+
+// Serves the one connection that the parent made. Nobody else can reach it, so it needs no health service, no
+// reflection and no drain; it ends when the parent's end of the socket closes.
+int ServeParent(const Flags& flags, Service& service) {
+  WatchParent(flags.parent_fd);
+  grpc::ServerBuilder builder;
+  Configure(builder, service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) return Fail(absl::InternalError("the gRPC server does not start"), 1);
+  fcntl(flags.parent_fd, F_SETFL, O_NONBLOCK);
+  grpc::AddInsecureChannelFromFd(server.get(), flags.parent_fd);
+  server->Wait();
+  return 0;
+}
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Stops admitting, lets running calls finish, cancels what is left after `drain`, leaves.
+void Drain(grpc::Server& server, Core& core, absl::Duration drain) {
+  Log(LogLevel::kInfo, {{"event", "drain"}, {"seconds", absl::StrCat(absl::ToDoubleSeconds(drain))}});
+  server.GetHealthCheckService()->SetServingStatus(false);
+  core.Close();
+  // A call that does not heed its cancellation must not keep the process alive.
+  std::thread([drain] {
+    absl::SleepFor(drain + absl::Seconds(5));
+    _exit(1);
+  }).detach();
+  server.Shutdown(absl::ToChronoTime(absl::Now() + drain));
+  server.Wait();
+}
+
+int ServeAddress(const Flags& flags, Core& core, Service& service) {
+  if (absl::Status status = CheckListenAddress(flags.listen, flags.listen_anywhere); !status.ok())
+    return Fail(status, 2);
+  if (absl::Status status = CheckNotServed(flags.listen); !status.ok()) return Fail(status, 1);
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // inherited by every thread from here on
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  Configure(builder, service);
+  int port = 0;
+  builder.AddListeningPort(flags.listen, grpc::InsecureServerCredentials(), &port);
+  const mode_t mask = umask(0077);  // a Unix socket is for its owner only
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  umask(mask);
+  if (server == nullptr || port == 0) {
+    return Fail(absl::UnavailableError(absl::StrCat("cannot listen on '", flags.listen, "'")), 1);
+  }
+  server->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+  std::string address = flags.listen;
+  if (!address.starts_with("unix:")) address = absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+  Log(LogLevel::kInfo, {{"event", "listen"}, {"address", address}, {"version", std::string(Version())}});
+  std::printf("listening on %s\n", address.c_str());
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  Drain(*server, core, absl::Seconds(flags.drain_s));
+  Log(LogLevel::kInfo, {{"event", "end"}});
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  if (const std::optional<int> exit_status = ParseFlags(argc, argv, flags)) return *exit_status;
+  if (absl::Status status = SetLogLevel(flags.log_level); !status.ok()) return Fail(status, 2);
+  Core core(flags.limits);
+  Service service(core);
+  return flags.parent_fd >= 0 ? ServeParent(flags, service) : ServeAddress(flags, core, service);
+}
+
+}  // namespace
+}  // namespace espalier::server
+
+int main(int argc, char** argv) {
+  return espalier::server::Main(argc, argv);
+}

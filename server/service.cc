@@ -1,0 +1,59 @@
+#include "server/service.h"
+
+#include "server/describe.h"
+#include "server/point_handlers.h"
+#include "server/unary_call.h"
+#include "server/upload_call.h"
+#include "server/verify_call.h"
+
+namespace espalier::server {
+
+grpc::ServerReadReactor<v1::UploadBlobRequest>* Service::UploadBlob(grpc::CallbackServerContext* /*context*/,
+                                                                    v1::UploadBlobResponse* response) {
+  return new UploadCall(core_, response);
+}
+
+grpc::ServerUnaryReactor* Service::DescribeModel(grpc::CallbackServerContext* context,
+                                                 const v1::DescribeModelRequest* request,
+                                                 v1::DescribeModelResponse* response) {
+  return UnaryCall::Start(
+      "DescribeModel", core_.lookups(), context, [this, request, response](StopToken) -> Failure {
+        BlobPtr blob;
+        Model model;
+        if (Failure failure = core_.ResolveModel(request->model(), blob, model); !failure.ok())
+          return failure;
+        *response->mutable_description() = ToProto(model.Describe(), *blob);
+        return {};
+      });
+}
+
+grpc::ServerUnaryReactor* Service::Evaluate(grpc::CallbackServerContext* context,
+                                            const v1::EvaluateRequest* request,
+                                            v1::EvaluateResponse* response) {
+  return UnaryCall::Start("Evaluate", core_.lookups(), context, [this, request, response](StopToken) {
+    return HandleEvaluate(core_, *request, *response);
+  });
+}
+
+grpc::ServerUnaryReactor* Service::Bounds(grpc::CallbackServerContext* context,
+                                          const v1::BoundsRequest* request, v1::BoundsResponse* response) {
+  return UnaryCall::Start("Bounds", core_.searches(), context, [this, request, response](StopToken stop) {
+    return HandleBounds(core_, *request, stop, *response);
+  });
+}
+
+grpc::ServerWriteReactor<v1::VerifyEvent>* Service::Verify(grpc::CallbackServerContext* context,
+                                                           const v1::VerifyRequest* request) {
+  return VerifyCall::Start(core_, context, request);
+}
+
+grpc::ServerUnaryReactor* Service::GetCapabilities(grpc::CallbackServerContext* context,
+                                                   const v1::GetCapabilitiesRequest* /*request*/,
+                                                   v1::GetCapabilitiesResponse* response) {
+  *response = CapabilitiesToProto(core_);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,32 @@
+// The gRPC service: one method per call of proto/espalier/v1/service.proto, stateless over a Core.
+#pragma once
+
+#include "espalier/v1/service.grpc.pb.h"
+#include "server/core.h"
+
+namespace espalier::server {
+
+class Service final : public v1::Espalier::CallbackService {
+ public:
+  explicit Service(Core& core) : core_(core) {}
+
+  grpc::ServerReadReactor<v1::UploadBlobRequest>* UploadBlob(grpc::CallbackServerContext* context,
+                                                             v1::UploadBlobResponse* response) override;
+  grpc::ServerUnaryReactor* DescribeModel(grpc::CallbackServerContext* context,
+                                          const v1::DescribeModelRequest* request,
+                                          v1::DescribeModelResponse* response) override;
+  grpc::ServerUnaryReactor* Evaluate(grpc::CallbackServerContext* context, const v1::EvaluateRequest* request,
+                                     v1::EvaluateResponse* response) override;
+  grpc::ServerUnaryReactor* Bounds(grpc::CallbackServerContext* context, const v1::BoundsRequest* request,
+                                   v1::BoundsResponse* response) override;
+  grpc::ServerWriteReactor<v1::VerifyEvent>* Verify(grpc::CallbackServerContext* context,
+                                                    const v1::VerifyRequest* request) override;
+  grpc::ServerUnaryReactor* GetCapabilities(grpc::CallbackServerContext* context,
+                                            const v1::GetCapabilitiesRequest* request,
+                                            v1::GetCapabilitiesResponse* response) override;
+
+ private:
+  Core& core_;
+};
+
+}  // namespace espalier::server
