@@ -187,6 +187,9 @@ std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b) {
 }
 
 LinearMap Simplify(LinearMap map) {
+  if (const auto* m = AsConv(map)) {
+    if (auto matrix = AsMatrix(*m)) map = *std::move(matrix);
+  }
   if (const auto* m = std::get_if<DenseMap>(&map)) {
     const auto nonzero = m->weights.size() - At(std::count(m->weights.begin(), m->weights.end(), 0.0));
     // Small matrices stay dense: a matrix product of that size costs less than deciding anything.

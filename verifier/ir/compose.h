@@ -33,8 +33,9 @@ std::optional<LinearMap> Compose(const LinearMap& outer, const LinearMap& inner)
 // convolution of the same geometry).
 std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b);
 
-// The form of the same map with the least Work: Dense becomes Sparse where it has few non-zeros, Sparse
-// becomes Identity or Scale where it is one, Scale by ones becomes Identity.
+// The form of the same map with the least Work: Conv between a whole image and one pixel becomes Dense, Dense
+// becomes Sparse where it has few non-zeros, Sparse becomes Identity or Scale where it is one, Scale by ones
+// becomes Identity.
 LinearMap Simplify(LinearMap map);
 
 // The same map as a list of its non-zero entries.

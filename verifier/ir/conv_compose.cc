@@ -133,6 +133,20 @@ std::optional<LinearMap> AbsorbPadding(const ConvMap& map, const SparseMap& inne
   return out;
 }
 
+std::optional<DenseMap> AsMatrix(const ConvMap& map) {
+  const bool whole_image =
+      map.small_h * map.small_w == 1 && map.big_h * map.big_w <= map.kernel_h * map.kernel_w;
+  if (!whole_image) return std::nullopt;
+  const SparseMap entries = ConvToSparse(map);
+  DenseMap out{entries.rows, entries.cols, std::vector<double>(At(entries.rows * entries.cols), 0.0)};
+  for (int64_t r = 0; r < entries.rows; ++r) {
+    for (int64_t k = entries.row_begin[At(r)]; k < entries.row_begin[At(r) + 1]; ++k) {
+      out.weights[At(r * out.cols + entries.column[At(k)])] = entries.value[At(k)];
+    }
+  }
+  return out;
+}
+
 SparseMap ConvToSparse(const ConvMap& map) {
   SparseMap out{map.small_h * map.small_w * map.small_c, map.big_h * map.big_w * map.big_c, {0}, {}, {}};
   for (int64_t p = 0; p < map.small_h; ++p) {

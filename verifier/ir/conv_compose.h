@@ -21,6 +21,9 @@ std::optional<LinearMap> ScaleInputChannels(const ConvMap& map, const std::vecto
 // grows instead.
 std::optional<LinearMap> AbsorbPadding(const ConvMap& map, const SparseMap& inner);
 
+// The matrix of a convolution between a whole image and a single pixel, nullopt for others.
+std::optional<DenseMap> AsMatrix(const ConvMap& map);
+
 // The non-zero entries of a convolution.
 SparseMap ConvToSparse(const ConvMap& map);
 

@@ -57,17 +57,28 @@ class AffineFolder {
     double before = is_argument_[At(id)] || id == network_.output ? 0 : NodeWork(node);
     double after = 0;
     for (ir::NodeId user : users_[At(id)]) {
-      for (const ir::AffineTerm& use : network_.nodes[At(user)].terms) {
+      const std::vector<ir::AffineTerm>& uses = network_.nodes[At(user)].terms;
+      if (uses.size() + node.terms.size() > kMaxTerms + 1) return false;
+      for (const ir::AffineTerm& use : uses) {
         if (use.predecessor != id) continue;
         before += ir::Work(*use.map);
         for (const ir::AffineTerm& term : node.terms) {
           const std::optional<double> work = ir::ComposedWork(*use.map, *term.map);
-          if (!work || ComputingCost(*use.map, *term.map) > kFoldingBudget) return false;
+          if (!work || ResultEntries(*use.map, *term.map) > static_cast<double>(kMaxEntries) ||
+              ComputingCost(*use.map, *term.map) > kFoldingBudget)
+            return false;
           after += *work;
         }
       }
     }
     return after <= before;
+  }
+
+  // Coefficients that a dense product would hold.
+  static double ResultEntries(const ir::LinearMap& outer, const ir::LinearMap& inner) {
+    const bool dense =
+        std::holds_alternative<ir::DenseMap>(outer) || std::holds_alternative<ir::DenseMap>(inner);
+    return dense ? static_cast<double>(ir::OutputSize(outer)) * static_cast<double>(ir::InputSize(inner)) : 0;
   }
 
   static double ComputingCost(const ir::LinearMap& outer, const ir::LinearMap& inner) {

@@ -55,13 +55,18 @@ class ElementwiseFolder {
  private:
   // Adds `by` to the use counts of the node's predecessors; a node that nobody uses any more uses nobody.
   void Count(const ir::NetworkNode& node, int by) {
-    for (const ir::AffineTerm& term : node.terms) Change(terms_, term.predecessor, by);
-    if (node.kind == ir::NodeKind::kActivation) Change(activations_, node.predecessor, by);
-  }
-  void Change(std::vector<int>& uses, ir::NodeId id, int by) {
-    uses[At(id)] += by;
-    const bool unused = terms_[At(id)] == 0 && activations_[At(id)] == 0 && id != network_.output;
-    if (by < 0 && unused) Count(network_.nodes[At(id)], -1);
+    std::vector<const ir::NetworkNode*> pending{&node};
+    const auto change = [&](std::vector<int>& uses, ir::NodeId id) {
+      uses[At(id)] += by;
+      const bool unused = terms_[At(id)] == 0 && activations_[At(id)] == 0 && id != network_.output;
+      if (by < 0 && unused) pending.push_back(&network_.nodes[At(id)]);
+    };
+    while (!pending.empty()) {
+      const ir::NetworkNode& next = *pending.back();
+      pending.pop_back();
+      for (const ir::AffineTerm& term : next.terms) change(terms_, term.predecessor);
+      if (next.kind == ir::NodeKind::kActivation) change(activations_, next.predecessor);
+    }
   }
 
   // An activation layer that is a line in every neuron is affine.
@@ -89,7 +94,8 @@ class ElementwiseFolder {
     bool changed = false;
     const std::vector<ir::AffineTerm> old = node.terms;
     for (const ir::AffineTerm& term : old) {
-      const bool inlined = IsElementwise(*term.map) && MayExpand(term.predecessor) &&
+      const bool small = terms.size() + network_.nodes[At(term.predecessor)].terms.size() <= kMaxTerms;
+      const bool inlined = small && IsElementwise(*term.map) && MayExpand(term.predecessor) &&
                            Substitute(*term.map, network_.nodes[At(term.predecessor)], terms, node.bias);
       if (!inlined) terms.push_back(term);
       changed |= inlined;

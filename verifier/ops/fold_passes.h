@@ -1,11 +1,15 @@
 // The passes behind Fold (fold.h). Each takes and leaves a network with the invariants of ir/network.h.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "verifier/ir/network.h"
 
 namespace espalier::ops {
+
+// Nodes with more terms than this are not joined any further.
+inline constexpr size_t kMaxTerms = 64;
 
 // fold.cc: drops nodes that the output does not need and renumbers the rest.
 void RemoveDeadNodes(ir::Network& network);

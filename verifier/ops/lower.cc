@@ -58,6 +58,10 @@ absl::Status LowerNode(const OpContext& context, Lowering& lowering) {
   const OpRow* row = FindOp(context.node().op, context.node().domain);
   if (row == nullptr) return context.Unsupported("unknown operator");
   if (row->lower == nullptr) return context.Unsupported("not piecewise linear in the input");
+  for (int i = 0; i < context.input_count(); ++i) {
+    if (!context.HasInput(i) || context.Constant(i) || lowering.Input(context, i).node >= 0) continue;
+    return context.Unsupported(absl::StrCat("input ", i, " is an output that has no linear form"));
+  }
   return row->lower(context, lowering);
 }
 

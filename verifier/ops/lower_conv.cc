@@ -54,7 +54,13 @@ absl::Status LowerWindowProduct(const OpContext& context, Lowering& lowering, co
   if (window.batch != 1) return context.Unsupported("more than one image at a time");
   if (context.Constant(0)) return context.Unsupported("the image is constant but the bias is not");
   ir::LinearMap map = MakeConv(window, transposed, weights->ToDoubles());
-  if (static_cast<double>(window.group) > ir::kSparseEntryWork) map = ir::ToSparse(map);
+  if (static_cast<double>(window.group) > ir::kSparseEntryWork) {
+    if (ir::Work(map) > static_cast<double>(kMaxEntries * window.group)) {
+      return context.Unsupported("too many coefficients");
+    }
+    map = ir::ToSparse(map);
+  }
+  map = ir::Simplify(std::move(map));
 
   const LoweredValue x = lowering.InLayout(lowering.Input(context, 0), Layout::kChannelsLast);
   const Shape& shape = lowering.OutputShape(context, 0);

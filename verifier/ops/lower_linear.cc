@@ -101,6 +101,9 @@ absl::Status LowerMatMul(const OpContext& context, Lowering& lowering) {
   const Matrix matrix{rows, cols, weights->ToDoubles()};
   const int64_t elements = static_cast<int64_t>(StoredPositions(x.shape, x.layout).size());
   const int64_t columns = x.shape.size() == 1 ? 1 : x.shape.back();
+  if (constant == 0 && elements / cols * rows > kMaxEntries / cols) {
+    return context.Unsupported("too many coefficients");
+  }
   ir::LinearMap map = constant == 1 ? RightProduct(elements / rows, matrix)
                                     : LeftProduct(matrix, elements / (cols * columns), columns);
   lowering.SetOutput(context, 0,
@@ -126,6 +129,9 @@ absl::Status LowerGemm(const OpContext& context, Lowering& lowering) {
   if (gemm.transposed[variable]) {
     arrange = TransposeMap(rows, cols);
     std::swap(rows, cols);
+  }
+  if (constant == 0 && matrix.rows * cols > kMaxEntries / matrix.cols) {
+    return context.Unsupported("too many coefficients");
   }
   const std::string name = lowering.OutputName(context, 0);
   const LoweredValue arranged = std::holds_alternative<ir::IdentityMap>(arrange)

@@ -71,15 +71,23 @@ class Tournament {
   std::vector<Contestant> Round(const std::vector<Contestant>& field) {
     const auto pairs = static_cast<int64_t>(field.size() / 2);
     const auto n = static_cast<int64_t>(field[0].bias.size());
-    Contestant all;
-    all.bias.assign(At(pairs * n), 0.0);
+    std::map<ir::NodeId, ir::SparseMap> stacked;  // rows pair after pair
+    Doubles bias;
     for (int64_t p = 0; p < pairs; ++p) {
       const Contestant difference = Combine(sign_, field[At(2 * p)], -sign_, field[At(2 * p + 1)]);
-      for (const auto& [node, map] : difference.terms) all.Add(node, *ir::Compose(Place(p, pairs, n), map));
-      for (int64_t i = 0; i < n; ++i) all.bias[At(p * n + i)] = difference.bias[At(i)];
+      for (const auto& [node, map] : difference.terms) {
+        const ir::SparseMap none{0, ir::InputSize(map), {0}, {}, {}};
+        Append(stacked.try_emplace(node, none).first->second, p * n, map);
+      }
+      bias.insert(bias.end(), difference.bias.begin(), difference.bias.end());
     }
-    const LoweredValue d =
-        lowering_.AddAffine(name_ + "/difference", Terms(all), all.bias, {1, pairs * n}, Layout::kRowMajor);
+    std::vector<ir::AffineTerm> terms;
+    for (auto& [node, map] : stacked) {
+      PadRows(map, pairs * n);
+      terms.push_back({node, MakeMap(ir::Simplify(std::move(map)))});
+    }
+    const LoweredValue d = lowering_.AddAffine(name_ + "/difference", std::move(terms), std::move(bias),
+                                               {1, pairs * n}, Layout::kRowMajor);
     const auto m = At(pairs * n);
     const LoweredValue excess =
         lowering_.AddActivation(name_ + "/excess", d, {Doubles(m, 0.0), Doubles(m, 1.0), Doubles(m, 0.0)});
@@ -92,12 +100,22 @@ class Tournament {
     return winners;
   }
 
-  // Block p of `pairs` blocks of n: from a block into the whole, and from the whole out.
-  static ir::LinearMap Place(int64_t p, int64_t pairs, int64_t n) {
-    std::vector<int64_t> source(At(pairs * n), -1);
-    for (int64_t i = 0; i < n; ++i) source[At(p * n + i)] = i;
-    return ir::Simplify(ir::GatherMap(source, n));
+  // Appends empty rows up to `rows`, and `map` from row `first` on.
+  static void PadRows(ir::SparseMap& to, int64_t rows) {
+    to.row_begin.resize(At(rows) + 1, to.row_begin.back());
+    to.rows = rows;
   }
+  static void Append(ir::SparseMap& to, int64_t first, const ir::LinearMap& map) {
+    PadRows(to, first);
+    const ir::SparseMap part = ir::ToSparse(map);
+    const int64_t offset = to.row_begin.back();
+    for (int64_t r = 0; r < part.rows; ++r) to.row_begin.push_back(offset + part.row_begin[At(r) + 1]);
+    to.column.insert(to.column.end(), part.column.begin(), part.column.end());
+    to.value.insert(to.value.end(), part.value.begin(), part.value.end());
+    to.rows += part.rows;
+  }
+
+  // Block p of `pairs` blocks of n.
   static ir::LinearMap Take(int64_t p, int64_t pairs, int64_t n) {
     std::vector<int64_t> source(At(n));
     for (int64_t i = 0; i < n; ++i) source[At(i)] = p * n + i;
@@ -143,6 +161,10 @@ absl::Status LowerMaxPool(const OpContext& context, Lowering& lowering) {
   const auto& outputs = context.node().outputs;
   if (outputs.size() > 1 && outputs[1] != ir::kNoValue)
     return context.Unsupported("the indices of the maxima");
+  const int64_t outputs_count = window.output[0] * window.output[1] * window.in_channels;
+  if (outputs_count > kMaxEntries / (window.kernel[0] * window.kernel[1])) {
+    return context.Unsupported("too many coefficients");
+  }
   const LoweredValue x = lowering.InLayout(lowering.Input(context, 0), Layout::kChannelsLast);
   const int64_t size = window.input[0] * window.input[1] * window.in_channels;
   std::vector<Contestant> field;

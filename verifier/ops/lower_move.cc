@@ -91,7 +91,8 @@ LoweredValue Emit(const OpContext& context, Lowering& lowering, int output, cons
   for (Layout layout : layouts) {
     if (operands.size() != 1) break;
     const auto size = static_cast<int64_t>(StoredPositions(operands[0].shape, Layout::kRowMajor).size());
-    if (IsIota(SourcesFrom(moved, layout, 1, size), size)) return {operands[0].node, moved.shape, layout};
+    if (IsIota(SourcesFrom(moved, layout, 1, size), size))
+      return lowering.Relabel(operands[0], moved.shape, layout);
   }
   const Layout layout = layouts[0];
   std::vector<ir::AffineTerm> terms;

@@ -39,9 +39,12 @@ absl::Status LowerAveragePool(const OpContext& context, Lowering& lowering) {
   ESPALIER_ASSIGN_OR_RETURN(const Window w, PoolWindow(context));
   ESPALIER_ASSIGN_OR_RETURN(const int64_t count_padding, context.Int("count_include_pad", 0));
   if (w.batch != 1) return context.Unsupported("more than one image at a time");
+  const int64_t outputs_count = w.output[0] * w.output[1] * w.in_channels;
+  if (outputs_count > kMaxEntries / (w.kernel[0] * w.kernel[1])) {
+    return context.Unsupported("too many coefficients");
+  }
   const LoweredValue x = lowering.InLayout(lowering.Input(context, 0), Layout::kChannelsLast);
-  ir::SparseMap map{
-      w.output[0] * w.output[1] * w.in_channels, w.input[0] * w.input[1] * w.in_channels, {0}, {}, {}};
+  ir::SparseMap map{outputs_count, w.input[0] * w.input[1] * w.in_channels, {0}, {}, {}};
   // Input positions along dimension d that output position `out` averages, and how many positions count.
   const auto taps = [&](int dimension, int64_t out, int64_t& counted) {
     const auto d = At(dimension);

@@ -92,6 +92,7 @@ Lowering::Lowering(const ir::Graph& graph) : graph_(graph), values_(graph.values
   const ir::ValueId input = graph.inputs.front();
   const ir::GraphValue& value = graph.values[At(input)];
   LoweredValue& lowered = values_[At(input)];
+  lowered.node = 0;
   lowered.shape = *value.shape;
   if (AllowsChannelsLast(lowered.shape) && FeedsWindows(input)) lowered.layout = Layout::kChannelsLast;
   ir::NetworkNode node;
@@ -175,6 +176,12 @@ ir::LinearMap Lowering::TermMap(const LoweredValue& x, const Shape& shape, Layou
   return ir::Simplify(ir::GatherMap(gather, Count(x.shape)));
 }
 
+LoweredValue Lowering::Relabel(const LoweredValue& x, const Shape& shape, Layout layout) {
+  // Other nodes keep the image of the ONNX value that gives them their name.
+  if (x.node == 0 && network_.nodes[0].image.c == 0) network_.nodes[0].image = ImageOf(shape, layout);
+  return {x.node, shape, layout};
+}
+
 LoweredValue Lowering::InLayout(const LoweredValue& x, Layout layout) {
   if (x.layout == layout) return x;
   ir::LinearMap map = TermMap(x, x.shape, layout);
@@ -182,9 +189,7 @@ LoweredValue Lowering::InLayout(const LoweredValue& x, Layout layout) {
     return AddAffine(network_.nodes[At(x.node)].name, {{x.node, MakeMap(std::move(map))}}, {}, x.shape,
                      layout);
   }
-  LoweredValue same = x;
-  same.layout = layout;
-  return same;
+  return Relabel(x, x.shape, layout);
 }
 
 Layout Lowering::CommonLayout(const Shape& shape, const std::vector<LoweredValue>& operands) {

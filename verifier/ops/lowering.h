@@ -28,10 +28,13 @@ namespace espalier::ops {
 enum class Layout { kRowMajor, kChannelsLast };
 
 struct LoweredValue {
-  ir::NodeId node = 0;
-  Shape shape;  // of the ONNX value
+  ir::NodeId node = -1;  // -1: not lowered
+  Shape shape;           // of the ONNX value
   Layout layout = Layout::kRowMajor;
 };
+
+// Limit on the entries of one map that has no compact form: 2^27 entries take 1.5 GiB.
+inline constexpr int64_t kMaxEntries = int64_t{1} << 27;
 
 // Whether values of this shape can be stored channels-last: one image (or sequence) with a channel dimension.
 bool AllowsChannelsLast(const Shape& shape);
@@ -68,6 +71,9 @@ class Lowering {
 
   // Linear map from x's stored elements to its broadcast to `shape` stored as `layout`.
   ir::LinearMap TermMap(const LoweredValue& x, const Shape& shape, Layout layout) const;
+
+  // x's node under another shape and layout that keep its stored order.
+  LoweredValue Relabel(const LoweredValue& x, const Shape& shape, Layout layout);
 
   // x in the wanted order: itself where the order is the same (by name or by chance), else a new permutation
   // node.
