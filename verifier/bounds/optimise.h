@@ -40,6 +40,8 @@ class Optimiser {
                    bool want_trajectory = false);
 
   BackwardPass<T>& pass() { return pass_; }
+  // [rows][inputs], device: the corners of the last backward pass.
+  const T* corner() const { return corner_.data(); }
   // Coefficients at unstable neurons from the last backward pass, per activation.
   const std::vector<backend::Buffer<T>>& saved() const { return saved_; }
 

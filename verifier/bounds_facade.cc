@@ -1,0 +1,158 @@
+// The façade's ComputeBounds: interval, CROWN or alpha-CROWN bounds of outputs, property rows and layers.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "verifier/backend/backend.h"
+#include "verifier/base/status.h"
+#include "verifier/bounds/intermediate.h"
+#include "verifier/bounds/interval.h"
+#include "verifier/model_impl.h"
+#include "verifier/search/problem.h"
+#include "verifier/verifier.h"
+
+namespace espalier {
+namespace {
+
+bounds::IntermediateSettings SettingsOf(const BoundsRequest& request) {
+  bounds::IntermediateSettings settings;
+  settings.backward = request.method != BoundMethod::kInterval;
+  settings.intersect_interval = request.intersect_interval;
+  const bool optimise = request.method == BoundMethod::kAlphaCrown && request.optimise_intermediate;
+  settings.iterations = optimise ? request.iterations : 0;
+  return settings;
+}
+
+// ± every output, then every row of the property's disjuncts on this box, as single rows.
+bounds::HostRows AllRows(const search::Problem& problem, const ir::Network& network) {
+  bounds::HostRows rows;
+  rows.start = network.output;
+  search::Target outputs;
+  outputs.rows = 1;
+  outputs.rhs = {0.0};
+  for (int64_t j = 0; j < problem.outputs; ++j) {
+    for (double sign : {1.0, -1.0}) {
+      outputs.output.assign(static_cast<size_t>(problem.outputs), 0.0);
+      outputs.output[static_cast<size_t>(j)] = sign;
+      search::AppendRow(problem, outputs, {1.0}, 0, {}, rows);
+    }
+  }
+  for (search::Target target : problem.targets) {
+    std::fill(target.rhs.begin(), target.rhs.end(), 0.0);  // bounds are of the left side
+    for (int64_t r = 0; r < target.rows; ++r) {
+      search::AppendRow(problem, target, search::UnitWeights(target, r), 0, {}, rows);
+    }
+  }
+  return rows;
+}
+
+absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const bounds::DomainBounds& layers,
+                                                 const bounds::HostRows& rows) {
+  bounds::IntervalPass pass(plan);
+  ESPALIER_RETURN_IF_ERROR(pass.Start(layers.boxes.lower, layers.boxes.upper, 1));
+  bounds::LayerBox box;
+  for (size_t a = 0; a < layers.layers.size(); ++a) {
+    ESPALIER_RETURN_IF_ERROR(pass.PreActivation(static_cast<int>(a), box));
+    ESPALIER_RETURN_IF_ERROR(pass.SetPreActivation(static_cast<int>(a), box));
+  }
+  // Rows start at the output: fold their coefficients into the output's own map by a plan-level dense row each.
+  const bounds::PlanNode& output = plan.node(rows.start);
+  std::vector<double> lower(static_cast<size_t>(rows.count()), 0.0);
+  ESPALIER_RETURN_IF_ERROR(pass.Node(rows.start, box));
+  for (size_t r = 0; r < lower.size(); ++r) {
+    for (size_t j = 0; j < static_cast<size_t>(output.size); ++j) {
+      const double c = rows.coefficients[r * static_cast<size_t>(output.size) + j];
+      lower[r] += c >= 0 ? c * box.lower[j] : c * box.upper[j];
+    }
+  }
+  return lower;
+}
+
+absl::StatusOr<std::vector<double>> BackwardRows(const bounds::Plan& plan, const bounds::DomainBounds& layers,
+                                                 const bounds::HostRows& rows, const BoundsRequest& request,
+                                                 StopToken stop) {
+  ESPALIER_ASSIGN_OR_RETURN(const bounds::Relaxation<double> certified,
+                            bounds::Relaxation<double>::Make(plan, layers.layers, 1));
+  if (request.method != BoundMethod::kAlphaCrown) {
+    return bounds::CertifiedBounds(plan, rows, layers.boxes, certified, layers.magnitudes, nullptr);
+  }
+  ESPALIER_ASSIGN_OR_RETURN(const bounds::Relaxation<float> relaxation,
+                            bounds::Relaxation<float>::Make(plan, layers.layers, 1));
+  ESPALIER_ASSIGN_OR_RETURN(const bounds::DeviceRows<float> device,
+                            bounds::DeviceRows<float>::Make(plan, rows, layers.boxes));
+  bounds::BackwardInput<float> in = device.Input(relaxation);
+  bounds::Slopes<float> slopes;
+  in.slopes = &slopes;
+  bounds::Optimiser<float> optimiser(plan);
+  ESPALIER_RETURN_IF_ERROR(optimiser.StartSlopes(in, slopes));
+  bounds::OptimiseResult result;
+  ESPALIER_RETURN_IF_ERROR(
+      optimiser.Run(in, {.iterations = std::max<int64_t>(1, request.iterations)}, nullptr, stop, result));
+  return bounds::CertifiedBounds(plan, rows, layers.boxes, certified, layers.magnitudes, &slopes);
+}
+
+LayerBounds DescribeLayer(const ir::Network& network, const bounds::Plan& plan, int activation,
+                          const bounds::LayerBox& box) {
+  const ir::NetworkNode& node =
+      network.nodes[static_cast<size_t>(plan.node(plan.activations()[static_cast<size_t>(activation)]).predecessor)];
+  LayerBounds layer;
+  layer.name = node.name;
+  layer.lower = box.lower;
+  layer.upper = box.upper;
+  // Channels-last (h, w, c) to the ONNX tensor's (c, h, w).
+  for (int64_t i = 0; i < node.size; ++i) {
+    int64_t onnx = i;
+    if (node.image.c > 0) {
+      const int64_t c = i % node.image.c, pixel = i / node.image.c;
+      onnx = c * node.image.h * node.image.w + pixel;
+    }
+    layer.onnx_index.push_back(onnx);
+  }
+  return layer;
+}
+
+}  // namespace
+
+absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Property& property, int box_index,
+                                           const BoundsRequest& request, StopToken stop) {
+  const absl::Time start = absl::Now();
+  const Model::Impl& impl = model.impl();
+  if (!impl.network.has_value()) return impl.lowering_status;
+  const ir::Network& network = *impl.network;
+  ESPALIER_ASSIGN_OR_RETURN(search::Problem problem, search::MakeProblem(network, property));
+  if (box_index < 0 || static_cast<size_t>(box_index) >= problem.boxes.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("box ", box_index, " does not exist: the query has ",
+                                                   problem.boxes.size()));
+  }
+  std::erase_if(problem.targets, [&](const search::Target& t) { return t.box != box_index; });
+  const api::Box& box = problem.boxes[static_cast<size_t>(box_index)];
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
+                            backend::MakeCpuBackend({.threads = request.threads, .memory_bytes = 0}));
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, *backend));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const bounds::DomainBounds layers,
+      bounds::ComputeIntermediate(*plan, {1, box.lower, box.upper}, SettingsOf(request), stop));
+  const bounds::HostRows rows = AllRows(problem, network);
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> lower, request.method == BoundMethod::kInterval
+                                                                 ? IntervalRows(*plan, layers, rows)
+                                                                 : BackwardRows(*plan, layers, rows, request, stop));
+  if (stop.StopRequested()) return absl::DeadlineExceededError("stopped before the bounds were complete");
+  BoundsReport report;
+  size_t at = 0;
+  for (int64_t j = 0; j < problem.outputs; ++j) {
+    report.output_lower.push_back(lower[at++]);
+    report.output_upper.push_back(-lower[at++]);
+  }
+  report.row_lower.resize(property.disjuncts.size());
+  for (const search::Target& target : problem.targets) {
+    std::vector<double>& out = report.row_lower[static_cast<size_t>(target.disjunct)];
+    for (int64_t r = 0; r < target.rows; ++r) out.push_back(lower[at++]);
+  }
+  for (size_t a = 0; request.layers && a < layers.layers.size(); ++a) {
+    report.layers.push_back(DescribeLayer(network, *plan, static_cast<int>(a), layers.layers[a]));
+  }
+  report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return report;
+}
+
+}  // namespace espalier

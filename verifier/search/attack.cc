@@ -1,0 +1,225 @@
+#include "verifier/search/attack.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "verifier/base/status.h"
+#include "verifier/bounds/rounding.h"
+
+namespace espalier::search {
+
+using backend::Buffer;
+
+struct Attack::Batch {
+  std::vector<size_t> targets;      // [samples]
+  std::vector<float> x;             // [samples][inputs]
+  std::vector<float> lower, upper;  // [samples][inputs], inside the box where it holds float32 values
+  std::vector<float> output;        // [samples][outputs]
+  std::vector<float> gradient;      // [samples][inputs]
+  std::vector<bool> judged;         // sample already shown to the judge
+  std::vector<Buffer<float>> values, slopes;  // per node
+  int64_t samples() const { return static_cast<int64_t>(targets.size()); }
+};
+
+namespace {
+
+// Samples per batch such that values of all layers take at most about 64 MB.
+int64_t SamplesPerBatch(const bounds::Plan& plan) {
+  int64_t neurons = 0;
+  for (const auto& node : plan.nodes()) neurons += 2 * node.size;
+  return std::clamp<int64_t>((int64_t{1} << 24) / std::max<int64_t>(neurons, 1), 1, 1024);
+}
+
+// margin = row(x) - rhs of every row; returns the largest (all rows hold when it is <= 0) and its row.
+std::pair<double, int64_t> WorstRow(const Problem& problem, const Target& target, const float* x, const float* y) {
+  std::pair<double, int64_t> worst{-INFINITY, 0};
+  for (int64_t r = 0; r < target.rows; ++r) {
+    double margin = -target.rhs[static_cast<size_t>(r)];
+    const double* c = target.output.data() + r * problem.outputs;
+    for (int64_t j = 0; j < problem.outputs; ++j) margin += c[j] * static_cast<double>(y[j]);
+    if (!target.input.empty()) {
+      const double* d = target.input.data() + r * problem.inputs;
+      for (int64_t j = 0; j < problem.inputs; ++j) margin += d[j] * static_cast<double>(x[j]);
+    }
+    if (!(margin <= worst.first)) worst = {margin, r};
+  }
+  return worst;
+}
+
+}  // namespace
+
+absl::Status Attack::Forward(Batch& batch) {
+  const bounds::Plan& plan = run_.plan;
+  auto& backend = plan.backend();
+  auto& kernels = backend.f32();
+  const int64_t samples = batch.samples();
+  if (batch.values.empty()) {
+    batch.values.resize(plan.nodes().size());
+    batch.slopes.resize(plan.nodes().size());
+    for (size_t i = 0; i < plan.nodes().size(); ++i) {
+      const int64_t count = samples * plan.nodes()[i].size;
+      ESPALIER_ASSIGN_OR_RETURN(batch.values[i], backend::Allocate<float>(backend, count));
+      ESPALIER_ASSIGN_OR_RETURN(batch.slopes[i], backend::Allocate<float>(backend, count));
+    }
+  }
+  backend.Upload(batch.x.data(), static_cast<int64_t>(batch.x.size() * sizeof(float)), batch.values[0].data());
+  for (size_t i = 1; i < plan.nodes().size(); ++i) {
+    const bounds::PlanNode& node = plan.nodes()[i];
+    float* values = batch.values[i].data();
+    if (node.kind == ir::NodeKind::kAffine) {
+      kernels.FillRows(samples, node.size, node.f32.bias.data(), values);
+      for (const auto& term : node.terms) {
+        kernels.Forward(*term.map, samples, batch.values[static_cast<size_t>(term.predecessor)].data(), values, true);
+      }
+    } else {
+      kernels.Fill(samples * node.size, 0.0f, values);
+      kernels.Add(samples * node.size, batch.values[static_cast<size_t>(node.predecessor)].data(), values);
+      kernels.Hinge(samples, node.size, node.f32.left.data(), node.f32.right.data(), node.f32.intercept.data(), values,
+                    batch.slopes[i].data());
+    }
+  }
+  ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
+  const auto out = static_cast<size_t>(plan.network().output);
+  batch.output.resize(static_cast<size_t>(samples * run_.problem.outputs));
+  backend.Download(batch.values[out].data(), static_cast<int64_t>(batch.output.size() * sizeof(float)),
+                   batch.output.data());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Attack::Check(Batch& batch) {
+  const Problem& problem = run_.problem;
+  std::vector<double> point(static_cast<size_t>(problem.inputs));
+  for (int64_t s = 0; s < batch.samples(); ++s) {
+    const float* x = batch.x.data() + s * problem.inputs;
+    const Target& target = problem.targets[batch.targets[static_cast<size_t>(s)]];
+    const auto [margin, row] = WorstRow(problem, target, x, batch.output.data() + s * problem.outputs);
+    // The float32 forward pass is only a filter; borderline points are worth a replay too.
+    const double scale = 1e-6 * (1.0 + std::fabs(target.rows > 0 ? target.rhs[static_cast<size_t>(row)] : 0.0));
+    if (!(margin <= scale)) continue;
+    if (margin > 0 && batch.judged[static_cast<size_t>(s)]) continue;
+    batch.judged[static_cast<size_t>(s)] = true;
+    std::copy_n(x, problem.inputs, point.begin());
+    if (run_.TryWitness(point.data())) return true;
+  }
+  return false;
+}
+
+absl::Status Attack::Descend(Batch& batch, double rate) {
+  const bounds::Plan& plan = run_.plan;
+  const Problem& problem = run_.problem;
+  auto& backend = plan.backend();
+  auto& kernels = backend.f32();
+  const int64_t samples = batch.samples();
+  std::vector<float> direction(static_cast<size_t>(samples * problem.outputs));
+  std::vector<const double*> input_rows(static_cast<size_t>(samples), nullptr);
+  for (int64_t s = 0; s < samples; ++s) {
+    const Target& target = problem.targets[batch.targets[static_cast<size_t>(s)]];
+    const auto [margin, row] = WorstRow(problem, target, batch.x.data() + s * problem.inputs,
+                                        batch.output.data() + s * problem.outputs);
+    for (int64_t j = 0; j < problem.outputs && target.rows > 0; ++j) {
+      direction[static_cast<size_t>(s * problem.outputs + j)] =
+          static_cast<float>(target.output[static_cast<size_t>(row * problem.outputs + j)]);
+    }
+    if (!target.input.empty()) input_rows[static_cast<size_t>(s)] = target.input.data() + row * problem.inputs;
+  }
+  // Gradients overwrite the values, node by node from the output.
+  std::vector<bool> reached(plan.nodes().size(), false);
+  const ir::NodeId output = plan.network().output;
+  backend.Upload(direction.data(), static_cast<int64_t>(direction.size() * sizeof(float)),
+                 batch.values[static_cast<size_t>(output)].data());
+  reached[static_cast<size_t>(output)] = true;
+  for (ir::NodeId id = output; id > 0; --id) {
+    if (!reached[static_cast<size_t>(id)]) continue;
+    const bounds::PlanNode& node = plan.node(id);
+    float* gradient = batch.values[static_cast<size_t>(id)].data();
+    if (node.kind == ir::NodeKind::kActivation) {
+      const auto p = static_cast<size_t>(node.predecessor);
+      kernels.Multiply(samples * node.size, batch.slopes[static_cast<size_t>(id)].data(), gradient);
+      if (!reached[p]) kernels.Fill(samples * node.size, 0.0f, batch.values[p].data());
+      kernels.Add(samples * node.size, gradient, batch.values[p].data());
+      reached[p] = true;
+      continue;
+    }
+    for (const auto& term : node.terms) {
+      const auto p = static_cast<size_t>(term.predecessor);
+      kernels.Backward(*term.map, samples, gradient, batch.values[p].data(), reached[p]);
+      reached[p] = true;
+    }
+  }
+  if (!reached[0]) kernels.Fill(samples * problem.inputs, 0.0f, batch.values[0].data());
+  ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
+  batch.gradient.resize(batch.x.size());
+  backend.Download(batch.values[0].data(), static_cast<int64_t>(batch.x.size() * sizeof(float)), batch.gradient.data());
+  for (int64_t s = 0; s < samples; ++s) {
+    for (int64_t j = 0; j < problem.inputs; ++j) {
+      const auto at = static_cast<size_t>(s * problem.inputs + j);
+      float slope = batch.gradient[at];
+      if (input_rows[static_cast<size_t>(s)] != nullptr) slope += static_cast<float>(input_rows[static_cast<size_t>(s)][j]);
+      const float width = batch.upper[at] - batch.lower[at];
+      const float step = static_cast<float>(rate) * width * (slope > 0 ? 1.0f : slope < 0 ? -1.0f : 0.0f);
+      batch.x[at] = std::clamp(batch.x[at] - step, batch.lower[at], batch.upper[at]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Attack::Descent(Batch& batch, int64_t steps) {
+  batch.judged.assign(batch.targets.size(), false);
+  for (int64_t step = 0;; ++step) {
+    ESPALIER_RETURN_IF_ERROR(Forward(batch));
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, Check(batch));
+    if (found || step == steps || run_.stop.StopRequested()) return found;
+    // Half the box at first, then geometrically down to a thousandth.
+    const double progress = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps, 1));
+    ESPALIER_RETURN_IF_ERROR(Descend(batch, 0.25 * std::pow(0.004, progress)));
+  }
+}
+
+absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std::vector<double>& points,
+                                  int64_t steps) {
+  const Problem& problem = run_.problem;
+  const int64_t block = SamplesPerBatch(run_.plan);
+  const auto total = static_cast<int64_t>(targets.size());
+  for (int64_t begin = 0; begin < total && !run_.stop.StopRequested(); begin += block) {
+    Batch batch;
+    batch.targets.assign(targets.begin() + begin, targets.begin() + std::min(begin + block, total));
+    for (int64_t s = 0; s < batch.samples(); ++s) {
+      const api::Box& box = problem.boxes[static_cast<size_t>(problem.targets[batch.targets[static_cast<size_t>(s)]].box)];
+      for (int64_t j = 0; j < problem.inputs; ++j) {
+        const auto i = static_cast<size_t>(j);
+        // Inwards; an interval without a float32 value collapses to the nearest one.
+        float low = bounds::RoundUp<float>(box.lower[i]), high = bounds::RoundDown<float>(box.upper[i]);
+        if (low > high) low = high = static_cast<float>(0.5 * box.lower[i] + 0.5 * box.upper[i]);
+        batch.lower.push_back(low);
+        batch.upper.push_back(high);
+        batch.x.push_back(std::clamp(static_cast<float>(points[static_cast<size_t>((begin + s) * problem.inputs + j)]), low, high));
+      }
+    }
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, Descent(batch, steps));
+    if (found) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<bool> Attack::Random(const std::vector<size_t>& targets, const AttackSettings& settings) {
+  PhaseTimer timer(run_.statistics, "attack");
+  const Problem& problem = run_.problem;
+  std::mt19937_64 random(settings.seed);
+  std::uniform_real_distribution<double> uniform(0.0, 1.0);
+  std::vector<size_t> samples;
+  std::vector<double> points;
+  for (int64_t restart = 0; restart < settings.restarts; ++restart) {
+    for (size_t t : targets) {
+      samples.push_back(t);
+      const api::Box& box = problem.boxes[static_cast<size_t>(problem.targets[t].box)];
+      for (size_t j = 0; j < box.lower.size(); ++j) {
+        const double at = restart == 0 ? 0.5 : uniform(random);
+        points.push_back(box.lower[j] + at * (box.upper[j] - box.lower[j]));
+      }
+    }
+  }
+  return From(samples, points, settings.steps);
+}
+
+}  // namespace espalier::search

@@ -1,0 +1,64 @@
+// Domain: one subproblem of the ReLU branch and bound, and the queue of open ones.
+//
+// A domain belongs to one target and keeps only what its parent cannot give back: the split history (without duplicates,
+// only of unstable neurons), the lower bound, the free slopes quantised to bytes, the weights that combine the target's
+// rows, and the best candidates for the next split. Bounds of a child are contained in its parent's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace espalier::search {
+
+struct Split {
+  int16_t layer = 0;     // activation index
+  int8_t sign = 1;       // +1: x >= 0, -1: x <= 0
+  int32_t unstable = 0;  // index into the layer's unstable neurons
+  float beta = 0;        // multiplier
+};
+
+struct Candidate {
+  int16_t layer = 0;
+  int32_t unstable = 0;
+  float score = 0;
+};
+
+struct Domain {
+  int32_t target = 0;
+  double bound = 0;                   // margin; > 0 (certified) refutes
+  std::vector<Split> splits;
+  std::vector<uint8_t> slopes;        // all layers' unstable neurons in order; empty: adaptive start
+  std::vector<double> weights;        // of the target's rows
+  std::vector<Candidate> candidates;  // best first
+  std::vector<float> corner;          // input corner that attains the bound; kept only while it may be attacked
+
+  int64_t Bytes() const {
+    return static_cast<int64_t>(sizeof(Domain) + splits.capacity() * sizeof(Split) + slopes.capacity() +
+                                weights.capacity() * sizeof(double) + candidates.capacity() * sizeof(Candidate) +
+                                corner.capacity() * sizeof(float) + 64);
+  }
+};
+
+// Open domains ordered by bound. Worst (lowest) first; once `budget` bytes are reached, best first, which goes deep and
+// frees memory instead of dying.
+class DomainQueue {
+ public:
+  explicit DomainQueue(int64_t budget_bytes) : budget_(budget_bytes) {}
+
+  void Push(Domain domain);
+  // Takes up to `count` domains.
+  std::vector<Domain> Pop(int64_t count);
+  bool empty() const { return open_.empty(); }
+  int64_t size() const { return static_cast<int64_t>(open_.size()); }
+  double WorstBound() const { return open_.begin()->first; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::multimap<double, Domain> open_;
+  int64_t bytes_ = 0;
+  int64_t budget_;
+};
+
+}  // namespace espalier::search

@@ -1,0 +1,17 @@
+// The leaf of the search: every hinge is fixed by bounds or splits, so the network is affine on the domain and the question
+// is a linear program over the input box,
+//     minimise t   subject to   every row's margin <= t,   sign · pre-activation >= 0 for every split.
+// Its optimal point is a candidate counterexample; its duals become the domain's split multipliers and row weights, whose
+// bound is then certified in float64 like any other. What the LP solver itself says is never believed.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "verifier/search/domain_batch.h"
+
+namespace espalier::search {
+
+enum class LeafEnd { kRefuted, kWitness, kUndecided };
+
+absl::StatusOr<LeafEnd> DecideLeaf(Run& run, SharedRoot& root, Domain& domain);
+
+}  // namespace espalier::search

@@ -1,0 +1,99 @@
+// Problem: a property in the network's own input order, with its rows as dense coefficients, plus what every search
+// method shares: how to report, when to stop, whom to ask about candidates.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "verifier/api/events.h"
+#include "verifier/api/options.h"
+#include "verifier/api/property.h"
+#include "verifier/base/stop_token.h"
+#include "verifier/bounds/plan.h"
+#include "verifier/bounds/rows.h"
+
+namespace espalier::search {
+
+// One disjunct: unsafe when every row holds. Margin of a row: row(x) - rhs; > 0 everywhere refutes the disjunct.
+struct Target {
+  int64_t disjunct = 0;   // index in the property
+  int32_t box = 0;
+  int64_t rows = 0;
+  std::vector<double> output;  // [rows][outputs]
+  std::vector<double> input;   // [rows][inputs] stored order; empty when no row has input terms
+  std::vector<double> rhs;     // [rows]
+};
+
+struct Problem {
+  std::vector<api::Box> boxes;  // stored input order
+  std::vector<Target> targets;
+  int64_t inputs = 0, outputs = 0;
+
+  // How many input dimensions of the box have positive width.
+  int64_t FreeInputs(int32_t box) const;
+};
+
+// INVALID_ARGUMENT when the property's sizes do not fit the network.
+absl::StatusOr<Problem> MakeProblem(const ir::Network& network, const api::Property& property);
+
+// Host rows for single rows of targets: margin > 0 refutes. `weights` combine a target's rows ([rows], >= 0); their
+// rounding allowance is charged to the row's offset_error with `output_magnitude`.
+void AppendRow(const Problem& problem, const Target& target, const std::vector<double>& weights, int32_t domain,
+               const std::vector<double>& output_magnitude, bounds::HostRows& rows);
+// The weights that pick one row.
+std::vector<double> UnitWeights(const Target& target, int64_t row);
+
+// Shared by all phases of one verification. Not thread-safe.
+class Run {
+ public:
+  Run(const Problem& problem, const bounds::Plan& plan, const api::Options& options, const api::WitnessJudge& judge,
+      api::EventSink* sink, StopToken stop);
+
+  const Problem& problem;
+  const bounds::Plan& plan;
+  const api::Options& options;
+  StopToken stop;
+  api::Statistics statistics;
+  std::vector<std::string> explanation;
+
+  bool refuted(size_t target) const { return refuted_[target]; }
+  int64_t open_targets() const { return open_; }
+  void Refute(size_t target);
+  std::vector<size_t> OpenTargets() const;
+
+  // Asks the judge about a point in stored order. True when it is a counterexample: the search ends.
+  bool TryWitness(const double* stored_input);
+  const std::optional<api::Witness>& witness() const { return witness_; }
+
+  // At most about 5 per second.
+  void Report(const std::string& phase, double bound, int64_t open, int64_t closed);
+  double SecondsSinceStart() const { return absl::ToDoubleSeconds(absl::Now() - start_); }
+
+ private:
+  const api::WitnessJudge& judge_;
+  api::EventSink* sink_;
+  std::vector<bool> refuted_;
+  int64_t open_ = 0;
+  std::optional<api::Witness> witness_;
+  absl::Time start_, last_report_;
+};
+
+// Adds the time from construction to destruction to statistics.seconds[phase].
+class PhaseTimer {
+ public:
+  PhaseTimer(api::Statistics& statistics, std::string phase)
+      : statistics_(statistics), phase_(std::move(phase)), start_(absl::Now()) {}
+  ~PhaseTimer() { statistics_.seconds[phase_] += absl::ToDoubleSeconds(absl::Now() - start_); }
+  PhaseTimer(const PhaseTimer&) = delete;
+  PhaseTimer& operator=(const PhaseTimer&) = delete;
+
+ private:
+  api::Statistics& statistics_;
+  std::string phase_;
+  absl::Time start_;
+};
+
+}  // namespace espalier::search

@@ -1,0 +1,194 @@
+#include "verifier/search/relu_bab.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "verifier/base/status.h"
+#include "verifier/search/attack.h"
+#include "verifier/search/branching.h"
+#include "verifier/search/leaf_lp.h"
+
+namespace espalier::search {
+namespace {
+
+constexpr int64_t kCandidates = 6;    // re-scored by filtered smart branching
+constexpr int64_t kAttackEvery = 16;  // rounds between attacks from the worst domains' corners
+constexpr int64_t kCornersKept = 4;
+
+int64_t BatchFor(const Run& run) {
+  if (run.options.batch > 0) return run.options.batch;
+  int64_t neurons = 0;
+  for (const auto& node : run.plan.nodes()) neurons += node.size;
+  return std::clamp<int64_t>((int64_t{1} << 24) / std::max<int64_t>(neurons, 1), 8, 1024);
+}
+
+int64_t QueueBudget(const Run& run) {
+  const int64_t budget = run.options.memory_bytes > 0 ? run.options.memory_bytes : int64_t{8} << 30;
+  return budget / 2;
+}
+
+}  // namespace
+
+ReluBab::ReluBab(Run& run, SharedRoot& root)
+    : run_(run),
+      root_(root),
+      batch_(BatchFor(run)),
+      queue_(QueueBudget(run)),
+      optimiser_(run.plan),
+      open_of_target_(run.problem.targets.size(), 0) {}
+
+void ReluBab::Close(int32_t target) {
+  ++closed_;
+  if (--open_of_target_[static_cast<size_t>(target)] == 0) run_.Refute(static_cast<size_t>(target));
+}
+
+absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
+  PhaseTimer timer(run_.statistics, "bound");
+  auto& backend = run_.plan.backend();
+  std::vector<const Domain*> pointers;
+  std::vector<Domain*> targets;
+  for (Domain& domain : domains) pointers.push_back(&domain), targets.push_back(&domain);
+  DomainBatch<float> batch(run_, root_);
+  ESPALIER_RETURN_IF_ERROR(batch.Load(pointers));
+  bounds::OptimiseSettings settings;
+  settings.iterations = std::max<int64_t>(1, run_.options.split_iterations);
+  bounds::OptimiseResult result;
+  const auto all_refuted = [](const std::vector<double>& best) {
+    return std::all_of(best.begin(), best.end(), [](double b) { return b > 0; });
+  };
+  ESPALIER_RETURN_IF_ERROR(optimiser_.Run(batch.Input(), settings, all_refuted, run_.stop, result));
+  batch.Store(/*best=*/true, targets);
+  for (size_t d = 0; d < domains.size(); ++d) {
+    // A child is contained in its parent: its bound is never worse.
+    if (result.best[d] > domains[d].bound) domains[d].bound = result.best[d];
+  }
+  ESPALIER_RETURN_IF_ERROR(CollectCandidates(run_, root_, batch, optimiser_.saved(), kCandidates, targets));
+  std::vector<size_t> order(domains.size());
+  for (size_t d = 0; d < order.size(); ++d) order[d] = d;
+  const size_t kept = std::min<size_t>(order.size(), kCornersKept);
+  std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(kept), order.end(),
+                    [&](size_t x, size_t y) { return domains[x].bound < domains[y].bound; });
+  for (size_t k = 0; k < kept; ++k) {
+    std::vector<float>& corner = domains[order[k]].corner;
+    corner.resize(static_cast<size_t>(run_.problem.inputs));
+    const float* source = optimiser_.corner() + static_cast<int64_t>(order[k]) * run_.problem.inputs;
+    backend.Download(source, static_cast<int64_t>(corner.size() * sizeof(float)), corner.data());
+  }
+  return absl::OkStatus();
+}
+
+// What float32 calls refuted is certified in float64; what fails that stays open with a bound of zero at most.
+absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
+  std::vector<const Domain*> claimed;
+  std::vector<size_t> index;
+  for (size_t d = 0; d < domains.size(); ++d) {
+    if (domains[d].bound > 0) claimed.push_back(&domains[d]), index.push_back(d);
+  }
+  if (claimed.empty()) return absl::OkStatus();
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified, CertifyDomains(run_, root_, claimed));
+  std::vector<bool> drop(domains.size(), false);
+  for (size_t k = 0; k < index.size(); ++k) {
+    if (certified[k] > 0) {
+      drop[index[k]] = true;
+      Close(domains[index[k]].target);
+    } else {
+      domains[index[k]].bound = std::min(certified[k], 0.0);
+      ++run_.statistics.counters["certification_refused"];
+    }
+  }
+  std::vector<Domain> open;
+  for (size_t d = 0; d < domains.size(); ++d) {
+    if (!drop[d]) open.push_back(std::move(domains[d]));
+  }
+  domains = std::move(open);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ReluBab::TryCorners(const std::vector<Domain>& domains) {
+  if (run_.options.attack == 0) return false;
+  std::vector<size_t> targets;
+  std::vector<double> points;
+  for (const Domain& domain : domains) {
+    if (domain.corner.empty()) continue;
+    targets.push_back(static_cast<size_t>(domain.target));
+    points.insert(points.end(), domain.corner.begin(), domain.corner.end());
+  }
+  if (targets.empty()) return false;
+  PhaseTimer timer(run_.statistics, "attack");
+  Attack attack(run_);
+  return attack.From(targets, points, /*steps=*/10);
+}
+
+absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
+  for (size_t begin = 0; begin < domains.size() && !run_.stop.StopRequested(); begin += static_cast<size_t>(batch_)) {
+    const size_t end = std::min(domains.size(), begin + static_cast<size_t>(batch_));
+    std::vector<Domain> part(std::make_move_iterator(domains.begin() + static_cast<int64_t>(begin)),
+                             std::make_move_iterator(domains.begin() + static_cast<int64_t>(end)));
+    run_.statistics.domains += static_cast<int64_t>(part.size());
+    ESPALIER_RETURN_IF_ERROR(Optimise(part));
+    ESPALIER_RETURN_IF_ERROR(CloseRefuted(part));
+    if (rounds_ % kAttackEvery == 0) {
+      ESPALIER_ASSIGN_OR_RETURN(const bool found, TryCorners(part));
+      if (found) return true;
+    }
+    for (Domain& domain : part) {
+      domain.corner.clear();
+      domain.corner.shrink_to_fit();
+      queue_.Push(std::move(domain));
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parents, bool& witness) {
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<int> choice, ChooseBranch(run_, root_, parents, batch_));
+  std::vector<Domain> children;
+  for (size_t d = 0; d < parents.size(); ++d) {
+    if (choice[d] >= 0) {
+      const Candidate& candidate = parents[d].candidates[static_cast<size_t>(choice[d])];
+      children.push_back(MakeChild(parents[d], candidate, +1));
+      children.push_back(MakeChild(parents[d], candidate, -1));
+      ++open_of_target_[static_cast<size_t>(parents[d].target)];
+      ++run_.statistics.splits;
+      continue;
+    }
+    PhaseTimer timer(run_.statistics, "leaf");
+    ESPALIER_ASSIGN_OR_RETURN(const LeafEnd end, DecideLeaf(run_, root_, parents[d]));
+    if (end == LeafEnd::kRefuted) Close(parents[d].target);
+    if (end == LeafEnd::kUndecided) ++unresolved_;
+    if (end == LeafEnd::kWitness) {
+      witness = true;
+      break;
+    }
+  }
+  return children;
+}
+
+absl::StatusOr<SearchEnd> ReluBab::Loop() {
+  while (!queue_.empty()) {
+    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+    if (run_.options.max_domains > 0 && run_.statistics.domains >= run_.options.max_domains) {
+      return SearchEnd::kDomainLimit;
+    }
+    run_.Report("relu-bab", queue_.WorstBound(), queue_.size(), closed_);
+    run_.statistics.max_open = std::max(run_.statistics.max_open, queue_.size());
+    ++rounds_;
+    bool witness = false;
+    ESPALIER_ASSIGN_OR_RETURN(std::vector<Domain> children,
+                              SplitAll(queue_.Pop(std::max<int64_t>(1, batch_ / 2)), witness));
+    if (witness) return SearchEnd::kWitness;
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(children)));
+    if (found) return SearchEnd::kWitness;
+  }
+  if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+  return unresolved_ > 0 ? SearchEnd::kNumerical : SearchEnd::kExhausted;
+}
+
+absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts) {
+  for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
+  ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));
+  if (found) return SearchEnd::kWitness;
+  return Loop();
+}
+
+}  // namespace espalier::search

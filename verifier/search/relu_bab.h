@@ -1,0 +1,46 @@
+// Branch and bound over ReLU splits (β-CROWN, Wang et al. 2021): best-first, in batches, one box.
+//
+// Works on targets whose box is the root's. Each open target gets one root domain; refuted subtrees are certified in
+// float64 before they are closed; a target whose domains are all closed is refuted. A domain with nothing left to split
+// goes to the leaf LP.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/search/domain_batch.h"
+#include "verifier/search/problem.h"
+
+namespace espalier::search {
+
+enum class SearchEnd { kExhausted, kWitness, kStopped, kMemory, kDomainLimit, kNumerical };
+
+class ReluBab {
+ public:
+  ReluBab(Run& run, SharedRoot& root);
+
+  // `starts`: one root domain per open target, with its slopes and weights.
+  absl::StatusOr<SearchEnd> Search(std::vector<Domain> starts);
+
+ private:
+  absl::StatusOr<SearchEnd> Loop();
+  // Bounds the domains, certifies and drops what is refuted, queues the rest.
+  absl::StatusOr<bool> BoundAndQueue(std::vector<Domain> domains);
+  absl::Status Optimise(std::vector<Domain>& domains);
+  absl::Status CloseRefuted(std::vector<Domain>& domains);
+  absl::StatusOr<bool> TryCorners(const std::vector<Domain>& domains);
+  absl::StatusOr<std::vector<Domain>> SplitAll(std::vector<Domain> parents, bool& witness);
+  void Close(int32_t target);
+
+  Run& run_;
+  SharedRoot& root_;
+  int64_t batch_ = 1;
+  DomainQueue queue_;
+  bounds::Optimiser<float> optimiser_;
+  std::vector<int64_t> open_of_target_;
+  int64_t closed_ = 0;
+  int64_t rounds_ = 0;
+  int64_t unresolved_ = 0;  // leaves that neither the LP nor its multipliers could decide
+};
+
+}  // namespace espalier::search

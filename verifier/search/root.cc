@@ -1,0 +1,100 @@
+#include "verifier/search/root.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "verifier/base/status.h"
+
+namespace espalier::search {
+namespace {
+
+// Work limit of the intermediate optimisation: about 15 s of two cores. Decisions count work, never seconds.
+constexpr double kRootFlops = 1.5e12;
+
+// Rows of the targets, one per row of each, with where they come from.
+struct RootRows {
+  bounds::HostRows rows;
+  std::vector<std::pair<size_t, int64_t>> owner;  // target, row
+};
+
+RootRows CollectRows(const Run& run, const SharedRoot& root, const std::vector<size_t>& targets) {
+  RootRows all;
+  all.rows.start = run.plan.network().output;
+  const std::vector<double>& magnitude = root.bounds.magnitudes.host(all.rows.start);
+  for (size_t t : targets) {
+    const Target& target = run.problem.targets[t];
+    for (int64_t r = 0; r < target.rows; ++r) {
+      AppendRow(run.problem, target, UnitWeights(target, r), 0, magnitude, all.rows);
+      all.owner.emplace_back(t, r);
+    }
+  }
+  return all;
+}
+
+// Optimises (when asked) and certifies the rows; returns certified margins and the slopes in `slopes`.
+absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows,
+                                              int64_t iterations, bounds::Slopes<float>& slopes) {
+  if (iterations > 0) {
+    ESPALIER_ASSIGN_OR_RETURN(const bounds::DeviceRows<float> device,
+                              bounds::DeviceRows<float>::Make(run.plan, rows, root.bounds.boxes));
+    bounds::BackwardInput<float> in = device.Input(root.relaxation32);
+    in.slopes = &slopes;
+    bounds::Optimiser<float> optimiser(run.plan);
+    ESPALIER_RETURN_IF_ERROR(optimiser.StartSlopes(in, slopes));
+    bounds::OptimiseResult result;
+    const auto done = [](const std::vector<double>& best) {
+      return std::all_of(best.begin(), best.end(), [](double b) { return b > 1e-6; });
+    };
+    ESPALIER_RETURN_IF_ERROR(optimiser.Run(in, {.iterations = iterations}, done, run.stop, result));
+  }
+  return bounds::CertifiedBounds(run.plan, rows, root.bounds.boxes, root.relaxation64, root.bounds.magnitudes,
+                                 iterations > 0 ? &slopes : nullptr);
+}
+
+}  // namespace
+
+absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets) {
+  PhaseTimer timer(run.statistics, "root");
+  RootResult result;
+  const api::Box& b = run.problem.boxes[static_cast<size_t>(box)];
+  const bounds::InputBoxes boxes{1, b.lower, b.upper};
+  std::vector<size_t> open = targets;
+  // First without optimisation: many properties need no more.
+  for (const bool optimise : {false, true}) {
+    bounds::IntermediateSettings settings;
+    settings.iterations = optimise ? run.options.intermediate_iterations : 0;
+    settings.max_flops = kRootFlops;
+    ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds,
+                              bounds::ComputeIntermediate(run.plan, boxes, settings, run.stop));
+    ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
+    const RootRows rows = CollectRows(run, result.root, open);
+    bounds::Slopes<float> slopes;
+    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin,
+                              BoundRows(run, result.root, rows.rows, run.options.alpha_iterations, slopes));
+    result.open.clear();
+    for (size_t r = 0; r < margin.size(); ++r) {
+      const auto [t, row] = rows.owner[r];
+      if (margin[r] > 0) run.Refute(t);
+      if (result.open.empty() || result.open.back().target != static_cast<int32_t>(t)) {
+        result.open.emplace_back();
+        result.open.back().target = static_cast<int32_t>(t);
+        result.open.back().bound = -INFINITY;
+      }
+      Domain& domain = result.open.back();
+      if (!(margin[r] <= domain.bound) || domain.weights.empty()) {
+        domain.bound = margin[r];
+        domain.weights = UnitWeights(run.problem.targets[t], row);
+      }
+    }
+    std::erase_if(result.open, [&](const Domain& d) { return run.refuted(static_cast<size_t>(d.target)); });
+    std::erase_if(open, [&](size_t t) { return run.refuted(t); });
+    if (open.empty() || run.stop.StopRequested()) break;
+    if (run.options.intermediate_iterations == 0) break;
+  }
+  for (const Domain& domain : result.open) {
+    run.statistics.root_bound = std::min(run.statistics.root_bound, domain.bound);
+  }
+  return result;
+}
+
+}  // namespace espalier::search

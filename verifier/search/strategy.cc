@@ -1,0 +1,171 @@
+#include "verifier/search/strategy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "verifier/base/status.h"
+#include "verifier/search/attack.h"
+#include "verifier/search/input_bab.h"
+#include "verifier/search/relu_bab.h"
+#include "verifier/search/root.h"
+
+namespace espalier::search {
+namespace {
+
+// Input splitting: at most this many free inputs, and full CROWN bounds of one box at most this much work.
+constexpr int64_t kMaxFreeInputs = 24;
+constexpr double kMaxBoxFlops = 4e8;
+// Work of the first attack.
+constexpr double kFirstAttackFlops = 4e9;
+constexpr double kSecondAttackFlops = 6e10;
+
+class Strategy {
+ public:
+  Strategy(Run& run) : run_(run) {}
+  absl::StatusOr<api::Verdict> Decide();
+
+ private:
+  bool SplitInputs() const;
+  double BoxFlops() const;
+  bool WholeBoxUnsafe();
+  absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
+  absl::StatusOr<SearchEnd> Search();
+  absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
+  api::Verdict Conclude(SearchEnd end) const;
+  void Explain(std::string sentence) { run_.explanation.push_back(std::move(sentence)); }
+
+  Run& run_;
+};
+
+// Two rows for every neuron, back to the input: an upper estimate of CROWN bounds of one box.
+double Strategy::BoxFlops() const {
+  double flops = 0;
+  for (ir::NodeId id : run_.plan.activations()) {
+    const bounds::PlanNode& node = run_.plan.node(id);
+    flops += 2.0 * static_cast<double>(node.size) * run_.plan.flops_until(node.predecessor);
+  }
+  return flops;
+}
+
+bool Strategy::SplitInputs() const {
+  if (run_.options.input_split >= 0) return run_.options.input_split == 1;
+  int64_t free = 0;
+  for (const Target& target : run_.problem.targets) free = std::max(free, run_.problem.FreeInputs(target.box));
+  return free <= kMaxFreeInputs && BoxFlops() <= kMaxBoxFlops;
+}
+
+// A disjunct without rows calls its whole box unsafe: any point is a witness.
+bool Strategy::WholeBoxUnsafe() {
+  for (const Target& target : run_.problem.targets) {
+    if (target.rows > 0) continue;
+    const api::Box& box = run_.problem.boxes[static_cast<size_t>(target.box)];
+    std::vector<double> centre;
+    for (size_t i = 0; i < box.lower.size(); ++i) centre.push_back(0.5 * box.lower[i] + 0.5 * box.upper[i]);
+    if (run_.TryWitness(centre.data())) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t seed) {
+  if (run_.options.attack == 0) return false;
+  std::vector<size_t> targets = run_.OpenTargets();
+  const double per_step = 4.0 * std::max(run_.plan.flops_per_pass(), 1e4);
+  const auto samples = static_cast<int64_t>(flops / (per_step * static_cast<double>(steps)));
+  if (samples < 1) return false;
+  if (static_cast<int64_t>(targets.size()) > samples) targets.resize(static_cast<size_t>(samples));
+  AttackSettings settings;
+  settings.restarts = std::clamp<int64_t>(samples / std::max<int64_t>(static_cast<int64_t>(targets.size()), 1), 1, 100);
+  settings.steps = steps;
+  settings.seed = seed;
+  Attack attack(run_);
+  return attack.Random(targets, settings);
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<size_t>& targets) {
+  ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets));
+  if (root.open.empty()) return SearchEnd::kExhausted;
+  if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+  ESPALIER_ASSIGN_OR_RETURN(const bool found,
+                            AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
+  if (found) return SearchEnd::kWitness;
+  Explain(absl::StrCat("branch and bound over ", root.root.slope_count, " unstable neurons on box ", box));
+  PhaseTimer timer(run_.statistics, "search");
+  ReluBab bab(run_, root.root);
+  return bab.Search(std::move(root.open));
+}
+
+absl::StatusOr<SearchEnd> Strategy::Search() {
+  if (WholeBoxUnsafe()) return SearchEnd::kWitness;
+  ESPALIER_ASSIGN_OR_RETURN(const bool found,
+                            AttackOpen(kFirstAttackFlops, 20, static_cast<uint64_t>(run_.options.seed)));
+  if (found) return SearchEnd::kWitness;
+  if (SplitInputs()) {
+    Explain("few inputs and cheap bounds: branch and bound over the input box");
+    PhaseTimer timer(run_.statistics, "search");
+    InputBab bab(run_);
+    return bab.Search();
+  }
+  Explain("many inputs or costly bounds: alpha-CROWN at the root, then branch and bound over ReLU splits");
+  std::map<int32_t, std::vector<size_t>> by_box;
+  for (size_t t : run_.OpenTargets()) by_box[run_.problem.targets[t].box].push_back(t);
+  SearchEnd worst = SearchEnd::kExhausted;
+  for (const auto& [box, targets] : by_box) {
+    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchBox(box, targets));
+    if (end == SearchEnd::kWitness) return end;
+    if (end != SearchEnd::kExhausted) worst = end;
+    if (end == SearchEnd::kStopped) break;
+  }
+  return worst;
+}
+
+api::Verdict Strategy::Conclude(SearchEnd end) const {
+  if (end == SearchEnd::kWitness && run_.witness().has_value()) return api::Verdict::Falsified(*run_.witness());
+  // Verified only when every single target was refuted, whatever the search believes.
+  if (run_.open_targets() == 0) return api::Verdict::Verified();
+  switch (end) {
+    case SearchEnd::kStopped:
+      return run_.stop.Reason() == StopReason::kCancelled
+                 ? api::Verdict::Unknown(api::Limit::kCancelled, "cancelled")
+                 : api::Verdict::Unknown(api::Limit::kTime, "the time limit was reached");
+    case SearchEnd::kMemory:
+      return api::Verdict::Unknown(api::Limit::kMemory, "the memory budget was reached");
+    case SearchEnd::kDomainLimit:
+      return api::Verdict::Unknown(api::Limit::kDomains, "the limit on domains was reached");
+    default:
+      return api::Verdict::Unknown(api::Limit::kNumerical,
+                                   "some subproblems are too close to the threshold to be certified or replayed");
+  }
+}
+
+absl::StatusOr<api::Verdict> Strategy::Decide() {
+  run_.statistics.root_bound = std::numeric_limits<double>::infinity();
+  if (run_.problem.targets.empty()) return api::Verdict::Verified();
+  ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, Search());
+  return Conclude(end);
+}
+
+}  // namespace
+
+absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
+                                    const api::Options& options, const api::WitnessJudge& judge, api::EventSink* sink,
+                                    StopToken stop) {
+  const absl::Time start = absl::Now();
+  ESPALIER_RETURN_IF_ERROR(api::CheckOptions(options));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::unique_ptr<backend::Backend> backend,
+      backend::MakeCpuBackend({.threads = options.threads, .memory_bytes = options.memory_bytes}));
+  ESPALIER_ASSIGN_OR_RETURN(const Problem problem, MakeProblem(network, property));
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, *backend));
+  Run run(problem, *plan, options, judge, sink, stop.WithDeadline(start + absl::Seconds(options.timeout_s)));
+  run.statistics.seconds["prepare"] = absl::ToDoubleSeconds(absl::Now() - start);
+  ESPALIER_ASSIGN_OR_RETURN(api::Verdict verdict, Strategy(run).Decide());
+  verdict.statistics = run.statistics;
+  verdict.statistics.seconds["total"] = absl::ToDoubleSeconds(absl::Now() - start);
+  verdict.explanation = run.explanation;
+  verdict.warnings = property.warnings;
+  return verdict;
+}
+
+}  // namespace espalier::search
