@@ -18,6 +18,8 @@ namespace {
 // About ten seconds; real files need a few steps per comparison.
 constexpr int64_t kMaxSteps = int64_t{1} << 31;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Memory of a row besides its terms, in numbers of 8 bytes.
+constexpr size_t kRowOverhead = 12;
 constexpr uint8_t kOpenLower = 1, kOpenUpper = 2;
 
 // What a bound was before it was tightened.
@@ -222,7 +224,7 @@ absl::Status Expander::Emit() {
     }
     row.rhs = from.rhs;
     row.strict = from.strict;
-    numbers_ += static_cast<int64_t>(2 * from.terms.size() + 8);
+    numbers_ += static_cast<int64_t>(2 * from.terms.size() + kRowOverhead);
     disjunct.rows.push_back(std::move(row));
   }
   property_.disjuncts.push_back(std::move(disjunct));

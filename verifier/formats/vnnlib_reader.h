@@ -31,7 +31,7 @@ namespace espalier::formats {
 struct VnnlibLimits {
   int64_t bytes = int64_t{512} << 20;
   int64_t max_disjuncts = 1'000'000;       // empty ones count too
-  int64_t max_numbers = int64_t{1} << 27;  // bounds and coefficients of the property: 1 GB
+  int64_t max_numbers = int64_t{1} << 26;  // bounds and coefficients of the property: half a gigabyte
 };
 
 absl::StatusOr<api::Property> ReadVnnlib(std::string_view text, int64_t input_size, int64_t output_size,
