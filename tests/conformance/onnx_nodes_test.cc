@@ -109,10 +109,16 @@ Result RunDataSet(ir::Graph graph, const fs::path& folder, size_t free_inputs) {
   data->resize(graph.inputs.size());
   const auto actual = ops::Evaluate(graph, *data, ops::Precision::kModel);
   if (!actual.ok()) return FromStatus(actual.status());
+  auto wide = ops::Evaluate(graph, *data, ops::Precision::kFloat64);
+  if (!wide.ok()) return FromStatus(wide.status());
   if (actual->size() != expected->size()) return {Outcome::kFailed, "the number of outputs differs"};
   for (size_t i = 0; i < expected->size(); ++i) {
-    const std::string difference = Difference((*actual)[i], (*expected)[i]);
+    std::string difference = Difference((*actual)[i], (*expected)[i]);
     if (!difference.empty()) return {Outcome::kFailed, absl::StrCat("output ", i, ": ", difference)};
+    (*wide)[i].type = (*expected)[i].type;  // float32 results come back as float64
+    difference = Difference((*wide)[i], (*expected)[i]);
+    if (!difference.empty())
+      return {Outcome::kFailed, absl::StrCat("in float64, output ", i, ": ", difference)};
   }
   return {Outcome::kPassed, ""};
 }

@@ -107,6 +107,7 @@ Tensor PReluOf(const Tensor& x, const Tensor& slope) {
 
 InferResult InferUnary(const OpContext& context) {
   ESPALIER_RETURN_IF_ERROR(RequireFloat(context));
+  ESPALIER_RETURN_IF_ERROR(context.Float("alpha", 0).status());
   return std::vector<OutputInfo>{{context.InputType(0), context.InputShape(0)}};
 }
 

@@ -165,6 +165,7 @@ class Preparer {
   absl::StatusOr<bool> Apply(const GraphNode& node, const OpRow& row, bool fold) {
     const OpContext context(graph_, node);
     ESPALIER_RETURN_IF_ERROR(CheckInputCount(context, row));
+    ESPALIER_RETURN_IF_ERROR(CheckAttributes(context));
     const auto outputs = row.infer(context);
     if (!outputs.ok()) return RefuseOrFail(context, outputs.status());
     if (node.outputs.size() > outputs->size()) return Refuse(node, "one of its outputs is not supported");
@@ -192,6 +193,18 @@ class Preparer {
       if (!context.HasInput(i)) return context.Invalid(absl::StrCat("input ", i, " is missing"));
     }
     if (context.node().outputs.empty()) return context.Invalid("it has no output");
+    return absl::OkStatus();
+  }
+
+  // Only a Clip may say "no bound" with an infinity.
+  absl::Status CheckAttributes(const OpContext& context) {
+    for (const auto& [name, attribute] : context.node().attributes) {
+      const double* number = std::get_if<double>(&attribute);
+      if (number == nullptr || std::isfinite(*number)) continue;
+      if (std::isnan(*number) || context.node().op != "Clip") {
+        return context.Invalid(absl::StrCat("attribute '", name, "' is not finite"));
+      }
+    }
     return absl::OkStatus();
   }
 
