@@ -154,6 +154,14 @@ TEST(WitnessTest, AnyDisjunctOfTheNearestBoxes) {
   EXPECT_EQ(ReplayWitness(graph, property, Point{1.75})->input, Point{2});
 }
 
+TEST(WitnessTest, BoxesFartherAwayAreNotTried) {
+  api::Property property = AtLeast({{0}, {1}}, 0);
+  property.boxes.push_back({{2}, {3}});
+  property.disjuncts.push_back({1, {{{}, {{0, -1}}, -100, false}}});
+  EXPECT_TRUE(ReplayWitness(AddChain(1, {1}), property, Point{1.25}).has_value());
+  EXPECT_FALSE(ReplayWitness(AddChain(1, {1}), property, Point{2.5}).has_value());
+}
+
 TEST(WitnessTest, ARobustDisjunctIsPreferred) {
   api::Property property = AtLeast({{0}, {1}}, 2);  // holds with slack 0
   property.disjuncts.push_back({0, {{{}, {{0, -1}}, -1.5, false}}});
