@@ -44,21 +44,21 @@ std::string BoundsText(const v1::BoundsResponse& bounds) {
 }
 
 // JSON has no infinities: such a bound, which says nothing, becomes null.
-nlohmann::json ListJson(const Doubles& values) {
-  nlohmann::json list = nlohmann::json::array();
+nlohmann::ordered_json ListJson(const Doubles& values) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const double value : values) {
-    list.push_back(std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr));
+    list.push_back(std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr));
   }
   return list;
 }
 
 std::string BoundsJson(const v1::BoundsResponse& bounds) {
-  nlohmann::json json = {{"output_lower", ListJson(bounds.output_lower())},
+  nlohmann::ordered_json json = {{"output_lower", ListJson(bounds.output_lower())},
                          {"output_upper", ListJson(bounds.output_upper())},
                          {"seconds", bounds.seconds()}};
-  json["disjuncts"] = nlohmann::json::array();
+  json["disjuncts"] = nlohmann::ordered_json::array();
   for (const v1::RowBounds& rows : bounds.disjuncts()) json["disjuncts"].push_back(ListJson(rows.lower()));
-  json["layers"] = nlohmann::json::array();
+  json["layers"] = nlohmann::ordered_json::array();
   for (const v1::LayerBounds& layer : bounds.layers()) {
     json["layers"].push_back(
         {{"name", layer.name()},
@@ -66,7 +66,7 @@ std::string BoundsJson(const v1::BoundsResponse& bounds) {
          {"upper", ListJson(layer.upper())},
          {"onnx_index", std::vector<int64_t>(layer.onnx_index().begin(), layer.onnx_index().end())}});
   }
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 ExitCode SendRegion(Connection& connection, const BoundsArguments& arguments, v1::BoundsRequest& request) {

@@ -49,8 +49,8 @@ std::string DescriptionText(const v1::ModelDescription& model) {
   return text;
 }
 
-nlohmann::json TensorJson(const google::protobuf::RepeatedPtrField<v1::TensorInfo>& tensors) {
-  nlohmann::json list = nlohmann::json::array();
+nlohmann::ordered_json TensorJson(const google::protobuf::RepeatedPtrField<v1::TensorInfo>& tensors) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const v1::TensorInfo& tensor : tensors) {
     list.push_back({{"name", tensor.name()},
                     {"element_type", tensor.element_type()},
@@ -60,27 +60,27 @@ nlohmann::json TensorJson(const google::protobuf::RepeatedPtrField<v1::TensorInf
 }
 
 std::string DescriptionJson(const v1::ModelDescription& model) {
-  nlohmann::json json = {{"name", model.name()},
+  nlohmann::ordered_json json = {{"name", model.name()},
                          {"opset", model.opset()},
                          {"size", model.size()},
                          {"sha256", model.sha256()},
                          {"inputs", TensorJson(model.inputs())},
                          {"outputs", TensorJson(model.outputs())},
                          {"parameters", model.parameters()}};
-  json["operators"] = nlohmann::json::object();
+  json["operators"] = nlohmann::ordered_json::object();
   for (const v1::OperatorCount& entry : model.operators()) json["operators"][entry.op()] = entry.count();
-  json["layers"] = nlohmann::json::array();
+  json["layers"] = nlohmann::ordered_json::array();
   for (const v1::LayerInfo& layer : model.layers()) {
     json["layers"].push_back({{"name", layer.name()},
                               {"neurons", layer.neurons()},
                               {"hinges", layer.hinges()},
                               {"grafted", layer.grafted()}});
   }
-  json["unsupported"] = nlohmann::json::array();
+  json["unsupported"] = nlohmann::ordered_json::array();
   for (const v1::UnsupportedNode& node : model.unsupported()) {
     json["unsupported"].push_back({{"node", node.node()}, {"op", node.op()}, {"reason", node.reason()}});
   }
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace

@@ -1,0 +1,175 @@
+// The espalier command: output, files, exit statuses, and the life of its private server.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/service/server_process.h"
+
+namespace espalier::service_test {
+namespace {
+
+struct Output {
+  std::string text;
+  int status = -1;
+};
+
+Output Run(std::vector<std::string> arguments, bool with_stderr = false) {
+  arguments.insert(arguments.begin(), ESPALIER);
+  Process process(arguments, with_stderr);
+  Output output;
+  output.text = process.ReadAll();
+  output.status = process.Wait(absl::Seconds(10)).value_or(-1);
+  return output;
+}
+
+std::vector<std::string> VerifyArguments(const std::string& model, const std::string& query) {
+  return {"verify", QueryPath(query), "--network", ModelPath(model)};
+}
+
+std::vector<std::string> With(std::vector<std::string> arguments, const std::vector<std::string>& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+void WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+class CommandLine : public testing::Test {
+ protected:
+  TemporaryDirectory directory_;
+};
+
+TEST_F(CommandLine, PrintsOneLineAndTheAssignment) {
+  const Output unsat = Run(VerifyArguments("tiny_max.onnx", "tiny_max_unsat.vnnlib"));
+  EXPECT_EQ(unsat.text, "unsat\n");
+  EXPECT_EQ(unsat.status, 0);
+  const std::string results = directory_.Path("results");
+  const Output sat = Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"),
+                              {"--results-file", results, "--timeout", "60"}));
+  EXPECT_EQ(sat.status, 0);
+  EXPECT_EQ(sat.text.rfind("sat\n((X_0 ", 0), 0U) << sat.text;
+  EXPECT_NE(sat.text.find("\n(Y_0 "), std::string::npos) << sat.text;
+  EXPECT_EQ(ReadFile(results), sat.text);
+}
+
+TEST_F(CommandLine, TimeLimitCountsFromTheStartOfTheProcess) {
+  WriteFile(directory_.Path("q.vnnlib"), EndlessQuery());
+  const std::string results = directory_.Path("results");
+  const absl::Time start = absl::Now();
+  const Output output = Run({"verify", directory_.Path("q.vnnlib"), "--network", ModelPath("digits.onnx"),
+                             "--no-attack", "--timeout", "0.7", "--results-file", results});
+  EXPECT_EQ(output.text, "timed-out\n");
+  EXPECT_EQ(output.status, 0);
+  EXPECT_EQ(ReadFile(results), "timeout\n");
+  EXPECT_LT(absl::Now() - start, absl::Seconds(1.1));
+}
+
+TEST_F(CommandLine, ErrorsHaveExitStatusesAndAResultFile) {
+  const std::string results = directory_.Path("results");
+  WriteFile(directory_.Path("bad.onnx"), "nothing");
+  const Output bad_model = Run({"verify", QueryPath("tiny_max_sat.vnnlib"), "--network",
+                                directory_.Path("bad.onnx"), "--results-file", results});
+  EXPECT_EQ(bad_model.status, 3);
+  EXPECT_EQ(bad_model.text, "");
+  EXPECT_EQ(ReadFile(results), "error\n");
+  EXPECT_EQ(Run({"verify", "no_such_file", "--network", ModelPath("tiny_max.onnx")}).status, 3);
+  EXPECT_EQ(Run({"verify"}).status, 2);
+  EXPECT_EQ(Run({}).status, 2);
+  EXPECT_EQ(
+      Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--option", "speed=9"})).status, 2);
+  EXPECT_EQ(
+      Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--option", "batch=-1"})).status, 3);
+  const std::string nobody = "unix:" + directory_.Path("nobody");
+  EXPECT_EQ(Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--server", nobody})).status,
+            5);
+}
+
+TEST_F(CommandLine, ReadsGzipFiles) {
+  // tiny_max_unsat, compressed beforehand so that the test needs no compressor: written by gzip -n.
+  const std::string copy = directory_.Path("q.vnnlib");
+  std::filesystem::copy_file(QueryPath("tiny_max_unsat.vnnlib"), copy);
+  Process gzip({"/bin/gzip", copy}, false);
+  ASSERT_EQ(gzip.Wait(absl::Seconds(10)), 0);
+  EXPECT_EQ(Run({"verify", copy + ".gz", "--network", ModelPath("tiny_max.onnx")}).text, "unsat\n");
+  const std::string packed = ReadFile(copy + ".gz");
+  WriteFile(copy + ".gz", packed.substr(0, packed.size() / 2));
+  EXPECT_EQ(Run({"verify", copy + ".gz", "--network", ModelPath("tiny_max.onnx")}).status, 3);
+}
+
+TEST_F(CommandLine, UploadsWhatIsTooLargeForOneMessage) {
+  const std::string query = directory_.Path("q.vnnlib");
+  WriteFile(query, std::string(6 << 20, '\n') + ReadFile(QueryPath("tiny_max_unsat.vnnlib")));
+  EXPECT_EQ(Run({"verify", query, "--network", ModelPath("tiny_max.onnx")}).text, "unsat\n");
+}
+
+TEST_F(CommandLine, TalksToANamedServer) {
+  ServerProcess server({"--listen", "127.0.0.1:0"});
+  EXPECT_EQ(
+      Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_unsat.vnnlib"), {"--server", server.address()}))
+          .text,
+      "unsat\n");
+}
+
+TEST_F(CommandLine, DescribesRunsAndSaysWhatIsSupported) {
+  const Output described = Run({"describe", ModelPath("digits_grafted.onnx")});
+  EXPECT_EQ(described.status, 0);
+  EXPECT_NE(described.text.find("grafted"), std::string::npos);
+  EXPECT_NE(Run({"supports", "--onnx-operators"}).text.find("Conv\n"), std::string::npos);
+  EXPECT_EQ(Run({"supports", "--vnnlib-versions"}).text, "1.0\n");
+  EXPECT_EQ(Run({"--name"}).text, "espalier\n");
+  EXPECT_EQ(Run({"--version"}).status, 0);
+}
+
+// Processes whose parent is `pid`.
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/task/", pid, "/children"));
+  std::vector<pid_t> children;
+  for (pid_t child = 0; file >> child;) children.push_back(child);
+  return children;
+}
+
+bool Runs(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string text;
+  std::getline(file, text);
+  const size_t close = text.rfind(')');
+  return close != std::string::npos && text[close + 2] != 'Z';
+}
+
+TEST_F(CommandLine, PrivateServerEndsWithItsClient) {
+  WriteFile(directory_.Path("q.vnnlib"), EndlessQuery());
+  for (const int signal : {SIGKILL, SIGTERM, SIGINT}) {
+    Process client({ESPALIER, "verify", directory_.Path("q.vnnlib"), "--network", ModelPath("digits.onnx"),
+                    "--no-attack", "--quiet"},
+                   false);
+    std::vector<pid_t> servers;
+    for (int i = 0; i < 500 && servers.empty(); ++i) {
+      absl::SleepFor(absl::Milliseconds(2));
+      servers = ChildrenOf(client.pid());
+    }
+    ASSERT_EQ(servers.size(), 1U);
+    absl::SleepFor(absl::Milliseconds(300));  // the search is under way
+    ASSERT_TRUE(Runs(servers[0]));
+    client.Signal(signal);
+    const absl::Time killed = absl::Now();
+    while (Runs(servers[0]) && absl::Now() - killed < absl::Seconds(3)) absl::SleepFor(absl::Milliseconds(5));
+    EXPECT_FALSE(Runs(servers[0])) << "signal " << signal;
+    EXPECT_LT(absl::Now() - killed, absl::Milliseconds(500)) << "signal " << signal;
+  }
+}
+
+TEST_F(CommandLine, SaysHowAPrivateServerFailed) {
+  setenv("ESPALIER_SERVER_BINARY", "/bin/false", 1);
+  const Output output = Run(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), true);
+  unsetenv("ESPALIER_SERVER_BINARY");
+  EXPECT_EQ(output.status, 5);
+  EXPECT_NE(output.text.find("private server ended with status 1"), std::string::npos) << output.text;
+}
+
+}  // namespace
+}  // namespace espalier::service_test
