@@ -269,9 +269,10 @@ absl::Status CheckMap(const ir::LinearMap& map) {
   return absl::OkStatus();
 }
 
-ir::LinearMap SampleDense() {
-  ir::DenseMap m{9, 7, {}};
-  for (int i = 0; i < 63; ++i) m.weights.push_back(static_cast<double>((i * 29 + 3) % 17 - 8) / 16.0);
+// A pattern of weights; with 256 columns large enough for oneDNN's GEMM, with few for OpenBLAS's.
+ir::LinearMap SampleDense(int64_t rows, int64_t cols) {
+  ir::DenseMap m{rows, cols, {}};
+  for (int64_t i = 0; i < rows * cols; ++i) m.weights.push_back(static_cast<double>((i * 29 + 3) % 17 - 8) / 16.0);
   return m;
 }
 
@@ -323,13 +324,14 @@ class CpuBackend final : public Backend {
  private:
   // Each library is checked before the first map that relies on it.
   absl::Status SelfCheck(const ir::LinearMap& map) {
-    if (std::holds_alternative<ir::DenseMap>(map) && !dense_checked_) {
-      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense()));
-      dense_checked_ = true;
+    if (!blas_checked_) {
+      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense(9, 7)));
+      blas_checked_ = true;
     }
-    if (std::holds_alternative<ir::ConvMap>(map) && !conv_checked_) {
+    if (UsesOneDnn(map) && !onednn_checked_) {
+      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense(256, 256)));
       ESPALIER_RETURN_IF_ERROR(CheckMap(SampleConv()));
-      conv_checked_ = true;
+      onednn_checked_ = true;
     }
     return absl::OkStatus();
   }
@@ -338,7 +340,7 @@ class CpuBackend final : public Backend {
   CpuState state_;
   CpuKernels<float> f32_;
   CpuKernels<double> f64_;
-  bool dense_checked_ = false, conv_checked_ = false;
+  bool blas_checked_ = false, onednn_checked_ = false;
 };
 
 }  // namespace

@@ -32,7 +32,10 @@ class CpuMap : public PreparedMap {
   virtual void AddRow(int64_t neuron, double sign, double* out) const = 0;
 };
 
-// INTERNAL when the library's result on this map disagrees with plain loops.
+// Whether float32 products with this map go through oneDNN. Its first use costs some 40 ms of code generation, so small
+// dense maps use OpenBLAS.
+bool UsesOneDnn(const ir::LinearMap& map);
+
 absl::StatusOr<std::shared_ptr<const CpuMap>> MakeCpuMap(const ir::LinearMapPtr& map, bool absolute);
 
 }  // namespace espalier::backend

@@ -62,6 +62,7 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::Make(const ir::Network& network, bac
     PlanNode& node = plan->nodes_[i];
     node.kind = source.kind;
     node.size = source.size;
+    plan->total_neurons_ += source.size;
     plan->largest_node_ = std::max(plan->largest_node_, source.size);
     ESPALIER_RETURN_IF_ERROR(Upload(backend, source, node.f32));
     ESPALIER_RETURN_IF_ERROR(Upload(backend, source, node.f64));

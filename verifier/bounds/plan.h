@@ -63,6 +63,7 @@ class Plan {
     return network_->nodes[static_cast<size_t>(activations_[static_cast<size_t>(activation)])].hinge;
   }
   int64_t largest_node() const { return largest_node_; }
+  int64_t total_neurons() const { return total_neurons_; }  // of all nodes
   // Multiply-adds of one backward pass of one row from the output, times two.
   double flops_per_pass() const { return flops_until_.back(); }
   // The same from the node back to the input (an upper estimate where branches join).
@@ -75,6 +76,7 @@ class Plan {
   std::vector<PlanNode> nodes_;
   std::vector<ir::NodeId> activations_;
   int64_t largest_node_ = 0;
+  int64_t total_neurons_ = 0;
   std::vector<double> flops_until_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "verifier/base/status.h"
 
@@ -53,44 +54,37 @@ absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const 
 
 }  // namespace
 
-absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets) {
+absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets,
+                                     int64_t intermediate_iterations) {
   PhaseTimer timer(run.statistics, "root");
   RootResult result;
   const api::Box& b = run.problem.boxes[static_cast<size_t>(box)];
-  const bounds::InputBoxes boxes{1, b.lower, b.upper};
-  std::vector<size_t> open = targets;
-  // First without optimisation: many properties need no more.
-  for (const bool optimise : {false, true}) {
-    bounds::IntermediateSettings settings;
-    settings.iterations = optimise ? run.options.intermediate_iterations : 0;
-    settings.max_flops = kRootFlops;
-    ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds,
-                              bounds::ComputeIntermediate(run.plan, boxes, settings, run.stop));
-    ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
-    const RootRows rows = CollectRows(run, result.root, open);
-    bounds::Slopes<float> slopes;
-    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin,
-                              BoundRows(run, result.root, rows.rows, run.options.alpha_iterations, slopes));
-    result.open.clear();
-    for (size_t r = 0; r < margin.size(); ++r) {
-      const auto [t, row] = rows.owner[r];
-      if (margin[r] > 0) run.Refute(t);
-      if (result.open.empty() || result.open.back().target != static_cast<int32_t>(t)) {
-        result.open.emplace_back();
-        result.open.back().target = static_cast<int32_t>(t);
-        result.open.back().bound = -INFINITY;
-      }
-      Domain& domain = result.open.back();
-      if (!(margin[r] <= domain.bound) || domain.weights.empty()) {
-        domain.bound = margin[r];
-        domain.weights = UnitWeights(run.problem.targets[t], row);
-      }
+  bounds::IntermediateSettings settings;
+  settings.iterations = intermediate_iterations;
+  settings.max_flops = kRootFlops;
+  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds,
+                            bounds::ComputeIntermediate(run.plan, {1, b.lower, b.upper}, settings, run.stop));
+  ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
+  const RootRows rows = CollectRows(run, result.root, targets);
+  bounds::Slopes<float> slopes;
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin,
+                            BoundRows(run, result.root, rows.rows, run.options.alpha_iterations, slopes));
+  for (size_t r = 0; r < margin.size(); ++r) {
+    const auto [t, row] = rows.owner[r];
+    if (margin[r] > 0) run.Refute(t);
+    if (result.open.empty() || result.open.back().target != static_cast<int32_t>(t)) {
+      result.open.emplace_back();
+      result.open.back().target = static_cast<int32_t>(t);
+      result.open.back().bound = -INFINITY;
     }
-    std::erase_if(result.open, [&](const Domain& d) { return run.refuted(static_cast<size_t>(d.target)); });
-    std::erase_if(open, [&](size_t t) { return run.refuted(t); });
-    if (open.empty() || run.stop.StopRequested()) break;
-    if (run.options.intermediate_iterations == 0) break;
+    Domain& domain = result.open.back();
+    if (!(margin[r] <= domain.bound) || domain.weights.empty()) {
+      domain.bound = margin[r];
+      domain.weights = UnitWeights(run.problem.targets[t], row);
+    }
   }
+  std::erase_if(result.open, [&](const Domain& d) { return run.refuted(static_cast<size_t>(d.target)); });
+  run.statistics.root_bound = std::numeric_limits<double>::infinity();
   for (const Domain& domain : result.open) {
     run.statistics.root_bound = std::min(run.statistics.root_bound, domain.bound);
   }

@@ -18,8 +18,8 @@ namespace {
 constexpr int64_t kMaxFreeInputs = 24;
 constexpr double kMaxBoxFlops = 4e8;
 // Work of the first attack.
-constexpr double kFirstAttackFlops = 4e9;
-constexpr double kSecondAttackFlops = 6e10;
+constexpr double kFirstAttackFlops = 1e9;
+constexpr double kSecondAttackFlops = 4e10;
 
 class Strategy {
  public:
@@ -71,7 +71,7 @@ bool Strategy::WholeBoxUnsafe() {
 absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t seed) {
   if (run_.options.attack == 0) return false;
   std::vector<size_t> targets = run_.OpenTargets();
-  const double per_step = 4.0 * std::max(run_.plan.flops_per_pass(), 1e4);
+  const double per_step = 4.0 * (run_.plan.flops_per_pass() + 50.0 * static_cast<double>(run_.plan.total_neurons()));
   const auto samples = static_cast<int64_t>(flops / (per_step * static_cast<double>(steps)));
   if (samples < 1) return false;
   if (static_cast<int64_t>(targets.size()) > samples) targets.resize(static_cast<size_t>(samples));
@@ -84,12 +84,20 @@ absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t 
 }
 
 absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<size_t>& targets) {
-  ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets));
+  // Without optimised intermediate bounds first: many properties need no more, and many others have a counterexample.
+  ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets, /*intermediate_iterations=*/0));
   if (root.open.empty()) return SearchEnd::kExhausted;
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
   ESPALIER_ASSIGN_OR_RETURN(const bool found,
                             AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
   if (found) return SearchEnd::kWitness;
+  if (run_.options.intermediate_iterations > 0) {
+    std::vector<size_t> open;
+    for (const Domain& domain : root.open) open.push_back(static_cast<size_t>(domain.target));
+    ESPALIER_ASSIGN_OR_RETURN(root, BoundRoot(run_, box, open, run_.options.intermediate_iterations));
+    if (root.open.empty()) return SearchEnd::kExhausted;
+    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+  }
   Explain(absl::StrCat("branch and bound over ", root.root.slope_count, " unstable neurons on box ", box));
   PhaseTimer timer(run_.statistics, "search");
   ReluBab bab(run_, root.root);
