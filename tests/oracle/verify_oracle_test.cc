@@ -114,7 +114,7 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   options.threads = 1;
   options.seed = static_cast<int64_t>(seed);
   const EvaluatingJudge judge(made.network, made.property);
-  const StopSource stop(absl::Now() + absl::Seconds(20));
+  const StopSource stop(absl::Now() + absl::Seconds(5));
   const auto verdict = search::Decide(made.network, made.property, options, judge, nullptr, stop.token());
   ASSERT_TRUE(verdict.ok()) << verdict.status();
 
