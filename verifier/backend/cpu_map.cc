@@ -1,6 +1,7 @@
 #include "verifier/backend/cpu_map.h"
 
 #include <cblas.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +20,22 @@ template <class T>
 void AddTo(int64_t count, const T* in, T* out) {
 #pragma omp parallel for simd schedule(static)
   for (int64_t i = 0; i < count; ++i) out[i] += in[i];
+}
+
+// Rows split between the threads, each with the library in its single-threaded mode: one parallel region a product, and
+// no second thread pool. Small products stay on the calling thread.
+template <class Body>
+void ByRowBlocks(int64_t rows, double flops_per_row, Body body) {
+  if (rows < 2 || static_cast<double>(rows) * flops_per_row < 4e5) {
+    body(0, rows);
+    return;
+  }
+#pragma omp parallel
+  {
+    const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+    const int64_t begin = rows * me / team, end = rows * (me + 1) / team;
+    if (end > begin) body(begin, end - begin);
+  }
 }
 
 // Gives each map class its float and double entry points from one template, so that each map is written once.
@@ -78,8 +95,14 @@ class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
   const float* Weights(float) const { return f32_.data(); }
   const double* Weights(double) const { return f64_.data(); }
 
-  void Gemm(bool transpose, int64_t m, int64_t n, int64_t k, const float* a, bool accumulate, float* c) const {
-    if (m == 0 || n == 0) return;
+  template <class T>
+  void Gemm(bool transpose, int64_t m, int64_t n, int64_t k, const T* a, bool accumulate, T* c) const {
+    if (n == 0) return;
+    ByRowBlocks(m, 2.0 * static_cast<double>(n * k), [&](int64_t begin, int64_t count) {
+      Block(transpose, count, n, k, a + begin * k, accumulate, c + begin * n);
+    });
+  }
+  void Block(bool transpose, int64_t m, int64_t n, int64_t k, const float* a, bool accumulate, float* c) const {
     if (onednn_) {
       SgemmRowMajor(transpose, m, n, k, a, f32_.data(), accumulate, c);
       return;
@@ -88,8 +111,7 @@ class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
                 static_cast<int>(n), static_cast<int>(k), 1.0f, a, static_cast<int>(k), f32_.data(),
                 static_cast<int>(transpose ? k : n), accumulate ? 1.0f : 0.0f, c, static_cast<int>(n));
   }
-  void Gemm(bool transpose, int64_t m, int64_t n, int64_t k, const double* a, bool accumulate, double* c) const {
-    if (m == 0 || n == 0) return;
+  void Block(bool transpose, int64_t m, int64_t n, int64_t k, const double* a, bool accumulate, double* c) const {
     cblas_dgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, static_cast<int>(m),
                 static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(k), f64_.data(),
                 static_cast<int>(transpose ? k : n), accumulate ? 1.0 : 0.0, c, static_cast<int>(n));
