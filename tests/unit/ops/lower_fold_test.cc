@@ -136,6 +136,25 @@ TEST(LowerFold, NodesAndNeuronsWithoutInfluenceGo) {
   EXPECT_EQ(ir::CountGrafted(network.nodes[2].hinge), 0);
 }
 
+TEST(LowerFold, NodesNeededForTheirShapeAloneNeedNoLowering) {
+  GraphBuilder g({1, 2, 3});
+  const int shape = g.Node("Shape", {g.Node("Sigmoid", {g.input()})});
+  const ir::Network network = LowerAndCompare(g.Build(g.Node("Reshape", {g.input(), shape})));
+  EXPECT_EQ(Outline(network), (Lines{"input", "affine(0:identity)"}));
+}
+
+TEST(LowerFold, ActivationReadsTheValueItselfBehindAnOperatorThatDoesNothing) {
+  GraphBuilder g({1, 2, 4, 4});
+  const int conv = g.Node("Conv", {g.input(), g.Random({2, 2, 3, 3})}, Pads(1));
+  const int same = g.Node("Mul", {conv, g.Doubles({1}, {1})});
+  const int other = g.Node("Relu", {g.Node("Conv", {conv, g.Random({2, 2, 3, 3})}, Pads(1))});
+  const ir::Network network =
+      LowerAndCompare(g.Build(g.Node("Flatten", {g.Node("Add", {g.Node("Relu", {same}), other})})));
+  const Lines lines = Outline(network);
+  EXPECT_EQ(lines[1], "affine(0:conv)");
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), "affine(1:identity)"), 0);
+}
+
 TEST(LowerFold, EverythingThatCannotBeLoweredIsListedAtOnce) {
   GraphBuilder g({1, 3});
   const int a = g.Node("Sigmoid", {g.input()});
