@@ -5,6 +5,7 @@
 // witness must violate when evaluated, and "unsat" must not contradict the oracle's own best point.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,21 +20,19 @@ namespace {
 
 using oracle::Reach;
 
-// Accepts a point that is inside a disjunct's box and satisfies all its rows in plain double evaluation.
+// Accepts a point that, clamped to a disjunct's box as every replay does, satisfies all its rows in double
+// evaluation.
 class EvaluatingJudge : public api::WitnessJudge {
  public:
   EvaluatingJudge(const ir::Network& network, const api::Property& property)
       : network_(network), property_(property) {}
 
   std::optional<api::Witness> Judge(absl::Span<const double> input) const override {
-    const std::vector<double> point(input.begin(), input.end());
     for (const api::Disjunct& disjunct : property_.disjuncts) {
       const api::Box& box = property_.boxes[static_cast<size_t>(disjunct.box)];
-      bool inside = point.size() == box.lower.size();
-      for (size_t i = 0; inside && i < point.size(); ++i) {
-        inside = box.lower[i] <= point[i] && point[i] <= box.upper[i];
-      }
-      if (!inside || !(testing::DisjunctMargin(network_, disjunct, point) <= 0)) continue;
+      std::vector<double> point(input.begin(), input.end());
+      for (size_t i = 0; i < point.size(); ++i) point[i] = std::clamp(point[i], box.lower[i], box.upper[i]);
+      if (!(testing::DisjunctMargin(network_, disjunct, point) <= 0)) continue;
       const auto values = ir::EvaluateNodes(network_, testing::StoredOrder(network_, point));
       return api::Witness{point, values[static_cast<size_t>(network_.output)], false};
     }
@@ -102,11 +101,15 @@ void ExpectNothingWrong(const api::Verdict& verdict, const oracle::Answer& truth
   if (verdict.answer() == api::Answer::kFalsified) {
     EXPECT_NE(truth.reach, Reach::kUnreachable);
     ASSERT_TRUE(verdict.witness().has_value());
-    EXPECT_TRUE(EvaluatingJudge(made.network, made.property).Judge(verdict.witness()->input).has_value());
+    const std::vector<double>& point = verdict.witness()->input;
+    const auto judged = EvaluatingJudge(made.network, made.property).Judge(point);
+    ASSERT_TRUE(judged.has_value());
+    EXPECT_EQ(judged->input, point) << "the witness lies outside the box";
   }
 }
 
-void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Setting& setting, uint64_t seed) {
+void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Setting& setting, uint64_t seed,
+                       bool may_give_up) {
   api::Options options;
   options.attack = setting.attack;
   options.input_split = setting.input_split;
@@ -114,12 +117,13 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   options.threads = 1;
   options.seed = static_cast<int64_t>(seed);
   const EvaluatingJudge judge(made.network, made.property);
-  const StopSource stop(absl::Now() + absl::Seconds(5));
+  const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 5));
   const auto verdict = search::Decide(made.network, made.property, options, judge, nullptr, stop.token());
   ASSERT_TRUE(verdict.ok()) << verdict.status();
 
   ExpectNothingWrong(*verdict, truth, made);
   if (truth.reach == Reach::kAmbiguous) return;
+  if (may_give_up && verdict->answer() == api::Answer::kUnknown) return;
   EXPECT_STREQ(api::AnswerName(verdict->answer()), truth.reach == Reach::kReachable ? "sat" : "unsat")
       << "margin " << truth.margin << ", limit " << api::LimitName(verdict->limit()) << " "
       << verdict->reason();
@@ -133,7 +137,7 @@ TEST_P(VerifyOracleTest, VerdictsEqualTheOracle) {
     const Case made = MakeCase(seed);
     const auto truth = oracle::DecideProperty(made.network, made.property);
     ASSERT_TRUE(truth.ok()) << truth.status();
-    CompareWithOracle(made, *truth, GetParam(), seed);
+    CompareWithOracle(made, *truth, GetParam(), seed, /*may_give_up=*/false);
     if (HasFatalFailure()) return;
   }
 }
@@ -153,7 +157,7 @@ TEST_P(VerifyOracleTest, NarrowMarginsEqualTheOracle) {
     const auto truth = oracle::DecideProperty(made.network, made.property);
     ASSERT_TRUE(truth.ok()) << truth.status();
     ASSERT_NEAR(truth->margin, target, 1e-7);
-    CompareWithOracle(made, *truth, GetParam(), seed);
+    CompareWithOracle(made, *truth, GetParam(), seed, /*may_give_up=*/GetParam().input_split == 1);
     if (HasFatalFailure()) return;
   }
 }
