@@ -64,13 +64,13 @@ sigset_t EndSignals() {
 // Stops admitting, lets running calls finish, cancels what is left after `drain`, leaves.
 void Drain(grpc::Server& server, Core& core, absl::Duration drain) {
   Log(LogLevel::kInfo, {{"event", "drain"}, {"seconds", absl::StrCat(absl::ToDoubleSeconds(drain))}});
-  server.GetHealthCheckService()->SetServingStatus(false);
-  core.Close();
   // A call that does not heed its cancellation must not keep the process alive.
   std::thread([drain] {
     absl::SleepFor(drain + absl::Seconds(5));
     _exit(1);
   }).detach();
+  server.GetHealthCheckService()->SetServingStatus(false);
+  core.Close();
   server.Shutdown(absl::ToChronoTime(absl::Now() + drain));
   server.Wait();
 }

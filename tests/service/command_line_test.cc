@@ -17,7 +17,7 @@ struct Output {
   int status = -1;
 };
 
-Output Run(std::vector<std::string> arguments, bool with_stderr = false) {
+Output Call(std::vector<std::string> arguments, bool with_stderr = false) {
   arguments.insert(arguments.begin(), ESPALIER);
   Process process(arguments, with_stderr);
   Output output;
@@ -45,12 +45,12 @@ class CommandLine : public testing::Test {
 };
 
 TEST_F(CommandLine, PrintsOneLineAndTheAssignment) {
-  const Output unsat = Run(VerifyArguments("tiny_max.onnx", "tiny_max_unsat.vnnlib"));
+  const Output unsat = Call(VerifyArguments("tiny_max.onnx", "tiny_max_unsat.vnnlib"));
   EXPECT_EQ(unsat.text, "unsat\n");
   EXPECT_EQ(unsat.status, 0);
   const std::string results = directory_.Path("results");
-  const Output sat = Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"),
-                              {"--results-file", results, "--timeout", "60"}));
+  const Output sat = Call(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"),
+                               {"--results-file", results, "--timeout", "60"}));
   EXPECT_EQ(sat.status, 0);
   EXPECT_EQ(sat.text.rfind("sat\n((X_0 ", 0), 0U) << sat.text;
   EXPECT_NE(sat.text.find("\n(Y_0 "), std::string::npos) << sat.text;
@@ -61,8 +61,8 @@ TEST_F(CommandLine, TimeLimitCountsFromTheStartOfTheProcess) {
   WriteFile(directory_.Path("q.vnnlib"), EndlessQuery());
   const std::string results = directory_.Path("results");
   const absl::Time start = absl::Now();
-  const Output output = Run({"verify", directory_.Path("q.vnnlib"), "--network", ModelPath("digits.onnx"),
-                             "--no-attack", "--timeout", "0.7", "--results-file", results});
+  const Output output = Call({"verify", directory_.Path("q.vnnlib"), "--network", ModelPath("digits.onnx"),
+                              "--no-attack", "--timeout", "0.7", "--results-file", results});
   EXPECT_EQ(output.text, "timed-out\n");
   EXPECT_EQ(output.status, 0);
   EXPECT_EQ(ReadFile(results), "timeout\n");
@@ -72,57 +72,57 @@ TEST_F(CommandLine, TimeLimitCountsFromTheStartOfTheProcess) {
 TEST_F(CommandLine, ErrorsHaveExitStatusesAndAResultFile) {
   const std::string results = directory_.Path("results");
   WriteFile(directory_.Path("bad.onnx"), "nothing");
-  const Output bad_model = Run({"verify", QueryPath("tiny_max_sat.vnnlib"), "--network",
-                                directory_.Path("bad.onnx"), "--results-file", results});
+  const Output bad_model = Call({"verify", QueryPath("tiny_max_sat.vnnlib"), "--network",
+                                 directory_.Path("bad.onnx"), "--results-file", results});
   EXPECT_EQ(bad_model.status, 3);
   EXPECT_EQ(bad_model.text, "");
   EXPECT_EQ(ReadFile(results), "error\n");
-  EXPECT_EQ(Run({"verify", "no_such_file", "--network", ModelPath("tiny_max.onnx")}).status, 3);
-  EXPECT_EQ(Run({"verify"}).status, 2);
-  EXPECT_EQ(Run({}).status, 2);
+  EXPECT_EQ(Call({"verify", "no_such_file", "--network", ModelPath("tiny_max.onnx")}).status, 3);
+  EXPECT_EQ(Call({"verify"}).status, 2);
+  EXPECT_EQ(Call({}).status, 2);
   EXPECT_EQ(
-      Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--option", "speed=9"})).status, 2);
+      Call(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--option", "speed=9"})).status, 2);
   EXPECT_EQ(
-      Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--option", "batch=-1"})).status, 3);
+      Call(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--option", "batch=-1"})).status,
+      3);
   const std::string nobody = "unix:" + directory_.Path("nobody");
-  EXPECT_EQ(Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--server", nobody})).status,
+  EXPECT_EQ(Call(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--server", nobody})).status,
             5);
 }
 
 TEST_F(CommandLine, ReadsGzipFiles) {
-  // tiny_max_unsat, compressed beforehand so that the test needs no compressor: written by gzip -n.
   const std::string copy = directory_.Path("q.vnnlib");
   std::filesystem::copy_file(QueryPath("tiny_max_unsat.vnnlib"), copy);
   Process gzip({"/bin/gzip", copy}, false);
   ASSERT_EQ(gzip.Wait(absl::Seconds(10)), 0);
-  EXPECT_EQ(Run({"verify", copy + ".gz", "--network", ModelPath("tiny_max.onnx")}).text, "unsat\n");
+  EXPECT_EQ(Call({"verify", copy + ".gz", "--network", ModelPath("tiny_max.onnx")}).text, "unsat\n");
   const std::string packed = ReadFile(copy + ".gz");
   WriteFile(copy + ".gz", packed.substr(0, packed.size() / 2));
-  EXPECT_EQ(Run({"verify", copy + ".gz", "--network", ModelPath("tiny_max.onnx")}).status, 3);
+  EXPECT_EQ(Call({"verify", copy + ".gz", "--network", ModelPath("tiny_max.onnx")}).status, 3);
 }
 
 TEST_F(CommandLine, UploadsWhatIsTooLargeForOneMessage) {
   const std::string query = directory_.Path("q.vnnlib");
   WriteFile(query, std::string(6 << 20, '\n') + ReadFile(QueryPath("tiny_max_unsat.vnnlib")));
-  EXPECT_EQ(Run({"verify", query, "--network", ModelPath("tiny_max.onnx")}).text, "unsat\n");
+  EXPECT_EQ(Call({"verify", query, "--network", ModelPath("tiny_max.onnx")}).text, "unsat\n");
 }
 
 TEST_F(CommandLine, TalksToANamedServer) {
   ServerProcess server({"--listen", "127.0.0.1:0"});
   EXPECT_EQ(
-      Run(With(VerifyArguments("tiny_max.onnx", "tiny_max_unsat.vnnlib"), {"--server", server.address()}))
+      Call(With(VerifyArguments("tiny_max.onnx", "tiny_max_unsat.vnnlib"), {"--server", server.address()}))
           .text,
       "unsat\n");
 }
 
 TEST_F(CommandLine, DescribesRunsAndSaysWhatIsSupported) {
-  const Output described = Run({"describe", ModelPath("digits_grafted.onnx")});
+  const Output described = Call({"describe", ModelPath("digits_grafted.onnx")});
   EXPECT_EQ(described.status, 0);
   EXPECT_NE(described.text.find("grafted"), std::string::npos);
-  EXPECT_NE(Run({"supports", "--onnx-operators"}).text.find("Conv\n"), std::string::npos);
-  EXPECT_EQ(Run({"supports", "--vnnlib-versions"}).text, "1.0\n");
-  EXPECT_EQ(Run({"--name"}).text, "espalier\n");
-  EXPECT_EQ(Run({"--version"}).status, 0);
+  EXPECT_NE(Call({"supports", "--onnx-operators"}).text.find("Conv\n"), std::string::npos);
+  EXPECT_EQ(Call({"supports", "--vnnlib-versions"}).text, "1.0\n");
+  EXPECT_EQ(Call({"--name"}).text, "espalier\n");
+  EXPECT_EQ(Call({"--version"}).status, 0);
 }
 
 // Processes whose parent is `pid`.
@@ -165,7 +165,7 @@ TEST_F(CommandLine, PrivateServerEndsWithItsClient) {
 
 TEST_F(CommandLine, SaysHowAPrivateServerFailed) {
   setenv("ESPALIER_SERVER_BINARY", "/bin/false", 1);
-  const Output output = Run(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), true);
+  const Output output = Call(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), true);
   unsetenv("ESPALIER_SERVER_BINARY");
   EXPECT_EQ(output.status, 5);
   EXPECT_NE(output.text.find("private server ended with status 1"), std::string::npos) << output.text;

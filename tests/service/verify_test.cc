@@ -11,7 +11,7 @@ namespace espalier::service_test {
 namespace {
 
 // The search must react within 100 ms; the rest is room for a loaded test machine.
-constexpr absl::Duration kReaction = absl::Milliseconds(100) + absl::Milliseconds(400);
+const absl::Duration kReaction = absl::Milliseconds(100) + absl::Milliseconds(400);
 
 std::string NewSocket(const TemporaryDirectory& directory) {
   return "unix:" + directory.Path("socket");
