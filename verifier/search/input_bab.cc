@@ -5,6 +5,7 @@
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/intermediate.h"
+#include "verifier/bounds/rounding.h"
 #include "verifier/search/attack.h"
 
 namespace espalier::search {
@@ -104,76 +105,116 @@ void InputBab::Split(const BoxDomain& domain, const std::vector<double>& smear) 
   Push(std::move(right));
 }
 
-absl::StatusOr<bool> InputBab::Candidates(const std::vector<BoxDomain>& domains, const Outcome& outcome) {
+absl::StatusOr<bool> InputBab::Candidates(const Outcome& outcome) {
   // Low-dimensional boxes get small, so their corners are good candidates even without an attack: replay is cheap.
   if (outcome.candidate_target.empty()) return false;
   PhaseTimer timer(run_.statistics, "attack");
-  (void)domains;
   Attack attack(run_);
   const int64_t steps = run_.options.attack != 0 && rounds_ % kAttackEvery == 0 ? 10 : 0;
   return attack.From(outcome.candidate_target, outcome.candidate_point, steps);
 }
 
+// The rows of one (domain, target) pair: its best single row or combination decides.
+void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pair, const std::vector<double>& margin,
+                      const bounds::RowDetails& details, Outcome& outcome) {
+  const BoxDomain& domain = domains[pair.domain];
+  const std::vector<int32_t>& free = free_inputs_[static_cast<size_t>(domain.box)];
+  const auto inputs = static_cast<size_t>(run_.problem.inputs);
+  size_t best = pair.begin;
+  for (size_t r = pair.begin; r < pair.end; ++r) {
+    if (margin[r] > margin[best]) best = r;
+  }
+  double bound = margin[best];
+  std::vector<double> lambda, point(details.corner.begin() + static_cast<int64_t>(best * inputs),
+                                    details.corner.begin() + static_cast<int64_t>((best + 1) * inputs));
+  for (int32_t i : free) lambda.push_back(details.input_lambda[best * inputs + static_cast<size_t>(i)]);
+  if (!(bound > 0) && pair.end - pair.begin > 1) {
+    const AffineBounds rows = FreePart(free, pair, margin, details);
+    const Combination combined = BestCombination(rows, domain.lower.data(), domain.upper.data());
+    if (combined.bound > bound) {
+      bound = combined.bound;
+      std::fill(lambda.begin(), lambda.end(), 0.0);
+      for (size_t r = 0; r < combined.weights.size(); ++r) {
+        for (size_t k = 0; k < free.size(); ++k) lambda[k] += combined.weights[r] * rows.lambda[r * free.size() + k];
+      }
+      for (size_t k = 0; k < free.size(); ++k) point[static_cast<size_t>(free[k])] = combined.point[k];
+    }
+  }
+  if (bound > 0) {
+    if (--open_of_target_[static_cast<size_t>(pair.target)] == 0) run_.Refute(static_cast<size_t>(pair.target));
+    return;
+  }
+  outcome.open[pair.domain].push_back(pair.target);
+  outcome.bound[pair.domain] = std::min(outcome.bound[pair.domain], bound);
+  std::vector<double>& smear = outcome.smear[pair.domain];
+  smear.resize(free.size(), 0.0);
+  for (size_t k = 0; k < free.size(); ++k) smear[k] += std::fabs(lambda[k]) * (domain.upper[k] - domain.lower[k]);
+  if (outcome.candidate_target.size() < kAttackPoints) {
+    outcome.candidate_target.push_back(static_cast<size_t>(pair.target));
+    outcome.candidate_point.insert(outcome.candidate_point.end(), point.begin(), point.end());
+  }
+}
+
+// The certified affine bounds of the pair's rows as functions of the free inputs: a row's constant follows from its
+// certified bound, which it attains at its corner.
+AffineBounds InputBab::FreePart(const std::vector<int32_t>& free, const PairRows& pair,
+                                const std::vector<double>& margin, const bounds::RowDetails& details) const {
+  const auto inputs = static_cast<size_t>(run_.problem.inputs);
+  AffineBounds rows;
+  rows.inputs = static_cast<int64_t>(free.size());
+  for (size_t r = pair.begin; r < pair.end; ++r) {
+    double constant = margin[r], magnitude = std::fabs(margin[r]);
+    for (int32_t i : free) {
+      const double slope = details.input_lambda[r * inputs + static_cast<size_t>(i)];
+      const double at = slope * details.corner[r * inputs + static_cast<size_t>(i)];
+      rows.lambda.push_back(slope);
+      constant -= at;
+      magnitude += std::fabs(at);
+    }
+    rows.constant.push_back(constant - bounds::Gamma<double>(static_cast<double>(free.size()) + 8.0) * magnitude);
+    ++rows.rows;
+  }
+  return rows;
+}
+
+absl::Status InputBab::Bound(const std::vector<BoxDomain>& domains, Outcome& outcome) {
+  PhaseTimer timer(run_.statistics, "bound");
+  const bounds::InputBoxes boxes = Expand(domains);
+  ESPALIER_ASSIGN_OR_RETURN(const bounds::DomainBounds layers,
+                            bounds::ComputeIntermediate(run_.plan, boxes, {}, run_.stop));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const bounds::Relaxation<double> relaxation,
+      bounds::Relaxation<double>::Make(run_.plan, layers.layers, static_cast<int64_t>(domains.size())));
+  bounds::HostRows rows;
+  rows.start = run_.plan.network().output;
+  std::vector<PairRows> pairs;
+  for (size_t d = 0; d < domains.size(); ++d) {
+    for (int32_t t : domains[d].targets) {
+      const Target& target = run_.problem.targets[static_cast<size_t>(t)];
+      const auto begin = static_cast<size_t>(rows.count());
+      for (int64_t r = 0; r < target.rows; ++r) {
+        AppendRow(run_.problem, target, UnitWeights(target, r), static_cast<int32_t>(d),
+                  layers.magnitudes.host(rows.start), rows);
+      }
+      pairs.push_back({d, t, begin, static_cast<size_t>(rows.count())});
+    }
+  }
+  bounds::RowDetails details;
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::vector<double> margin,
+      bounds::CertifiedBounds(run_.plan, rows, boxes, relaxation, layers.magnitudes, nullptr, &details));
+  outcome.open.resize(domains.size());
+  outcome.bound.assign(domains.size(), INFINITY);
+  outcome.smear.resize(domains.size());
+  for (const PairRows& pair : pairs) Digest(domains, pair, margin, details, outcome);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   run_.statistics.domains += static_cast<int64_t>(domains.size());
   Outcome outcome;
-  {
-    PhaseTimer timer(run_.statistics, "bound");
-    const bounds::InputBoxes boxes = Expand(domains);
-    ESPALIER_ASSIGN_OR_RETURN(const bounds::DomainBounds layers,
-                              bounds::ComputeIntermediate(run_.plan, boxes, {}, run_.stop));
-    ESPALIER_ASSIGN_OR_RETURN(
-        const bounds::Relaxation<double> relaxation,
-        bounds::Relaxation<double>::Make(run_.plan, layers.layers, static_cast<int64_t>(domains.size())));
-    bounds::HostRows rows;
-    rows.start = run_.plan.network().output;
-    std::vector<std::pair<size_t, int32_t>> owner;
-    for (size_t d = 0; d < domains.size(); ++d) {
-      for (int32_t t : domains[d].targets) {
-        const Target& target = run_.problem.targets[static_cast<size_t>(t)];
-        for (int64_t r = 0; r < target.rows; ++r) {
-          AppendRow(run_.problem, target, UnitWeights(target, r), static_cast<int32_t>(d),
-                    layers.magnitudes.host(rows.start), rows);
-          owner.emplace_back(d, t);
-        }
-      }
-    }
-    bounds::RowDetails details;
-    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin,
-                              bounds::CertifiedBounds(run_.plan, rows, boxes, relaxation, layers.magnitudes, nullptr,
-                                                      &details));
-    const auto inputs = static_cast<size_t>(run_.problem.inputs);
-    outcome.open.resize(domains.size());
-    outcome.bound.assign(domains.size(), INFINITY);
-    outcome.smear.resize(domains.size());
-    // Rows of one (domain, target) are adjacent.
-    for (size_t r = 0; r < margin.size();) {
-      const auto [d, t] = owner[r];
-      size_t end = r, best = r;
-      for (; end < margin.size() && owner[end] == owner[r]; ++end) {
-        if (margin[end] > margin[best]) best = end;
-      }
-      r = end;
-      if (margin[best] > 0) {
-        if (--open_of_target_[static_cast<size_t>(t)] == 0) run_.Refute(static_cast<size_t>(t));
-        continue;
-      }
-      outcome.open[d].push_back(t);
-      outcome.bound[d] = std::min(outcome.bound[d], margin[best]);
-      const std::vector<int32_t>& free = free_inputs_[static_cast<size_t>(domains[d].box)];
-      outcome.smear[d].resize(free.size(), 0.0);
-      for (size_t k = 0; k < free.size(); ++k) {
-        const double width = domains[d].upper[k] - domains[d].lower[k];
-        outcome.smear[d][k] += (std::fabs(details.input_lambda[best * inputs + static_cast<size_t>(free[k])])) * width;
-      }
-      if (outcome.candidate_target.size() < kAttackPoints) {
-        outcome.candidate_target.push_back(static_cast<size_t>(t));
-        const auto corner = details.corner.begin() + static_cast<int64_t>(best * inputs);
-        outcome.candidate_point.insert(outcome.candidate_point.end(), corner, corner + static_cast<int64_t>(inputs));
-      }
-    }
-  }
-  ESPALIER_ASSIGN_OR_RETURN(const bool found, Candidates(domains, outcome));
+  ESPALIER_RETURN_IF_ERROR(Bound(domains, outcome));
+  ESPALIER_ASSIGN_OR_RETURN(const bool found, Candidates(outcome));
   if (found) return true;
   for (size_t d = 0; d < domains.size(); ++d) {
     if (outcome.open[d].empty()) {

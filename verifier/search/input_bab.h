@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "verifier/search/combine.h"
 #include "verifier/search/problem.h"
 #include "verifier/search/relu_bab.h"
 
@@ -28,12 +30,22 @@ class InputBab {
     std::vector<double> lower, upper;  // of the free inputs only
     std::vector<int32_t> targets;   // open here
   };
+  struct PairRows {  // rows [begin, end) of a batch belong to one target on one domain
+    size_t domain = 0;
+    int32_t target = 0;
+    size_t begin = 0, end = 0;
+  };
   struct Outcome;
 
   bounds::InputBoxes Expand(const std::vector<BoxDomain>& domains) const;
   absl::StatusOr<SearchEnd> Loop();
   absl::StatusOr<bool> Process(std::vector<BoxDomain> domains);
-  absl::StatusOr<bool> Candidates(const std::vector<BoxDomain>& domains, const Outcome& outcome);
+  absl::Status Bound(const std::vector<BoxDomain>& domains, Outcome& outcome);
+  void Digest(const std::vector<BoxDomain>& domains, const PairRows& pair, const std::vector<double>& margin,
+              const bounds::RowDetails& details, Outcome& outcome);
+  AffineBounds FreePart(const std::vector<int32_t>& free, const PairRows& pair, const std::vector<double>& margin,
+                        const bounds::RowDetails& details) const;
+  absl::StatusOr<bool> Candidates(const Outcome& outcome);
   void Split(const BoxDomain& domain, const std::vector<double>& smear);
   void Push(BoxDomain domain);
   std::vector<BoxDomain> Pop(int64_t count);

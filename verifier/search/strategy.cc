@@ -72,8 +72,7 @@ absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t 
   if (run_.options.attack == 0) return false;
   std::vector<size_t> targets = run_.OpenTargets();
   const double per_step = 4.0 * (run_.plan.flops_per_pass() + 50.0 * static_cast<double>(run_.plan.total_neurons()));
-  const auto samples = static_cast<int64_t>(flops / (per_step * static_cast<double>(steps)));
-  if (samples < 1) return false;
+  const auto samples = std::max<int64_t>(1, static_cast<int64_t>(flops / (per_step * static_cast<double>(steps))));
   if (static_cast<int64_t>(targets.size()) > samples) targets.resize(static_cast<size_t>(samples));
   AttackSettings settings;
   settings.restarts = std::clamp<int64_t>(samples / std::max<int64_t>(static_cast<int64_t>(targets.size()), 1), 1, 100);

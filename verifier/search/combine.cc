@@ -1,0 +1,60 @@
+#include "verifier/search/combine.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "verifier/bounds/rounding.h"
+
+namespace espalier::search {
+namespace {
+
+constexpr int kSteps = 40;
+
+// Minimum over the box of the weighted bound; fills the minimiser and, per row, its value there.
+double Evaluate(const AffineBounds& rows, const double* lower, const double* upper, const std::vector<double>& weights,
+                std::vector<double>& point, std::vector<double>& value) {
+  const auto n = static_cast<size_t>(rows.inputs), k = static_cast<size_t>(rows.rows);
+  double bound = 0, magnitude = 0;
+  for (size_t i = 0; i < k; ++i) {
+    bound += weights[i] * rows.constant[i];
+    magnitude += std::fabs(weights[i] * rows.constant[i]);
+  }
+  value = rows.constant;
+  for (size_t j = 0; j < n; ++j) {
+    double slope = 0, absolute = 0;
+    for (size_t i = 0; i < k; ++i) {
+      slope += weights[i] * rows.lambda[i * n + j];
+      absolute += std::fabs(weights[i] * rows.lambda[i * n + j]);
+    }
+    point[j] = slope > 0 ? lower[j] : upper[j];
+    bound += slope * point[j];
+    magnitude += absolute * std::max(std::fabs(lower[j]), std::fabs(upper[j]));
+    for (size_t i = 0; i < k; ++i) value[i] += rows.lambda[i * n + j] * point[j];
+  }
+  return bound - bounds::Gamma<double>(static_cast<double>(n + k) + 8.0) * magnitude;
+}
+
+}  // namespace
+
+Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper) {
+  const auto k = static_cast<size_t>(rows.rows);
+  Combination best;
+  best.bound = -INFINITY;
+  std::vector<double> weights(k, 1.0 / static_cast<double>(k)), value;
+  std::vector<double> point(static_cast<size_t>(rows.inputs));
+  for (int step = 0; step < kSteps; ++step) {
+    const double bound = Evaluate(rows, lower, upper, weights, point, value);
+    if (bound > best.bound || best.weights.empty()) best = {weights, bound, point};
+    const auto [low, high] = std::minmax_element(value.begin(), value.end());
+    const double spread = *high - *low;
+    if (!(spread > 0) || !std::isfinite(spread)) break;
+    // Rows that are high at the minimiser gain weight.
+    const double rate = 4.0 / (1.0 + 0.5 * static_cast<double>(step));
+    double sum = 0;
+    for (size_t i = 0; i < k; ++i) sum += weights[i] *= std::exp(rate * (value[i] - *high) / spread);
+    for (double& w : weights) w = std::max(w / sum, 1e-12);
+  }
+  return best;
+}
+
+}  // namespace espalier::search

@@ -1,0 +1,30 @@
+// The best non-negative combination of several rows' linear lower bounds over one box.
+//
+// Rows of a conjunction need not be refutable one by one: the conjunction is refuted when some combination with weights
+// w >= 0, sum w = 1, of the rows' affine lower bounds λ_i·x + c_i is positive on the whole box. That is the dual of
+// min over x of max over i, a small linear program, solved here by mirror ascent on w; any w gives a sound bound.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace espalier::search {
+
+// Affine lower bounds of k rows over n inputs: lambda [k][n], constant [k] (already lowered by its rounding allowance).
+struct AffineBounds {
+  int64_t rows = 0;
+  int64_t inputs = 0;
+  std::vector<double> lambda;
+  std::vector<double> constant;
+};
+
+struct Combination {
+  std::vector<double> weights;  // [rows], non-negative, sum about 1
+  double bound = 0;             // certified: its own rounding is taken off
+  std::vector<double> point;    // minimiser of the combined bound over the box
+};
+
+// lower, upper: [inputs]. Deterministic.
+Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper);
+
+}  // namespace espalier::search
