@@ -41,10 +41,14 @@ Combination BestCombination(const AffineBounds& rows, const double* lower, const
   Combination best;
   best.bound = -INFINITY;
   std::vector<double> weights(k, 1.0 / static_cast<double>(k)), value;
-  std::vector<double> point(static_cast<size_t>(rows.inputs));
+  std::vector<double> point(static_cast<size_t>(rows.inputs)), average(point.size(), 0.0);
+  double total = 0;
   for (int step = 0; step < kSteps; ++step) {
     const double bound = Evaluate(rows, lower, upper, weights, point, value);
-    if (bound > best.bound || best.weights.empty()) best = {weights, bound, point};
+    if (bound > best.bound || best.weights.empty()) best = {weights, bound, {}};
+    const double share = 1.0 + step;  // later minimisers count more
+    total += share;
+    for (size_t j = 0; j < point.size(); ++j) average[j] += share * (point[j] - average[j]) / total;
     const auto [low, high] = std::minmax_element(value.begin(), value.end());
     const double spread = *high - *low;
     if (!(spread > 0) || !std::isfinite(spread)) break;
@@ -54,6 +58,8 @@ Combination BestCombination(const AffineBounds& rows, const double* lower, const
     for (size_t i = 0; i < k; ++i) sum += weights[i] *= std::exp(rate * (value[i] - *high) / spread);
     for (double& w : weights) w = std::max(w / sum, 1e-12);
   }
+  for (size_t j = 0; j < average.size(); ++j) average[j] = std::clamp(average[j], lower[j], upper[j]);
+  best.point = std::move(average);
   return best;
 }
 

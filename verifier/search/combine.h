@@ -21,7 +21,7 @@ struct AffineBounds {
 struct Combination {
   std::vector<double> weights;  // [rows], non-negative, sum about 1
   double bound = 0;             // certified: its own rounding is taken off
-  std::vector<double> point;    // minimiser of the combined bound over the box
+  std::vector<double> point;    // average of the minimisers met: near the program's own solution, in the box
 };
 
 // lower, upper: [inputs]. Deterministic.

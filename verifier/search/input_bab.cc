@@ -125,18 +125,16 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
     if (margin[r] > margin[best]) best = r;
   }
   double bound = margin[best];
-  std::vector<double> lambda, point(details.corner.begin() + static_cast<int64_t>(best * inputs),
-                                    details.corner.begin() + static_cast<int64_t>((best + 1) * inputs));
-  for (int32_t i : free) lambda.push_back(details.input_lambda[best * inputs + static_cast<size_t>(i)]);
+  std::vector<double> point(details.corner.begin() + static_cast<int64_t>(best * inputs),
+                            details.corner.begin() + static_cast<int64_t>((best + 1) * inputs));
+  std::vector<double> weights(pair.end - pair.begin, 0.0);
+  weights[best - pair.begin] = 1.0;
   if (!(bound > 0) && pair.end - pair.begin > 1) {
-    const AffineBounds rows = FreePart(free, pair, margin, details);
-    const Combination combined = BestCombination(rows, domain.lower.data(), domain.upper.data());
+    const Combination combined =
+        BestCombination(FreePart(free, pair, margin, details), domain.lower.data(), domain.upper.data());
     if (combined.bound > bound) {
       bound = combined.bound;
-      std::fill(lambda.begin(), lambda.end(), 0.0);
-      for (size_t r = 0; r < combined.weights.size(); ++r) {
-        for (size_t k = 0; k < free.size(); ++k) lambda[k] += combined.weights[r] * rows.lambda[r * free.size() + k];
-      }
+      weights = combined.weights;
       for (size_t k = 0; k < free.size(); ++k) point[static_cast<size_t>(free[k])] = combined.point[k];
     }
   }
@@ -148,7 +146,13 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
   outcome.bound[pair.domain] = std::min(outcome.bound[pair.domain], bound);
   std::vector<double>& smear = outcome.smear[pair.domain];
   smear.resize(free.size(), 0.0);
-  for (size_t k = 0; k < free.size(); ++k) smear[k] += std::fabs(lambda[k]) * (domain.upper[k] - domain.lower[k]);
+  for (size_t k = 0; k < free.size(); ++k) {
+    double slope = 0;
+    for (size_t r = 0; r < weights.size(); ++r) {
+      slope += weights[r] * std::fabs(details.input_lambda[(pair.begin + r) * inputs + static_cast<size_t>(free[k])]);
+    }
+    smear[k] += slope * (domain.upper[k] - domain.lower[k]);
+  }
   if (outcome.candidate_target.size() < kAttackPoints) {
     outcome.candidate_target.push_back(static_cast<size_t>(pair.target));
     outcome.candidate_point.insert(outcome.candidate_point.end(), point.begin(), point.end());

@@ -17,6 +17,8 @@ namespace {
 // Input splitting: at most this many free inputs, and full CROWN bounds of one box at most this much work.
 constexpr int64_t kMaxFreeInputs = 24;
 constexpr double kMaxBoxFlops = 4e8;
+constexpr size_t kFewBoxes = 8;
+constexpr int64_t kFewUnstable = 24;
 // Work of the first attack.
 constexpr double kFirstAttackFlops = 1e9;
 constexpr double kSecondAttackFlops = 4e10;
@@ -27,7 +29,8 @@ class Strategy {
   absl::StatusOr<api::Verdict> Decide();
 
  private:
-  bool SplitInputs() const;
+  absl::StatusOr<bool> SplitInputs() const;
+  absl::StatusOr<int64_t> UnstableNeurons(int32_t box) const;
   double BoxFlops() const;
   bool WholeBoxUnsafe();
   absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
@@ -49,11 +52,27 @@ double Strategy::BoxFlops() const {
   return flops;
 }
 
-bool Strategy::SplitInputs() const {
+// Neurons that plain CROWN bounds leave unstable on a box.
+absl::StatusOr<int64_t> Strategy::UnstableNeurons(int32_t box) const {
+  const api::Box& b = run_.problem.boxes[static_cast<size_t>(box)];
+  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds,
+                            bounds::ComputeIntermediate(run_.plan, {1, b.lower, b.upper}, {}, run_.stop));
+  ESPALIER_ASSIGN_OR_RETURN(const SharedRoot root, SharedRoot::Make(run_.plan, std::move(bounds)));
+  return root.slope_count;
+}
+
+absl::StatusOr<bool> Strategy::SplitInputs() const {
   if (run_.options.input_split >= 0) return run_.options.input_split == 1;
   int64_t free = 0;
   for (const Target& target : run_.problem.targets) free = std::max(free, run_.problem.FreeInputs(target.box));
-  return free <= kMaxFreeInputs && BoxFlops() <= kMaxBoxFlops;
+  if (free > kMaxFreeInputs || BoxFlops() > kMaxBoxFlops) return false;
+  // Few unstable neurons make a small tree with exact leaves; with many boxes the inputs are split already.
+  if (run_.problem.boxes.size() > kFewBoxes) return true;
+  for (size_t b = 0; b < run_.problem.boxes.size(); ++b) {
+    ESPALIER_ASSIGN_OR_RETURN(const int64_t unstable, UnstableNeurons(static_cast<int32_t>(b)));
+    if (unstable > kFewUnstable) return true;
+  }
+  return false;
 }
 
 // A disjunct without rows calls its whole box unsafe: any point is a witness.
@@ -108,7 +127,8 @@ absl::StatusOr<SearchEnd> Strategy::Search() {
   ESPALIER_ASSIGN_OR_RETURN(const bool found,
                             AttackOpen(kFirstAttackFlops, 20, static_cast<uint64_t>(run_.options.seed)));
   if (found) return SearchEnd::kWitness;
-  if (SplitInputs()) {
+  ESPALIER_ASSIGN_OR_RETURN(const bool split_inputs, SplitInputs());
+  if (split_inputs) {
     Explain("few inputs and cheap bounds: branch and bound over the input box");
     PhaseTimer timer(run_.statistics, "search");
     InputBab bab(run_);
