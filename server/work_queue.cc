@@ -26,13 +26,15 @@ absl::StatusOr<int64_t> WorkQueue::Submit(Task task) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) return absl::UnavailableError("the server is shutting down");
   const auto waiting = static_cast<int64_t>(waiting_.size());
-  const int startable = idle_ + workers_ - static_cast<int>(threads_.size());
-  const int64_t position = std::max<int64_t>(0, waiting - startable + 1);
+  // A task that waits for a worker to wake up, or to be started, counts as waiting but does not keep others
+  // waiting.
+  const int64_t position = std::max<int64_t>(0, waiting + 1 - (workers_ - busy_));
   if (position > capacity_) {
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting, " requests wait"));
   }
   waiting_.push_back(std::move(task));
-  if (waiting >= idle_ && static_cast<int>(threads_.size()) < workers_) {
+  const auto started = static_cast<int>(threads_.size());
+  if (waiting >= started - busy_ && started < workers_) {
     threads_.emplace_back([this] { Work(); });
   }
   if (position > 0 && !watcher_.joinable()) watcher_ = std::thread([this] { WatchDeadlines(); });
@@ -59,16 +61,16 @@ void WorkQueue::Close() {
 void WorkQueue::Work() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    ++idle_;
     wake_workers_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-    --idle_;
     if (stopping_) return;
     Task task = std::move(waiting_.front());
     waiting_.pop_front();
+    ++busy_;
     lock.unlock();
     task.run();
     task = Task();
     lock.lock();
+    --busy_;
   }
 }
 

@@ -60,7 +60,7 @@ class WorkQueue {
   std::condition_variable wake_watcher_;
   bool closed_ = false;
   bool stopping_ = false;
-  int idle_ = 0;  // workers that wait for a task
+  int busy_ = 0;  // workers that run a task
   std::list<Task> waiting_;
   std::vector<std::thread> threads_;
   std::thread watcher_;  // started when a task first has to wait

@@ -92,6 +92,7 @@ TEST_F(Verify, TimeLimitCountsWaitingInTheQueue) {
   v1::VerifyRequest request = TinyUnsat();
   request.mutable_options()->set_timeout_s(0.2);
   const VerifyOutcome outcome = client_.Verify(request);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.error_message();
   EXPECT_EQ(outcome.events.front().accepted().queue_position(), 1);
   EXPECT_EQ(outcome.result.limit(), v1::LIMIT_TIME);
   EXPECT_LT(outcome.elapsed, absl::Milliseconds(200) + kReaction);

@@ -55,6 +55,17 @@ TEST(WorkQueue, AFullQueueRefuses) {
   second.started.WaitForNotification();
 }
 
+TEST(WorkQueue, AWorkerThatIsJustStartingCountsAsFree) {
+  Blocker first, second;
+  WorkQueue queue(1, 1);
+  EXPECT_EQ(*queue.Submit(first.Task()), 0);
+  EXPECT_EQ(*queue.Submit(second.Task()), 1) << "whether or not the worker has taken the first task yet";
+  EXPECT_FALSE(queue.Submit({}).ok());
+  first.release.Notify();
+  second.release.Notify();
+  second.started.WaitForNotification();
+}
+
 TEST(WorkQueue, AWaitingTaskIsAbandonedAtItsDeadline) {
   Blocker blocker;
   absl::Notification abandoned;
