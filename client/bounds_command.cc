@@ -54,8 +54,8 @@ nlohmann::ordered_json ListJson(const Doubles& values) {
 
 std::string BoundsJson(const v1::BoundsResponse& bounds) {
   nlohmann::ordered_json json = {{"output_lower", ListJson(bounds.output_lower())},
-                         {"output_upper", ListJson(bounds.output_upper())},
-                         {"seconds", bounds.seconds()}};
+                                 {"output_upper", ListJson(bounds.output_upper())},
+                                 {"seconds", bounds.seconds()}};
   json["disjuncts"] = nlohmann::ordered_json::array();
   for (const v1::RowBounds& rows : bounds.disjuncts()) json["disjuncts"].push_back(ListJson(rows.lower()));
   json["layers"] = nlohmann::ordered_json::array();

@@ -61,12 +61,12 @@ nlohmann::ordered_json TensorJson(const google::protobuf::RepeatedPtrField<v1::T
 
 std::string DescriptionJson(const v1::ModelDescription& model) {
   nlohmann::ordered_json json = {{"name", model.name()},
-                         {"opset", model.opset()},
-                         {"size", model.size()},
-                         {"sha256", model.sha256()},
-                         {"inputs", TensorJson(model.inputs())},
-                         {"outputs", TensorJson(model.outputs())},
-                         {"parameters", model.parameters()}};
+                                 {"opset", model.opset()},
+                                 {"size", model.size()},
+                                 {"sha256", model.sha256()},
+                                 {"inputs", TensorJson(model.inputs())},
+                                 {"outputs", TensorJson(model.outputs())},
+                                 {"parameters", model.parameters()}};
   json["operators"] = nlohmann::ordered_json::object();
   for (const v1::OperatorCount& entry : model.operators()) json["operators"][entry.op()] = entry.count();
   json["layers"] = nlohmann::ordered_json::array();

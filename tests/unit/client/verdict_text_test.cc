@@ -24,8 +24,7 @@ TEST(VerdictText, AssignmentReadsBackExactly) {
   result.mutable_witness()->add_input(0.1);
   result.mutable_witness()->add_input(-1e-300);
   result.mutable_witness()->add_output(3);
-  EXPECT_EQ(ResultFile(result),
-            "sat\n((X_0 0.10000000000000001)\n(X_1 -1e-300)\n(Y_0 3))\n");
+  EXPECT_EQ(ResultFile(result), "sat\n((X_0 0.10000000000000001)\n(X_1 -1e-300)\n(Y_0 3))\n");
 }
 
 }  // namespace
