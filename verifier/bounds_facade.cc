@@ -1,5 +1,6 @@
 // The façade's ComputeBounds: interval, CROWN or alpha-CROWN bounds of outputs, property rows and layers.
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -7,6 +8,7 @@
 #include "verifier/base/status.h"
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/interval.h"
+#include "verifier/bounds/rounding.h"
 #include "verifier/model_impl.h"
 #include "verifier/search/problem.h"
 #include "verifier/verifier.h"
@@ -46,6 +48,18 @@ bounds::HostRows AllRows(const search::Problem& problem, const ir::Network& netw
   return rows;
 }
 
+// sum |row_j| (|W| max(|l|, |u|))_j: the scale of rounding errors of a folded row.
+double FoldScale(const ir::LinearMap& map, const double* row, const bounds::LayerBox& box) {
+  std::vector<double> magnitude;
+  for (size_t k = 0; k < box.lower.size(); ++k) {
+    magnitude.push_back(std::max(std::fabs(box.lower[k]), std::fabs(box.upper[k])));
+  }
+  const std::vector<double> reach = ir::AbsApply(map, magnitude);
+  double scale = 0;
+  for (size_t j = 0; j < reach.size(); ++j) scale += std::fabs(row[j]) * reach[j];
+  return scale;
+}
+
 absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const bounds::DomainBounds& layers,
                                                  const bounds::HostRows& rows) {
   bounds::IntervalPass pass(plan);
@@ -55,15 +69,29 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
     ESPALIER_RETURN_IF_ERROR(pass.PreActivation(static_cast<int>(a), box));
     ESPALIER_RETURN_IF_ERROR(pass.SetPreActivation(static_cast<int>(a), box));
   }
-  // Rows start at the output: fold their coefficients into the output's own map by a plan-level dense row each.
-  const bounds::PlanNode& output = plan.node(rows.start);
+  // A row's coefficients are folded into the output's own map first: an interval of the combination, not a combination of
+  // intervals.
+  const ir::NetworkNode& output = plan.network().nodes[static_cast<size_t>(rows.start)];
   std::vector<double> lower(static_cast<size_t>(rows.count()), 0.0);
-  ESPALIER_RETURN_IF_ERROR(pass.Node(rows.start, box));
   for (size_t r = 0; r < lower.size(); ++r) {
-    for (size_t j = 0; j < static_cast<size_t>(output.size); ++j) {
-      const double c = rows.coefficients[r * static_cast<size_t>(output.size) + j];
-      lower[r] += c >= 0 ? c * box.lower[j] : c * box.upper[j];
+    const double* row = rows.coefficients.data() + static_cast<int64_t>(r) * output.size;
+    double scale = 0;
+    for (int64_t j = 0; j < output.size; ++j) {
+      const double term = row[j] * output.bias[static_cast<size_t>(j)];
+      lower[r] += term;
+      scale += std::fabs(term);
     }
+    for (const ir::AffineTerm& term : output.terms) {
+      ESPALIER_RETURN_IF_ERROR(pass.Node(term.predecessor, box));
+      std::vector<double> folded(box.lower.size(), 0.0);
+      ir::ApplyTransposed(*term.map, row, folded.data());
+      for (size_t k = 0; k < folded.size(); ++k) {
+        lower[r] += folded[k] >= 0 ? folded[k] * box.lower[k] : folded[k] * box.upper[k];
+      }
+      scale += FoldScale(*term.map, row, box);
+    }
+    const auto sums = static_cast<double>(output.size) + static_cast<double>(box.lower.size()) + 8.0;
+    lower[r] -= bounds::Gamma<double>(sums) * scale;
   }
   return lower;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "verifier/bounds/rounding.h"
+#include "verifier/search/min_max_lp.h"
 
 namespace espalier::search {
 namespace {
@@ -34,6 +35,26 @@ double Evaluate(const AffineBounds& rows, const double* lower, const double* upp
   return bound - bounds::Gamma<double>(static_cast<double>(n + k) + 8.0) * magnitude;
 }
 
+double LargestRow(const AffineBounds& rows, const std::vector<double>& point) {
+  double largest = -INFINITY;
+  for (size_t i = 0; i < static_cast<size_t>(rows.rows); ++i) {
+    double value = rows.constant[i];
+    for (size_t j = 0; j < point.size(); ++j) value += rows.lambda[i * point.size() + j] * point[j];
+    largest = std::max(largest, value);
+  }
+  return largest;
+}
+
+void Solve(const AffineBounds& rows, const double* lower, const double* upper, Combination& best) {
+  const AffineBounds none{.rows = 0, .inputs = rows.inputs, .lambda = {}, .constant = {}};
+  const MinMaxAnswer answer = SolveMinMax(rows, none, lower, upper);
+  if (!answer.solved) return;
+  std::vector<double> value, point(answer.point.size());
+  const double bound = Evaluate(rows, lower, upper, answer.weights, point, value);
+  best.point = answer.point;
+  if (bound > best.bound) best.bound = bound, best.weights = answer.weights;
+}
+
 }  // namespace
 
 Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper) {
@@ -60,6 +81,8 @@ Combination BestCombination(const AffineBounds& rows, const double* lower, const
   }
   for (size_t j = 0; j < average.size(); ++j) average[j] = std::clamp(average[j], lower[j], upper[j]);
   best.point = std::move(average);
+  // Some row is positive at the averaged point, so the program's value may be: worth an exact solution.
+  if (!(best.bound > 0) && LargestRow(rows, best.point) > 0) Solve(rows, lower, upper, best);
   return best;
 }
 

@@ -2,7 +2,8 @@
 //
 // Rows of a conjunction need not be refutable one by one: the conjunction is refuted when some combination with weights
 // w >= 0, sum w = 1, of the rows' affine lower bounds λ_i·x + c_i is positive on the whole box. That is the dual of
-// min over x of max over i, a small linear program, solved here by mirror ascent on w; any w gives a sound bound.
+// min over x of max over i, a small linear program, approached by mirror ascent on w and, where its value may be positive,
+// solved exactly; any w gives a sound bound.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct AffineBounds {
 struct Combination {
   std::vector<double> weights;  // [rows], non-negative, sum about 1
   double bound = 0;             // certified: its own rounding is taken off
-  std::vector<double> point;    // average of the minimisers met: near the program's own solution, in the box
+  std::vector<double> point;    // near the program's own solution, in the box
 };
 
 // lower, upper: [inputs]. Deterministic.

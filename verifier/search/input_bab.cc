@@ -82,13 +82,20 @@ bounds::InputBoxes InputBab::Expand(const std::vector<BoxDomain>& domains) const
 }
 
 void InputBab::Split(const BoxDomain& domain, const std::vector<double>& smear) {
+  const api::Box& whole = run_.problem.boxes[static_cast<size_t>(domain.box)];
+  const std::vector<int32_t>& free = free_inputs_[static_cast<size_t>(domain.box)];
+  double total = 0;
+  for (double s : smear) total += std::isfinite(s) ? s : 0.0;
   size_t best = domain.lower.size();
   double value = -1;
   for (size_t k = 0; k < smear.size(); ++k) {
     const double middle = 0.5 * domain.lower[k] + 0.5 * domain.upper[k];
     if (!(middle > domain.lower[k] && middle < domain.upper[k])) continue;
-    // Inputs without influence on the bound still count a little by width, so that no box is stuck.
-    const double score = std::isfinite(smear[k]) ? smear[k] : domain.upper[k] - domain.lower[k];
+    // An input without influence on the bound may still have one on the relaxation: it counts a little by the share of
+    // its width that is left, so that no box is halved along one side for ever.
+    const auto i = static_cast<size_t>(free[k]);
+    const double share = (domain.upper[k] - domain.lower[k]) / (whole.upper[i] - whole.lower[i]);
+    const double score = (std::isfinite(smear[k]) ? smear[k] : 0.0) + share * (0.02 * total + 1e-300);
     if (score > value) value = score, best = k;
   }
   if (best == domain.lower.size()) {
@@ -132,11 +139,8 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
   if (!(bound > 0) && pair.end - pair.begin > 1) {
     const Combination combined =
         BestCombination(FreePart(free, pair, margin, details), domain.lower.data(), domain.upper.data());
-    if (combined.bound > bound) {
-      bound = combined.bound;
-      weights = combined.weights;
-      for (size_t k = 0; k < free.size(); ++k) point[static_cast<size_t>(free[k])] = combined.point[k];
-    }
+    for (size_t k = 0; k < free.size(); ++k) point[static_cast<size_t>(free[k])] = combined.point[k];
+    if (combined.bound > bound) bound = combined.bound, weights = combined.weights;
   }
   if (bound > 0) {
     if (--open_of_target_[static_cast<size_t>(pair.target)] == 0) run_.Refute(static_cast<size_t>(pair.target));

@@ -19,9 +19,10 @@ constexpr int64_t kMaxFreeInputs = 24;
 constexpr double kMaxBoxFlops = 4e8;
 constexpr size_t kFewBoxes = 8;
 constexpr int64_t kFewUnstable = 24;
-// Work of the first attack.
+// Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they are not.
 constexpr double kFirstAttackFlops = 1e9;
 constexpr double kSecondAttackFlops = 4e10;
+constexpr double kFirstAttackShare = 0.05;  // of the work of CROWN bounds
 
 class Strategy {
  public:
@@ -124,8 +125,9 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
 
 absl::StatusOr<SearchEnd> Strategy::Search() {
   if (WholeBoxUnsafe()) return SearchEnd::kWitness;
+  const double first = std::clamp(kFirstAttackShare * BoxFlops(), kFirstAttackFlops, kSecondAttackFlops);
   ESPALIER_ASSIGN_OR_RETURN(const bool found,
-                            AttackOpen(kFirstAttackFlops, 20, static_cast<uint64_t>(run_.options.seed)));
+                            AttackOpen(first, 20, static_cast<uint64_t>(run_.options.seed)));
   if (found) return SearchEnd::kWitness;
   ESPALIER_ASSIGN_OR_RETURN(const bool split_inputs, SplitInputs());
   if (split_inputs) {
