@@ -51,6 +51,8 @@ int Spawn(const std::string& program, const std::vector<std::string>& arguments,
   posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
                                    STDOUT_FILENO);  // our stdout carries the verdict only
   posix_spawn_file_actions_adddup2(&actions, server_end, kServerFd);
+  // espalierd would set this and start itself again, which would cost the user some milliseconds.
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   const int error = posix_spawnp(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   return error;

@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -106,7 +107,18 @@ int ServeAddress(const Flags& flags, Core& core, Service& service) {
   return 0;
 }
 
+// OpenMP's threads spin while they wait for each other unless told otherwise, and the OpenMP library reads
+// that from the environment before main. Spinning threads that have to share processors with anything else
+// (other calls, a client, a desktop) hold up the thread they wait for: ten times slower and more, measured.
+// So the process starts itself once more when nobody has chosen; a client that starts a private server has.
+void WaitWithoutSpinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);  // on failure everything still works, only slower
+}
+
 int Main(int argc, char** argv) {
+  WaitWithoutSpinning(argv);
   Flags flags;
   if (const std::optional<int> exit_status = ParseFlags(argc, argv, flags)) return *exit_status;
   if (absl::Status status = SetLogLevel(flags.log_level); !status.ok()) return Fail(status, 2);
