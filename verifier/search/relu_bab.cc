@@ -7,6 +7,7 @@
 #include "verifier/search/attack.h"
 #include "verifier/search/branching.h"
 #include "verifier/search/leaf_lp.h"
+#include "verifier/search/reweight.h"
 
 namespace espalier::search {
 namespace {
@@ -44,7 +45,6 @@ void ReluBab::Close(int32_t target) {
 
 absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
   PhaseTimer timer(run_.statistics, "bound");
-  auto& backend = run_.plan.backend();
   std::vector<const Domain*> pointers;
   std::vector<Domain*> targets;
   for (Domain& domain : domains) pointers.push_back(&domain), targets.push_back(&domain);
@@ -63,6 +63,12 @@ absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
     if (result.best[d] > domains[d].bound) domains[d].bound = result.best[d];
   }
   ESPALIER_RETURN_IF_ERROR(CollectCandidates(run_, root_, batch, optimiser_.saved(), kCandidates, targets));
+  KeepCorners(domains);
+  return Reweight(run_, root_, domains);
+}
+
+// The input corners of the worst few domains, as starting points of the next attack.
+void ReluBab::KeepCorners(std::vector<Domain>& domains) {
   std::vector<size_t> order(domains.size());
   for (size_t d = 0; d < order.size(); ++d) order[d] = d;
   const size_t kept = std::min<size_t>(order.size(), kCornersKept);
@@ -72,9 +78,8 @@ absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
     std::vector<float>& corner = domains[order[k]].corner;
     corner.resize(static_cast<size_t>(run_.problem.inputs));
     const float* source = optimiser_.corner() + static_cast<int64_t>(order[k]) * run_.problem.inputs;
-    backend.Download(source, static_cast<int64_t>(corner.size() * sizeof(float)), corner.data());
+    run_.plan.backend().Download(source, static_cast<int64_t>(corner.size() * sizeof(float)), corner.data());
   }
-  return absl::OkStatus();
 }
 
 // What float32 calls refuted is certified in float64; what fails that stays open with a bound of zero at most.
