@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/cone_scope.h"
 #include "verifier/bounds/interval.h"
 
 namespace espalier::bounds {
@@ -12,32 +15,41 @@ namespace {
 
 // Below this many operations a float32 screening pass costs more than it saves.
 constexpr double kScreenFlops = 2e8;
+// Cones pay for their preparation only on larger work, with enough rows a tile to keep the kernels busy, and where the
+// cone is clearly smaller than the network.
+constexpr double kConeFlops = 1e9;
+constexpr double kRowsPerTile = 96;
+constexpr double kConeShare = 0.6;
 
 // Bounds one layer after another; holds what all layers share.
 class LayerSweep {
  public:
   LayerSweep(const Plan& plan, const IntermediateSettings& settings, StopToken stop, DomainBounds& result)
-      : plan_(plan), settings_(settings), stop_(stop), result_(result), interval_(plan), optimiser_(plan) {}
+      : plan_(plan), settings_(settings), stop_(stop), result_(result), interval_(plan) {}
 
   absl::Status Run();
 
  private:
   absl::Status Layer(int activation);
   HostRows RowsOf(int activation, const LayerBox& box, bool all) const;
-  // Certified float32 bounds; tightens `box` and leaves the undecided neurons' rows in `rows`.
-  absl::Status Screen(int activation, LayerBox& box, HostRows& rows);
-  absl::Status Bound(int activation, const HostRows& rows, LayerBox& box);
+  // Bounds the rows (screening, or optimised and certified) and tightens `box`; by tiles where that pays.
+  absl::Status Bound(const HostRows& rows, int64_t iterations, bool screen, LayerBox& box);
+  absl::Status BoundOn(RowBounder& bounder, const HostRows& rows, int64_t iterations, bool screen,
+                       std::vector<double>& lower);
+  std::vector<ir::ImageRect> Tiles(const HostRows& rows) const;
+  absl::Status BoundTile(const ir::ImageRect& tile, const HostRows& rows, int64_t iterations, bool screen,
+                         LayerBox& box);
   int64_t IterationsFor(int activation, int64_t rows);
-  void Tighten(const HostRows& rows, const std::vector<double>& lower, int64_t n, LayerBox& box) const;
+  void Tighten(const HostRows& rows, const std::vector<double>& lower, LayerBox& box) const;
 
   const Plan& plan_;
   const IntermediateSettings& settings_;
   StopToken stop_;
   DomainBounds& result_;
   IntervalPass interval_;
-  Optimiser<float> optimiser_;
   Relaxation<float> relaxation32_;
   Relaxation<double> relaxation64_;
+  std::unique_ptr<RowBounder> whole_;
   double flops_left_ = 0;
 };
 
@@ -56,6 +68,8 @@ absl::Status LayerSweep::Run() {
   ESPALIER_ASSIGN_OR_RETURN(result_.magnitudes, Magnitudes::Make(plan_, low, high, result_.layers));
   ESPALIER_ASSIGN_OR_RETURN(relaxation32_, Relaxation<float>::Make(plan_, result_.layers, boxes.domains));
   ESPALIER_ASSIGN_OR_RETURN(relaxation64_, Relaxation<double>::Make(plan_, result_.layers, boxes.domains));
+  whole_ = std::make_unique<RowBounder>(
+      Scope{&plan_, &result_.boxes, &relaxation32_, &relaxation64_, &result_.magnitudes});
   for (size_t a = 0; a < plan_.activations().size(); ++a) {
     if (stop_.StopRequested()) result_.complete = false;
     ESPALIER_RETURN_IF_ERROR(Layer(static_cast<int>(a)));
@@ -84,7 +98,8 @@ HostRows LayerSweep::RowsOf(int activation, const LayerBox& box, bool all) const
 }
 
 // Rows come in pairs (+, -): lower bound of the neuron and of its negation.
-void LayerSweep::Tighten(const HostRows& rows, const std::vector<double>& lower, int64_t n, LayerBox& box) const {
+void LayerSweep::Tighten(const HostRows& rows, const std::vector<double>& lower, LayerBox& box) const {
+  const int64_t n = plan_.node(rows.start).size;
   for (size_t r = 0; r < lower.size(); ++r) {
     const auto at = static_cast<size_t>(rows.domain[r] * n + rows.neuron[r]);
     if (rows.sign[r] > 0) {
@@ -106,49 +121,77 @@ int64_t LayerSweep::IterationsFor(int activation, int64_t rows) {
   return iterations >= 3 ? iterations : 0;
 }
 
-absl::Status LayerSweep::Screen(int activation, LayerBox& box, HostRows& rows) {
-  auto& backend = plan_.backend();
-  const int64_t block = RowsPerBlock(plan_);
-  const int64_t n = plan_.node(rows.start).size;
-  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> bound, backend::Allocate<double>(backend, block));
-  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, block));
-  for (int64_t begin = 0; begin < rows.count() && !stop_.StopRequested(); begin += block) {
-    const HostRows part = rows.Slice(begin, std::min(begin + block, rows.count()), n, 0);
-    ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<float> device, DeviceRows<float>::Make(plan_, part, result_.boxes));
-    BackwardInput<float> in = device.Input(relaxation32_);
-    in.magnitudes = &result_.magnitudes;
-    ESPALIER_RETURN_IF_ERROR(optimiser_.pass().Run(in, {.bound = bound.data(), .error = error.data()}));
-    std::vector<double> lower(static_cast<size_t>(part.count())), allowance(lower.size());
-    backend.Download(bound.data(), part.count() * 8, lower.data());
-    backend.Download(error.data(), part.count() * 8, allowance.data());
-    for (size_t r = 0; r < lower.size(); ++r) lower[r] -= 1.0001 * allowance[r];
-    Tighten(part, lower, n, box);
+absl::Status LayerSweep::BoundOn(RowBounder& bounder, const HostRows& rows, int64_t iterations, bool screen,
+                                 std::vector<double>& lower) {
+  if (screen) return bounder.Screen(rows, stop_, lower);
+  return bounder.Bound(rows, {.iterations = iterations, .alpha_rate = settings_.alpha_rate}, stop_, lower);
+}
+
+// Square tiles with about kRowsPerTile rows each; none when the layer is no image or cones would not pay.
+std::vector<ir::ImageRect> LayerSweep::Tiles(const HostRows& rows) const {
+  const ir::ImageShape image = ir::ShapeOfNode(plan_.network(), rows.start);
+  const double work = static_cast<double>(rows.count()) * plan_.flops_until(rows.start);
+  if (!settings_.cones || result_.boxes.domains != 1 || image.c == 0 || work < kConeFlops) return {};
+  const double per_pixel = static_cast<double>(rows.count()) / static_cast<double>(image.h * image.w);
+  const auto edge = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(std::sqrt(kRowsPerTile / per_pixel))));
+  const auto tile_at = [&](int64_t top, int64_t left) {
+    return ir::ImageRect{top, std::min(top + edge, image.h), left, std::min(left + edge, image.w)};
+  };
+  const auto middle = ir::ExtractCone(plan_.network(), rows.start, image,
+                                      tile_at(image.h / 2 / edge * edge, image.w / 2 / edge * edge));
+  if (!middle.has_value()) return {};
+  double inside = 0, all = 0;
+  for (size_t i = 0; i < middle->node.size(); ++i) {
+    if (middle->node[i] < 0) continue;
+    inside += static_cast<double>(middle->network.nodes[i].size);
+    all += static_cast<double>(plan_.node(middle->node[i]).size);
   }
-  rows = RowsOf(activation, box, false);
+  if (inside > kConeShare * all) return {};
+  std::vector<ir::ImageRect> tiles;
+  for (int64_t top = 0; top < image.h; top += edge) {
+    for (int64_t left = 0; left < image.w; left += edge) tiles.push_back(tile_at(top, left));
+  }
+  return tiles;
+}
+
+absl::Status LayerSweep::BoundTile(const ir::ImageRect& tile, const HostRows& rows, int64_t iterations, bool screen,
+                                   LayerBox& box) {
+  const ir::ImageShape image = ir::ShapeOfNode(plan_.network(), rows.start);
+  HostRows inside;
+  inside.start = rows.start;
+  for (size_t r = 0; r < rows.domain.size(); ++r) {
+    const int64_t pixel = rows.neuron[r] / image.c, h = pixel / image.w, w = pixel % image.w;
+    if (h < tile.top || h >= tile.bottom || w < tile.left || w >= tile.right) continue;
+    inside.domain.push_back(0);
+    inside.neuron.push_back(rows.neuron[r]);
+    inside.sign.push_back(rows.sign[r]);
+  }
+  if (inside.count() == 0) return absl::OkStatus();
+  std::optional<ir::Cone> cone = ir::ExtractCone(plan_.network(), rows.start, image, tile);
+  std::vector<double> lower;
+  if (!cone.has_value()) {  // a tile that sees only padding somewhere
+    ESPALIER_RETURN_IF_ERROR(BoundOn(*whole_, inside, iterations, screen, lower));
+  } else {
+    ESPALIER_ASSIGN_OR_RETURN(
+        const std::unique_ptr<ConeScope> scope,
+        ConeScope::Make(*std::move(cone), plan_.backend(), result_.boxes, result_.layers, plan_));
+    RowBounder bounder(scope->scope());
+    ESPALIER_RETURN_IF_ERROR(BoundOn(bounder, scope->Translate(inside), iterations, screen, lower));
+  }
+  Tighten(inside, lower, box);
   return absl::OkStatus();
 }
 
-absl::Status LayerSweep::Bound(int activation, const HostRows& rows, LayerBox& box) {
-  const int64_t block = RowsPerBlock(plan_);
-  const int64_t n = plan_.node(rows.start).size;
-  const int64_t iterations = IterationsFor(activation, rows.count());
-  for (int64_t begin = 0; begin < rows.count() && !stop_.StopRequested(); begin += block) {
-    const HostRows part = rows.Slice(begin, std::min(begin + block, rows.count()), n, 0);
-    Slopes<float> slopes;
-    if (iterations > 0) {
-      ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<float> device, DeviceRows<float>::Make(plan_, part, result_.boxes));
-      BackwardInput<float> in = device.Input(relaxation32_);
-      in.slopes = &slopes;
-      ESPALIER_RETURN_IF_ERROR(optimiser_.StartSlopes(in, slopes));
-      OptimiseResult optimised;
-      ESPALIER_RETURN_IF_ERROR(optimiser_.Run(in, {.iterations = iterations, .alpha_rate = settings_.alpha_rate},
-                                              nullptr, stop_, optimised));
-    }
-    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> lower,
-                              CertifiedBounds(plan_, part, result_.boxes, relaxation64_, result_.magnitudes,
-                                              iterations > 0 ? &slopes : nullptr, nullptr));
-    Tighten(part, lower, n, box);
+absl::Status LayerSweep::Bound(const HostRows& rows, int64_t iterations, bool screen, LayerBox& box) {
+  const std::vector<ir::ImageRect> tiles = Tiles(rows);
+  for (const ir::ImageRect& tile : tiles) {
+    if (stop_.StopRequested()) break;
+    ESPALIER_RETURN_IF_ERROR(BoundTile(tile, rows, iterations, screen, box));
   }
+  if (!tiles.empty()) return absl::OkStatus();
+  std::vector<double> lower;
+  ESPALIER_RETURN_IF_ERROR(BoundOn(*whole_, rows, iterations, screen, lower));
+  Tighten(rows, lower, box);
   return absl::OkStatus();
 }
 
@@ -166,9 +209,10 @@ absl::Status LayerSweep::Layer(int activation) {
     const bool first = activation == 0 && settings_.intersect_interval && plan_.node(rows.start).terms.size() == 1 &&
                        plan_.node(rows.start).terms[0].predecessor == 0;
     if (!first && settings_.intersect_interval && flops > kScreenFlops) {
-      ESPALIER_RETURN_IF_ERROR(Screen(activation, box, rows));
+      ESPALIER_RETURN_IF_ERROR(Bound(rows, 0, /*screen=*/true, box));
+      rows = RowsOf(activation, box, false);
     }
-    if (!first) ESPALIER_RETURN_IF_ERROR(Bound(activation, rows, box));
+    if (!first) ESPALIER_RETURN_IF_ERROR(Bound(rows, IterationsFor(activation, rows.count()), /*screen=*/false, box));
   }
   ESPALIER_RETURN_IF_ERROR(interval_.SetPreActivation(activation, box));
   ESPALIER_RETURN_IF_ERROR(relaxation32_.AddLayer(plan_, activation, box));
@@ -176,10 +220,6 @@ absl::Status LayerSweep::Layer(int activation) {
 }
 
 }  // namespace
-
-int64_t RowsPerBlock(const Plan& plan) {
-  return std::clamp<int64_t>((int64_t{1} << 22) / std::max<int64_t>(plan.largest_node(), 1), 32, 4096);
-}
 
 absl::StatusOr<DomainBounds> ComputeIntermediate(const Plan& plan, const InputBoxes& boxes,
                                                  const IntermediateSettings& settings, StopToken stop) {

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/bounds/optimise.h"
-#include "verifier/bounds/rows.h"
+#include "verifier/bounds/row_bounder.h"
 
 namespace espalier::bounds {
 
@@ -21,6 +21,7 @@ struct IntermediateSettings {
   int64_t iterations = 0;          // > 0: optimise the slopes of unstable neurons' rows (one domain only)
   double alpha_rate = 0.1;
   double max_flops = 1e15;         // of the optimisation; beyond it later layers get fewer iterations
+  bool cones = true;               // bound tiles of image-shaped layers on their cones where that is less work
 };
 
 struct DomainBounds {
@@ -32,8 +33,5 @@ struct DomainBounds {
 
 absl::StatusOr<DomainBounds> ComputeIntermediate(const Plan& plan, const InputBoxes& boxes,
                                                  const IntermediateSettings& settings, StopToken stop);
-
-// Rows per block so that the widest layer's coefficients stay near the processor's cache.
-int64_t RowsPerBlock(const Plan& plan);
 
 }  // namespace espalier::bounds
