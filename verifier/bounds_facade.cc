@@ -1,6 +1,7 @@
 // The façade's ComputeBounds: interval, CROWN or alpha-CROWN bounds of outputs, property rows and layers.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -67,6 +68,10 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
   bounds::LayerBox box;
   for (size_t a = 0; a < layers.layers.size(); ++a) {
     ESPALIER_RETURN_IF_ERROR(pass.PreActivation(static_cast<int>(a), box));
+    for (size_t i = 0; i < box.lower.size(); ++i) {  // what backward rows found out is kept
+      box.lower[i] = std::max(box.lower[i], layers.layers[a].lower[i]);
+      box.upper[i] = std::min(box.upper[i], layers.layers[a].upper[i]);
+    }
     ESPALIER_RETURN_IF_ERROR(pass.SetPreActivation(static_cast<int>(a), box));
   }
   // A row's coefficients are folded into the output's own map first: an interval of the combination, not a combination of
@@ -76,6 +81,7 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
   for (size_t r = 0; r < lower.size(); ++r) {
     const double* row = rows.coefficients.data() + static_cast<int64_t>(r) * output.size;
     double scale = 0;
+    size_t sums = static_cast<size_t>(output.size) + 8;
     for (int64_t j = 0; j < output.size; ++j) {
       const double term = row[j] * output.bias[static_cast<size_t>(j)];
       lower[r] += term;
@@ -89,9 +95,15 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
         lower[r] += folded[k] >= 0 ? folded[k] * box.lower[k] : folded[k] * box.upper[k];
       }
       scale += FoldScale(*term.map, row, box);
+      sums += box.lower.size();
     }
-    const auto sums = static_cast<double>(output.size) + static_cast<double>(box.lower.size()) + 8.0;
-    lower[r] -= bounds::Gamma<double>(sums) * scale;
+    const size_t inputs = layers.boxes.lower.size();
+    for (size_t k = 0; k < inputs && !rows.input_coefficients.empty(); ++k) {
+      const double c = rows.input_coefficients[r * inputs + k];
+      lower[r] += c >= 0 ? c * layers.boxes.lower[k] : c * layers.boxes.upper[k];
+      scale += std::fabs(c) * std::max(std::fabs(layers.boxes.lower[k]), std::fabs(layers.boxes.upper[k]));
+    }
+    lower[r] -= bounds::Gamma<double>(static_cast<double>(sums + inputs)) * scale;
   }
   return lower;
 }
@@ -161,9 +173,14 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
       const bounds::DomainBounds layers,
       bounds::ComputeIntermediate(*plan, {1, box.lower, box.upper}, SettingsOf(request), stop));
   const bounds::HostRows rows = AllRows(problem, network);
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> lower, request.method == BoundMethod::kInterval
-                                                                 ? IntervalRows(*plan, layers, rows)
-                                                                 : BackwardRows(*plan, layers, rows, request, stop));
+  std::vector<double> lower(static_cast<size_t>(rows.count()), -std::numeric_limits<double>::infinity());
+  if (request.method == BoundMethod::kInterval || request.intersect_interval) {
+    ESPALIER_ASSIGN_OR_RETURN(lower, IntervalRows(*plan, layers, rows));
+  }
+  if (request.method != BoundMethod::kInterval) {
+    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> backward, BackwardRows(*plan, layers, rows, request, stop));
+    for (size_t r = 0; r < lower.size(); ++r) lower[r] = std::isnan(lower[r]) ? backward[r] : std::max(lower[r], backward[r]);
+  }
   if (stop.StopRequested()) return absl::DeadlineExceededError("stopped before the bounds were complete");
   BoundsReport report;
   size_t at = 0;

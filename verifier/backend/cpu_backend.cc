@@ -26,6 +26,10 @@ struct CpuState {
   }
 };
 
+// Far above what any number of underflowed products can lose, far below what any bound is.
+template <class T>
+constexpr T kUnderflow = std::is_same_v<T, float> ? T(1e-30) : T(1e-280);
+
 template <class T>
 class CpuKernels final : public Kernels<T> {
  public:
@@ -175,7 +179,9 @@ class CpuKernels final : public Kernels<T> {
       for (int64_t i = 0; i < n; ++i) {
         const T c = centre[r * n + i] + bias[i];
         const T spread = radius[r * n + i];
-        const T reach = spread + slack * (std::fabs(centre[r * n + i]) + spread + std::fabs(bias[i]));
+        const T scale = std::fabs(centre[r * n + i]) + spread + std::fabs(bias[i]);
+        // The second term covers products that underflowed.
+        const T reach = spread + slack * scale + (scale > T(0) ? kUnderflow<T> : T(0));
         lower[r * n + i] = c - reach;
         upper[r * n + i] = c + reach;
       }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "verifier/backend/cpu_conv_f64.h"
 #include "verifier/backend/cpu_onednn.h"
+#include "verifier/ir/compose.h"
 
 namespace espalier::backend {
 namespace {
@@ -349,18 +350,12 @@ bool IsSparse(const ir::DenseMap& m) {
   return all > 4096 && all - static_cast<double>(zeros) < kSparseShare * all;
 }
 
-ir::SparseMap ToSparse(const ir::DenseMap& m) {
-  ir::SparseMap sparse{m.rows, m.cols, {0}, {}, {}};
-  for (int64_t r = 0; r < m.rows; ++r) {
-    for (int64_t c = 0; c < m.cols; ++c) {
-      const double w = m.weights[static_cast<size_t>(r * m.cols + c)];
-      if (w == 0) continue;
-      sparse.column.push_back(static_cast<int32_t>(c));
-      sparse.value.push_back(w);
-    }
-    sparse.row_begin.push_back(static_cast<int64_t>(sparse.column.size()));
-  }
-  return sparse;
+// oneDNN computes as many outputs as fit, so it refuses a big image whose last rows or columns no window reads, once they
+// make up a stride (a dilated transposed convolution with output padding).
+bool LeavesAStrideUnread(const ir::ConvMap& m) {
+  const int64_t reach_h = (m.small_h - 1) * m.stride_h + (m.kernel_h - 1) * m.dilation_h + 1 - m.pad_top;
+  const int64_t reach_w = (m.small_w - 1) * m.stride_w + (m.kernel_w - 1) * m.dilation_w + 1 - m.pad_left;
+  return m.big_h - reach_h >= m.stride_h || m.big_w - reach_w >= m.stride_w;
 }
 
 }  // namespace
@@ -372,10 +367,13 @@ bool UsesOneDnn(const ir::LinearMap& map) {
 
 absl::StatusOr<std::shared_ptr<const CpuMap>> MakeCpuMap(const ir::LinearMapPtr& map, bool absolute) {
   if (const auto* m = std::get_if<ir::DenseMap>(map.get())) {
-    if (IsSparse(*m)) return std::make_shared<SparseCpuMap>(ToSparse(*m), absolute);
+    if (IsSparse(*m)) return std::make_shared<SparseCpuMap>(ir::ToSparse(*map), absolute);
     return std::make_shared<DenseCpuMap>(*m, absolute);
   }
-  if (const auto* m = std::get_if<ir::ConvMap>(map.get())) return std::make_shared<ConvCpuMap>(*m, absolute);
+  if (const auto* m = std::get_if<ir::ConvMap>(map.get())) {
+    if (LeavesAStrideUnread(*m)) return std::make_shared<SparseCpuMap>(ir::ToSparse(*map), absolute);
+    return std::make_shared<ConvCpuMap>(*m, absolute);
+  }
   if (const auto* m = std::get_if<ir::SparseMap>(map.get())) return std::make_shared<SparseCpuMap>(*m, absolute);
   if (const auto* m = std::get_if<ir::ScaleMap>(map.get())) {
     return std::make_shared<ScaleCpuMap>(static_cast<int64_t>(m->scale.size()), m->scale, absolute);

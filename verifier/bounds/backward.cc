@@ -23,8 +23,14 @@ absl::StatusOr<T*> BackwardPass<T>::Reserve(ir::NodeId node, int64_t rows) {
 // in double also the sums along the node's neurons (float32 passes make those in double).
 template <class T>
 double BackwardPass<T>::ErrorFactor(const PlanNode& node) const {
-  const double sums = static_cast<double>(node.longest_sum) + static_cast<double>(node.terms.size()) + 8.0;
-  return Gamma<T>(sums) + Gamma<double>(static_cast<double>(node.size) + 8.0);
+  const auto sums = static_cast<double>(node.longest_sum + node.fan_in + static_cast<int64_t>(node.terms.size()) + 8);
+  return Gamma<T>(sums) + SumFactor(node.size);
+}
+
+// A sum in double along `size` neurons, added to a constant that every node of the network adds to.
+template <class T>
+double BackwardPass<T>::SumFactor(int64_t size) const {
+  return Gamma<double>(static_cast<double>(size) + static_cast<double>(plan_.nodes().size()) + 8.0);
 }
 
 template <class T>
@@ -96,7 +102,7 @@ absl::Status BackwardPass<T>::BackwardActivation(const BackwardInput<T>& in, con
   if (in.slopes != nullptr) alpha = in.use_best ? in.slopes->best[a].data() : in.slopes->alpha[a].data();
   T* lambda = lambda_[static_cast<size_t>(id)];
   kernels.ApplyLines(in.rows, lines, alpha, SplitsOf(in, node.activation, false), lambda, saved, device_acc_.data(),
-                     out.error, Gamma<T>(8.0) + Gamma<double>(static_cast<double>(node.size) + 8.0));
+                     out.error, Gamma<T>(8.0) + SumFactor(node.size));
   T*& target = lambda_[static_cast<size_t>(node.predecessor)];
   if (target == nullptr) {
     target = lambda;
@@ -117,7 +123,7 @@ absl::Status BackwardPass<T>::Finish(const BackwardInput<T>& in, const BackwardO
   }
   if (in.input_coefficients != nullptr) kernels.Add(rows * n, in.input_coefficients, lambda);
   kernels.Concretise(in.rows, n, lambda, in.input_lower, in.input_upper, device_acc_.data(), out.bound, out.corner,
-                     out.error, Gamma<double>(static_cast<double>(n) + 8.0) + Gamma<T>(4.0));
+                     out.error, SumFactor(n) + Gamma<T>(4.0));
   if (out.input_lambda != nullptr) {
     kernels.Fill(rows * n, T(0), out.input_lambda);
     kernels.Add(rows * n, lambda, out.input_lambda);

@@ -90,6 +90,7 @@ class BackwardPass {
   absl::Status Finish(const BackwardInput<T>& in, const BackwardOutput<T>& out);
   backend::SplitRows<T> SplitsOf(const BackwardInput<T>& in, int activation, bool step) const;
   double ErrorFactor(const PlanNode& node) const;
+  double SumFactor(int64_t size) const;
 
   const Plan& plan_;
   std::vector<backend::Buffer<T>> buffers_;  // per node, grown as needed

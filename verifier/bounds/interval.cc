@@ -35,7 +35,7 @@ absl::Status IntervalPass::Compute(ir::NodeId id) {
   kernels.Fill(count, 0.0, centre.data());
   kernels.Fill(count, 0.0, radius.data());
   // |fl(W c) - W c| <= γ |W||c|: the radius grows by γ(|c| + r) before it goes through |W|.
-  const double slack = 2 * Gamma<double>(static_cast<double>(node.longest_sum) + 8.0);
+  const double slack = 2 * Gamma<double>(static_cast<double>(node.longest_sum) + static_cast<double>(node.terms.size()) + 8.0);
   for (const PlanTerm& term : node.terms) {
     ESPALIER_RETURN_IF_ERROR(Compute(term.predecessor));
     const Interval& source = nodes_[static_cast<size_t>(term.predecessor)];

@@ -36,7 +36,10 @@ absl::StatusOr<Magnitudes> Magnitudes::Make(const Plan& plan, const std::vector<
   m.host_.resize(plan.nodes().size());
   m.f32_.resize(plan.nodes().size());
   m.f64_.resize(plan.nodes().size());
-  for (size_t i = 0; i < input_lower.size(); ++i) m.host_[0].push_back(Largest(input_lower[i], input_upper[i]));
+  for (size_t i = 0; i < input_lower.size(); ++i) {
+    m.host_[0].push_back(Largest(input_lower[i], input_upper[i]));
+    m.total_ += m.host_[0].back();
+  }
   ESPALIER_RETURN_IF_ERROR(m.Extend(plan, bounds));
   return m;
 }
@@ -48,6 +51,7 @@ absl::Status Magnitudes::Extend(const Plan& plan, const std::vector<LayerBox>& b
     if (node.kind == ir::NodeKind::kActivation) {
       const LayerBox& box = bounds[static_cast<size_t>(node.activation)];
       if (!box.lower.empty()) host_[id] = OfHinge(plan.hinge(node.activation), box);
+      for (double z : host_[id]) total_ += z;
       continue;
     }
     const bool ready = std::all_of(node.terms.begin(), node.terms.end(), [&](const PlanTerm& term) {

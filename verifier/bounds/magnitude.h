@@ -33,7 +33,7 @@ class Magnitudes {
     }
   }
   const std::vector<double>& host(ir::NodeId node) const { return host_[static_cast<size_t>(node)]; }
-  // Sum of all V known: scale of the underflow term.
+  // Sum of all V and all magnitudes known: scale of the underflow term.
   double total() const { return total_; }
 
  private:

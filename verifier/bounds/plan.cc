@@ -37,6 +37,18 @@ double MapFlops(const ir::LinearMap& map) {
   return static_cast<double>(ir::OutputSize(map));
 }
 
+// Coefficients that several consumers send to one node are added up there: each addition rounds once more.
+void CountFanIn(std::vector<PlanNode>& nodes) {
+  for (PlanNode& node : nodes) {
+    for (const PlanTerm& term : node.terms) {
+      const PlanNode& source = nodes[static_cast<size_t>(term.predecessor)];
+      int64_t additions = source.consumers;
+      if (source.kind == ir::NodeKind::kActivation) additions += nodes[static_cast<size_t>(source.predecessor)].consumers;
+      node.fan_in = std::max(node.fan_in, additions);
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -86,6 +98,7 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::Make(const ir::Network& network, bac
     }
     plan->flops_until_.push_back(flops);
   }
+  CountFanIn(plan->nodes_);
   return plan;
 }
 

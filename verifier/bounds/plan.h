@@ -35,6 +35,7 @@ struct PlanNode {
   bool has_intercept = false;   // any non-zero hinge intercept
   int consumers = 0;
   int64_t longest_sum = 1;      // over the terms
+  int64_t fan_in = 0;           // most consumers that add into one of its predecessors (or their pre-activations)
   std::vector<PlanTerm> terms;
   DeviceNode<float> f32;
   DeviceNode<double> f64;

@@ -133,7 +133,9 @@ class Extraction {
     made.name = source.name;
     made.size = static_cast<int64_t>(neurons.size());
     if (source.kind == NodeKind::kActivation) {
-      made.predecessor = new_id_[static_cast<size_t>(source.predecessor)];
+      const Need& need = need_[static_cast<size_t>(id)];
+      made.predecessor =
+          need.whole ? new_id_[static_cast<size_t>(source.predecessor)] : Crop(source.predecessor, need.rect);
       made.hinge = {Gather(source.hinge.left, neurons), Gather(source.hinge.right, neurons),
                     Gather(source.hinge.intercept, neurons)};
     } else if (source.kind == NodeKind::kAffine) {

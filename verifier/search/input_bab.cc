@@ -35,7 +35,7 @@ struct InputBab::Outcome {
 InputBab::InputBab(Run& run)
     : run_(run),
       batch_(BatchFor(run)),
-      budget_bytes_((run.options.memory_bytes > 0 ? run.options.memory_bytes : int64_t{8} << 30) / 2),
+      budget_bytes_(run.options.memory_bytes / 2),
       open_of_target_(run.problem.targets.size(), 0) {
   for (const api::Box& box : run.problem.boxes) {
     std::vector<int32_t> free;
@@ -221,7 +221,15 @@ absl::Status InputBab::Bound(const std::vector<BoxDomain>& domains, Outcome& out
 absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   run_.statistics.domains += static_cast<int64_t>(domains.size());
   Outcome outcome;
-  ESPALIER_RETURN_IF_ERROR(Bound(domains, outcome));
+  const absl::Status bounded = Bound(domains, outcome);
+  if (absl::IsResourceExhausted(bounded) && domains.size() > 1) {
+    // Half the batch at a time from now on.
+    batch_ = std::max<int64_t>(1, static_cast<int64_t>(domains.size()) / 2);
+    ++run_.statistics.counters["batch_halved"];
+    for (BoxDomain& domain : domains) Push(std::move(domain));
+    return false;
+  }
+  ESPALIER_RETURN_IF_ERROR(bounded);
   ESPALIER_ASSIGN_OR_RETURN(const bool found, Candidates(outcome));
   if (found) return true;
   for (size_t d = 0; d < domains.size(); ++d) {
@@ -254,6 +262,10 @@ absl::StatusOr<SearchEnd> InputBab::Loop() {
 absl::StatusOr<SearchEnd> InputBab::Search() {
   std::map<int32_t, BoxDomain> starts;
   for (size_t t : run_.OpenTargets()) {
+    if (run_.problem.targets[t].rows == 0) {  // nothing to bound: only a replayed point can decide it
+      ++unresolved_;
+      continue;
+    }
     const int32_t box = run_.problem.targets[t].box;
     auto [it, fresh] = starts.try_emplace(box);
     if (fresh) {

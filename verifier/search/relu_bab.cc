@@ -23,10 +23,6 @@ int64_t BatchFor(const Run& run) {
   return std::clamp<int64_t>((int64_t{1} << 24) / std::max<int64_t>(neurons, 1), 8, 1024);
 }
 
-int64_t QueueBudget(const Run& run) {
-  const int64_t budget = run.options.memory_bytes > 0 ? run.options.memory_bytes : int64_t{8} << 30;
-  return budget / 2;
-}
 
 }  // namespace
 
@@ -34,7 +30,7 @@ ReluBab::ReluBab(Run& run, SharedRoot& root)
     : run_(run),
       root_(root),
       batch_(BatchFor(run)),
-      queue_(QueueBudget(run)),
+      queue_(run.options.memory_bytes / 2),
       optimiser_(run.plan),
       open_of_target_(run.problem.targets.size(), 0) {}
 
@@ -80,6 +76,21 @@ void ReluBab::KeepCorners(std::vector<Domain>& domains) {
     const float* source = optimiser_.corner() + static_cast<int64_t>(order[k]) * run_.problem.inputs;
     run_.plan.backend().Download(source, static_cast<int64_t>(corner.size() * sizeof(float)), corner.data());
   }
+}
+
+// Out of memory: half the batch at a time from now on, down to single domains.
+absl::Status ReluBab::OptimiseInMemory(std::vector<Domain>& domains) {
+  absl::Status status = Optimise(domains);
+  if (!absl::IsResourceExhausted(status) || domains.size() < 2) return status;
+  batch_ = std::max<int64_t>(1, static_cast<int64_t>(domains.size()) / 2);
+  ++run_.statistics.counters["batch_halved"];
+  const auto middle = domains.begin() + static_cast<int64_t>(domains.size() / 2);
+  std::vector<Domain> second(std::make_move_iterator(middle), std::make_move_iterator(domains.end()));
+  domains.erase(middle, domains.end());
+  ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(domains));
+  ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(second));
+  domains.insert(domains.end(), std::make_move_iterator(second.begin()), std::make_move_iterator(second.end()));
+  return absl::OkStatus();
 }
 
 // What float32 calls refuted is certified in float64; what fails that stays open with a bound of zero at most.
@@ -130,7 +141,7 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
     std::vector<Domain> part(std::make_move_iterator(domains.begin() + static_cast<int64_t>(begin)),
                              std::make_move_iterator(domains.begin() + static_cast<int64_t>(end)));
     run_.statistics.domains += static_cast<int64_t>(part.size());
-    ESPALIER_RETURN_IF_ERROR(Optimise(part));
+    ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(part));
     ESPALIER_RETURN_IF_ERROR(CloseRefuted(part));
     if (rounds_ % kAttackEvery == 0) {
       ESPALIER_ASSIGN_OR_RETURN(const bool found, TryCorners(part));

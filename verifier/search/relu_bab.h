@@ -27,6 +27,7 @@ class ReluBab {
   // Bounds the domains, certifies and drops what is refuted, queues the rest.
   absl::StatusOr<bool> BoundAndQueue(std::vector<Domain> domains);
   absl::Status Optimise(std::vector<Domain>& domains);
+  absl::Status OptimiseInMemory(std::vector<Domain>& domains);
   void KeepCorners(std::vector<Domain>& domains);
   absl::Status CloseRefuted(std::vector<Domain>& domains);
   absl::StatusOr<bool> TryCorners(const std::vector<Domain>& domains);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "verifier/base/memory_info.h"
 #include "verifier/base/status.h"
 #include "verifier/search/attack.h"
 #include "verifier/search/input_bab.h"
@@ -178,13 +179,16 @@ absl::StatusOr<api::Verdict> Strategy::Decide() {
 }  // namespace
 
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
-                                    const api::Options& options, const api::WitnessJudge& judge, api::EventSink* sink,
+                                    const api::Options& wanted, const api::WitnessJudge& judge, api::EventSink* sink,
                                     StopToken stop) {
   const absl::Time start = absl::Now();
-  ESPALIER_RETURN_IF_ERROR(api::CheckOptions(options));
+  ESPALIER_RETURN_IF_ERROR(api::CheckOptions(wanted));
+  api::Options options = wanted;
+  if (options.memory_bytes == 0) options.memory_bytes = base::FreeMemoryBytes() / 4 * 3;
+  // Half for the open domains, half for working buffers.
   ESPALIER_ASSIGN_OR_RETURN(
       const std::unique_ptr<backend::Backend> backend,
-      backend::MakeCpuBackend({.threads = options.threads, .memory_bytes = options.memory_bytes}));
+      backend::MakeCpuBackend({.threads = options.threads, .memory_bytes = options.memory_bytes / 2}));
   ESPALIER_ASSIGN_OR_RETURN(const Problem problem, MakeProblem(network, property));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, *backend));
   Run run(problem, *plan, options, judge, sink, stop.WithDeadline(start + absl::Seconds(options.timeout_s)));
