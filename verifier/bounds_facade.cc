@@ -74,8 +74,8 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
     }
     ESPALIER_RETURN_IF_ERROR(pass.SetPreActivation(static_cast<int>(a), box));
   }
-  // A row's coefficients are folded into the output's own map first: an interval of the combination, not a combination of
-  // intervals.
+  // A row's coefficients are folded into the output's own map first: an interval of the combination, not a
+  // combination of intervals.
   const ir::NetworkNode& output = plan.network().nodes[static_cast<size_t>(rows.start)];
   std::vector<double> lower(static_cast<size_t>(rows.count()), 0.0);
   for (size_t r = 0; r < lower.size(); ++r) {
@@ -114,7 +114,8 @@ absl::StatusOr<std::vector<double>> BackwardRows(const bounds::Plan& plan, const
   ESPALIER_ASSIGN_OR_RETURN(const bounds::Relaxation<double> certified,
                             bounds::Relaxation<double>::Make(plan, layers.layers, 1));
   if (request.method != BoundMethod::kAlphaCrown) {
-    return bounds::CertifiedBounds(plan, rows, layers.boxes, certified, layers.magnitudes, nullptr);
+    return bounds::CertifiedBounds({&plan, &layers.boxes, nullptr, &certified, &layers.magnitudes}, rows,
+                                   nullptr);
   }
   ESPALIER_ASSIGN_OR_RETURN(const bounds::Relaxation<float> relaxation,
                             bounds::Relaxation<float>::Make(plan, layers.layers, 1));
@@ -128,13 +129,14 @@ absl::StatusOr<std::vector<double>> BackwardRows(const bounds::Plan& plan, const
   bounds::OptimiseResult result;
   ESPALIER_RETURN_IF_ERROR(
       optimiser.Run(in, {.iterations = std::max<int64_t>(1, request.iterations)}, nullptr, stop, result));
-  return bounds::CertifiedBounds(plan, rows, layers.boxes, certified, layers.magnitudes, &slopes);
+  return bounds::CertifiedBounds({&plan, &layers.boxes, &relaxation, &certified, &layers.magnitudes}, rows,
+                                 &slopes);
 }
 
 LayerBounds DescribeLayer(const ir::Network& network, const bounds::Plan& plan, int activation,
                           const bounds::LayerBox& box) {
-  const ir::NetworkNode& node =
-      network.nodes[static_cast<size_t>(plan.node(plan.activations()[static_cast<size_t>(activation)]).predecessor)];
+  const ir::NetworkNode& node = network.nodes[static_cast<size_t>(
+      plan.node(plan.activations()[static_cast<size_t>(activation)]).predecessor)];
   LayerBounds layer;
   layer.name = node.name;
   layer.lower = box.lower;
@@ -161,8 +163,8 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
   const ir::Network& network = *impl.network;
   ESPALIER_ASSIGN_OR_RETURN(search::Problem problem, search::MakeProblem(network, property));
   if (box_index < 0 || static_cast<size_t>(box_index) >= problem.boxes.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("box ", box_index, " does not exist: the query has ",
-                                                   problem.boxes.size()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("box ", box_index, " does not exist: the query has ", problem.boxes.size()));
   }
   std::erase_if(problem.targets, [&](const search::Target& t) { return t.box != box_index; });
   const api::Box& box = problem.boxes[static_cast<size_t>(box_index)];
@@ -178,8 +180,10 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
     ESPALIER_ASSIGN_OR_RETURN(lower, IntervalRows(*plan, layers, rows));
   }
   if (request.method != BoundMethod::kInterval) {
-    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> backward, BackwardRows(*plan, layers, rows, request, stop));
-    for (size_t r = 0; r < lower.size(); ++r) lower[r] = std::isnan(lower[r]) ? backward[r] : std::max(lower[r], backward[r]);
+    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> backward,
+                              BackwardRows(*plan, layers, rows, request, stop));
+    for (size_t r = 0; r < lower.size(); ++r)
+      lower[r] = std::isnan(lower[r]) ? backward[r] : std::max(lower[r], backward[r]);
   }
   if (stop.StopRequested()) return absl::DeadlineExceededError("stopped before the bounds were complete");
   BoundsReport report;

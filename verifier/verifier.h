@@ -59,8 +59,8 @@ struct ModelDescription {
 
 class Model {
  public:
-  // INVALID_ARGUMENT for bytes that are no valid model. A model with unsupported nodes loads: Describe lists them, and
-  // everything else answers UNIMPLEMENTED with the same list.
+  // INVALID_ARGUMENT for bytes that are no valid model. A model with unsupported nodes loads: Describe lists
+  // them, and everything else answers UNIMPLEMENTED with the same list.
   static absl::StatusOr<Model> Load(std::string_view onnx_bytes);
 
   const ModelDescription& Describe() const;
@@ -80,8 +80,8 @@ class Model {
 // VNN-LIB text -> property. INVALID_ARGUMENT with "line L, column C: ...".
 absl::StatusOr<api::Property> ReadQuery(const Model& model, std::string_view vnnlib_text);
 
-// NumPy .npy arrays, the form in which inputs, outputs and boxes travel. INVALID_ARGUMENT for bytes that are no array,
-// UNIMPLEMENTED for element types other than float32, float64, int32, int64, uint8 and bool.
+// NumPy .npy arrays, the form in which inputs, outputs and boxes travel. INVALID_ARGUMENT for bytes that are
+// no array, UNIMPLEMENTED for element types other than float32, float64, int32, int64, uint8 and bool.
 absl::StatusOr<Tensor> ReadArray(std::string_view npy_bytes);
 absl::StatusOr<std::string> WriteArray(const Tensor& tensor);
 
@@ -91,15 +91,16 @@ struct BoundsRequest {
   BoundMethod method = BoundMethod::kAlphaCrown;
   bool intersect_interval = true;  // false: plain CROWN of every neuron, no intersection with interval bounds
   bool optimise_intermediate = true;  // alpha-CROWN: false keeps intermediate bounds at CROWN
-  bool layers = false;             // also return every activation layer's pre-activation bounds
-  int64_t iterations = 20;         // alpha-CROWN: optimisation steps (output rows, and intermediate rows if optimised)
+  bool layers = false;                // also return every activation layer's pre-activation bounds
+  int64_t iterations =
+      20;  // alpha-CROWN: optimisation steps (output rows, and intermediate rows if optimised)
   int64_t threads = 0;
 };
 
 struct LayerBounds {
   std::string name;
   std::vector<double> lower, upper;  // certified; ONNX order is not restored: the network's own neuron order
-  std::vector<int64_t> onnx_index;   // neuron i is element onnx_index[i] of the ONNX tensor, -1 if it has none
+  std::vector<int64_t> onnx_index;  // neuron i is element onnx_index[i] of the ONNX tensor, -1 if it has none
 };
 
 struct BoundsReport {
@@ -114,11 +115,11 @@ struct BoundsReport {
 absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Property& property, int box_index,
                                            const BoundsRequest& request, StopToken stop);
 
-// Decides the property. `sink` may be null. Errors are INVALID_ARGUMENT (options, sizes), UNIMPLEMENTED (model),
-// RESOURCE_EXHAUSTED (does not fit in memory at batch 1), INTERNAL (a self-check failed). Time-outs, cancellation
-// and budgets are verdicts (kUnknown with the limit).
-absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property, const api::Options& options,
-                                    api::EventSink* sink, StopToken stop);
+// Decides the property. `sink` may be null. Errors are INVALID_ARGUMENT (options, sizes), UNIMPLEMENTED
+// (model), RESOURCE_EXHAUSTED (does not fit in memory at batch 1), INTERNAL (a self-check failed). Time-outs,
+// cancellation and budgets are verdicts (kUnknown with the limit).
+absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property,
+                                    const api::Options& options, api::EventSink* sink, StopToken stop);
 
 // What this build can do.
 struct Capabilities {
@@ -126,7 +127,7 @@ struct Capabilities {
   std::vector<std::string> devices;    // "cpu", later "cuda:0", ...
   std::vector<std::string> operators;  // ONNX operators that can be verified
   int min_opset = 7, max_opset = 21;
-  std::string processor;               // model name and instruction set in use
+  std::string processor;  // model name and instruction set in use
 };
 Capabilities GetCapabilities();
 

@@ -22,8 +22,8 @@ class GraphJudge final : public api::WitnessJudge {
 
 }  // namespace
 
-absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property, const api::Options& options,
-                                    api::EventSink* sink, StopToken stop) {
+absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property,
+                                    const api::Options& options, api::EventSink* sink, StopToken stop) {
   const Model::Impl& impl = model.impl();
   if (!impl.network.has_value()) return impl.lowering_status;
   const GraphJudge judge(impl.graph, property);

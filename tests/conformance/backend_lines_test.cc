@@ -98,9 +98,9 @@ struct DeviceLayer {
         sign(b, host.split_sign),
         beta(b, host.beta) {
     const auto unstable = static_cast<int64_t>(host.unstable());
-    KernelsOf<T>(b).Relax(host.domains, unstable, left.data(), right.data(), lower.data(), upper.data(),
-                          chord_slope.data(), chord_intercept.data(), free_lo.data(), free_hi.data(),
-                          free_start.data());
+    KernelsOf<T>(b).Relax(
+        host.domains, unstable, {left.data(), right.data(), lower.data(), upper.data()},
+        {chord_slope.data(), chord_intercept.data(), free_lo.data(), free_hi.data(), free_start.data()});
     host.chord_slope = chord_slope.Take();
     host.chord_intercept = chord_intercept.Take();
     host.free_lo = free_lo.Take();
@@ -204,12 +204,12 @@ TEST_P(BackendLinesTest, ApplyLinesSubstitutesTheChosenLines) {
         alpha(backend(), layer.alpha), saved(backend(), std::vector<T>(rows * width, T(0)));
     const std::vector<double> before = random.Normals(shape.rows, 1.0);
     Guarded<double> acc(backend(), before), acc_only(backend(), before), error(backend(), before);
-    const T* slopes = with_alpha ? alpha.data() : nullptr;
-    const SplitRows<T> splits = with_splits ? device.splits() : SplitRows<T>{};
-    kernels<T>().ApplyLines(device.rows, device.lines, slopes, splits, coefficients.data(), saved.data(),
-                            acc.data(), error.data(), 0.125);
-    kernels<T>().ApplyLines(device.rows, device.lines, slopes, splits, without_extras.data(), nullptr,
-                            acc_only.data(), nullptr, 0.125);
+    const Learned<T> learned{{with_alpha ? alpha.data() : nullptr, nullptr, nullptr},
+                             with_splits ? device.splits() : SplitRows<T>{}};
+    kernels<T>().ApplyLines(device.rows, device.lines, learned, coefficients.data(), saved.data(),
+                            {acc.data(), error.data(), 0.125});
+    kernels<T>().ApplyLines(device.rows, device.lines, learned, without_extras.data(), nullptr,
+                            {acc_only.data(), nullptr, 0.125});
     const std::vector<T> out = coefficients.Take(), kept = saved.Take();
     const std::vector<double> sums = acc.Take(), errors = error.Take();
     EXPECT_EQ(without_extras.Take(), out);
@@ -284,7 +284,7 @@ TEST_P(BackendLinesTest, StepFollowsTheLinesAndTheirGradients) {
     SplitRows<T> splits = device.splits();
     if (learn) splits.first_moment = b1.data(), splits.second_moment = b2.data();
     const AdamStep step{0.07, 0.03, 3};
-    kernels<T>().StepThroughLines(device.rows, device.lines, s.data(), state, splits, step, values.data());
+    kernels<T>().StepThroughLines(device.rows, device.lines, s.data(), {state, splits}, step, values.data());
     const std::vector<T> out = values.Take(), alphas = alpha.Take(), betas = device.beta.Take();
     if (!learn) {
       EXPECT_EQ(alphas, layer.alpha);
@@ -375,10 +375,10 @@ TEST_P(BackendLinesTest, NotANumberNeverVanishes) {
       Guarded<T> lambda(backend(), {T(1), T(-1), T(1)}),
           poisoned(backend(), {T(1), T(1), static_cast<T>(sign) * nan});
       Guarded<double> acc(backend(), {0.0}), acc2(backend(), {0.0}), error(backend(), {0.0});
-      kernels<T>().ApplyLines(device.rows, device.lines, nullptr, {}, lambda.data(), nullptr, acc.data(),
-                              nullptr, 1);
-      kernels<T>().ApplyLines(device.rows, device.lines, nullptr, {}, poisoned.data(), nullptr, acc2.data(),
-                              error.data(), 1);
+      kernels<T>().ApplyLines(device.rows, device.lines, {}, lambda.data(), nullptr,
+                              {acc.data(), nullptr, 1});
+      kernels<T>().ApplyLines(device.rows, device.lines, {}, poisoned.data(), nullptr,
+                              {acc2.data(), error.data(), 1});
       EXPECT_TRUE(std::isnan(acc.Take()[0]) || std::isnan(lambda.Take()[1]));
       EXPECT_TRUE(std::isnan(poisoned.Take()[2]));
     }

@@ -56,24 +56,8 @@ ir::LinearMap Sparse(testing::Random& random, int64_t rows, int64_t cols, double
   return map;
 }
 
-std::vector<NamedMap> AllMaps() {
-  testing::Random random(11);
-  std::vector<NamedMap> maps = {
-      {"dense 1x1", Dense(random, 1, 1)},
-      {"dense 3x5", Dense(random, 3, 5)},
-      {"dense 1x200", Dense(random, 1, 200)},
-      {"dense 37x53", Dense(random, 37, 53)},
-      {"large dense 256x257", Dense(random, 256, 257)},
-      {"large dense 33x2001", Dense(random, 33, 2001)},
-      {"mostly zero dense 90x110", Dense(random, 90, 110, 0.02)},
-      {"zero dense 70x70", Dense(random, 70, 70, 0.0)},
-      {"half zero dense 80x80", Dense(random, 80, 80, 0.5)},
-      {"identity", ir::IdentityMap{23}},
-      {"scale", ir::ScaleMap{random.Normals(19, 1.0)}},
-      {"sparse", Sparse(random, 31, 43, 0.1)},
-      {"sparse without entries", Sparse(random, 5, 7, 0.0)},
-  };
-  const std::vector<std::pair<std::string, ConvShape>> shapes = {
+std::vector<std::pair<std::string, ConvShape>> ConvShapes() {
+  return {
       {"conv 1x1", {4, 3, 2, 5, 1, 1}},
       {"conv 3x3 same",
        {.big_h = 6,
@@ -148,7 +132,26 @@ std::vector<NamedMap> AllMaps() {
         .pad_right = 1}},
       {"conv to one pixel", {.big_h = 5, .big_w = 4, .big_c = 2, .small_c = 7, .kernel_h = 5, .kernel_w = 4}},
   };
-  for (const auto& [name, shape] : shapes) {
+}
+
+std::vector<NamedMap> AllMaps() {
+  testing::Random random(11);
+  std::vector<NamedMap> maps = {
+      {"dense 1x1", Dense(random, 1, 1)},
+      {"dense 3x5", Dense(random, 3, 5)},
+      {"dense 1x200", Dense(random, 1, 200)},
+      {"dense 37x53", Dense(random, 37, 53)},
+      {"large dense 256x257", Dense(random, 256, 257)},
+      {"large dense 33x2001", Dense(random, 33, 2001)},
+      {"mostly zero dense 90x110", Dense(random, 90, 110, 0.02)},
+      {"zero dense 70x70", Dense(random, 70, 70, 0.0)},
+      {"half zero dense 80x80", Dense(random, 80, 80, 0.5)},
+      {"identity", ir::IdentityMap{23}},
+      {"scale", ir::ScaleMap{random.Normals(19, 1.0)}},
+      {"sparse", Sparse(random, 31, 43, 0.1)},
+      {"sparse without entries", Sparse(random, 5, 7, 0.0)},
+  };
+  for (const auto& [name, shape] : ConvShapes()) {
     maps.push_back({name, Conv(random, shape, false)});
     maps.push_back({"transposed " + name, Conv(random, shape, true)});
   }
@@ -303,7 +306,7 @@ TEST_P(BackendMapsTest, SignedUnitRowsEqualPlainLoops) {
           const std::vector<T> before = Values<T>(random, rows * in);
           Guarded<int32_t> neurons(backend(), neuron);
           Guarded<T> signs(backend(), sign), target(backend(), before);
-          kernels<T>().BackwardUnit(**prepared, rows, neurons.data(), signs.data(), target.data(),
+          kernels<T>().BackwardUnit(**prepared, {rows, neurons.data(), signs.data()}, target.data(),
                                     accumulate);
           std::vector<double> expected =
               accumulate ? Doubles(before) : std::vector<double>(before.size(), 0.0);

@@ -54,8 +54,8 @@ TEST_P(BackendRowsTest, UnitDotsPickOneElement) {
     Guarded<T> v(backend(), vec), sign(backend(), std::vector<T>{T(1), T(-1), T(-1)});
     Guarded<int32_t> neuron(backend(), std::vector<int32_t>{2, 1, 0});
     Guarded<double> plain(backend(), {10.0, 10.0, 10.0}), absolute(backend(), {10.0, 10.0, 10.0});
-    kernels<T>().DotUnit(3, neuron.data(), sign.data(), v.data(), 2.0, false, plain.data());
-    kernels<T>().DotUnit(3, neuron.data(), sign.data(), v.data(), 2.0, true, absolute.data());
+    kernels<T>().DotUnit({3, neuron.data(), sign.data()}, v.data(), 2.0, false, plain.data());
+    kernels<T>().DotUnit({3, neuron.data(), sign.data()}, v.data(), 2.0, true, absolute.data());
     EXPECT_EQ(plain.Take(), (std::vector<double>{16, 14, 8}));
     EXPECT_EQ(absolute.Take(), (std::vector<double>{16, 14, 12}));
   });
@@ -124,10 +124,10 @@ TEST_P(BackendRowsTest, ConcretiseTakesTheMinimumOverTheDomainsBox) {
     Guarded<T> l(backend(), lambda), low(backend(), lower), high(backend(), upper), corner(backend(), lambda);
     Guarded<double> a(backend(), acc), bound(backend(), acc), only(backend(), acc), error(backend(), acc);
     const RowSet rows{s.rows, d.data()};
-    kernels<T>().Concretise(rows, s.n, l.data(), low.data(), high.data(), a.data(), bound.data(),
-                            corner.data(), error.data(), 0.5);
-    kernels<T>().Concretise(rows, s.n, l.data(), low.data(), high.data(), a.data(), only.data(), nullptr,
-                            nullptr, 0.5);
+    kernels<T>().Concretise(rows, s.n, l.data(), {low.data(), high.data()}, {a.data(), error.data(), 0.5},
+                            {bound.data(), corner.data()});
+    kernels<T>().Concretise(rows, s.n, l.data(), {low.data(), high.data()}, {a.data(), nullptr, 0.5},
+                            {only.data(), nullptr});
     const std::vector<double> bounds = bound.Take(), alone = only.Take(), errors = error.Take();
     const std::vector<T> corners = corner.Take();
     for (size_t r = 0; r < acc.size(); ++r) {
@@ -181,8 +181,8 @@ TEST_P(BackendRowsTest, HingesAreEvaluatedWithTheirSlopes) {
     z[0] = T(0);
     Guarded<T> l(backend(), left), r(backend(), right), c(backend(), add), with(backend(), z),
         without(backend(), z), slope(backend(), z);
-    kernels<T>().Hinge(s.rows, s.n, l.data(), r.data(), c.data(), with.data(), slope.data());
-    kernels<T>().Hinge(s.rows, s.n, l.data(), r.data(), c.data(), without.data(), nullptr);
+    kernels<T>().Hinge(s.rows, s.n, {l.data(), r.data(), c.data()}, with.data(), slope.data());
+    kernels<T>().Hinge(s.rows, s.n, {l.data(), r.data(), c.data()}, without.data(), nullptr);
     const std::vector<T> value = with.Take(), slopes = slope.Take();
     EXPECT_EQ(without.Take(), value);
     for (size_t i = 0; i < z.size(); ++i) {
@@ -235,7 +235,7 @@ TEST_P(BackendRowsTest, IntervalsFromCentresReachOutward) {
     for (T& r : radius) r = std::fabs(r);
     Guarded<T> c(backend(), centre), r(backend(), radius), b(backend(), bias), low(backend(), centre),
         high(backend(), centre);
-    kernels<T>().FromCentre(s.rows, s.n, c.data(), r.data(), b.data(), slack, low.data(), high.data());
+    kernels<T>().FromCentre(s.rows, s.n, {c.data(), r.data()}, b.data(), slack, {low.data(), high.data()});
     const std::vector<T> lower = low.Take(), upper = high.Take();
     for (size_t i = 0; i < centre.size(); ++i) {
       const double mid = static_cast<double>(centre[i]) + static_cast<double>(bias[i % n]);
@@ -260,7 +260,7 @@ TEST_P(BackendRowsTest, HingeIntervalsHoldTheImage) {
     for (T& u : upper) u += random.Chance(0.1) ? T(0) : static_cast<T>(random.Uniform(0, 3));
     Guarded<T> l(backend(), left), r(backend(), right), c(backend(), add), low(backend(), lower),
         high(backend(), upper);
-    kernels<T>().HingeInterval(s.rows, s.n, l.data(), r.data(), c.data(), slack, low.data(), high.data());
+    kernels<T>().HingeInterval(s.rows, s.n, {l.data(), r.data(), c.data()}, slack, {low.data(), high.data()});
     const std::vector<T> image_low = low.Take(), image_high = high.Take();
     for (size_t i = 0; i < lower.size(); ++i) {
       const auto f = [&](double x) {
@@ -291,18 +291,18 @@ TEST_P(BackendRowsTest, NotANumberNeverVanishes) {
       Guarded<int32_t> domain(backend(), {0}), unit(backend(), {static_cast<int32_t>(at)});
       k.Dot(1, n, p.data(), zero.data(), acc.data());
       k.AbsDot(1, n, zero.data(), p.data(), 1.0, acc.data() + 1);
-      k.DotUnit(1, unit.data(), one.data(), p.data(), 1.0, true, acc.data() + 2);
-      k.Concretise({1, domain.data()}, n, p.data(), zero.data(), one.data(), acc.data() + 5, acc.data() + 3,
-                   nullptr, acc.data() + 4, 1.0);
+      k.DotUnit({1, unit.data(), one.data()}, p.data(), 1.0, true, acc.data() + 2);
+      k.Concretise({1, domain.data()}, n, p.data(), {zero.data(), one.data()},
+                   {acc.data() + 5, acc.data() + 4, 1.0}, {acc.data() + 3, nullptr});
       const std::vector<double> sums = acc.Take();
       for (size_t i = 0; i < 5; ++i) EXPECT_TRUE(std::isnan(sums[i])) << "sum " << i;
       Guarded<T> added(backend(), ones), multiplied(backend(), zeros), hinge(backend(), poisoned),
           c(backend(), ones), r(backend(), ones), low(backend(), ones), high(backend(), poisoned);
       k.Add(n, p.data(), added.data());
       k.Multiply(n, p.data(), multiplied.data());
-      k.Hinge(1, n, zero.data(), one.data(), zero.data(), hinge.data(), nullptr);
+      k.Hinge(1, n, {zero.data(), one.data(), zero.data()}, hinge.data(), nullptr);
       k.ToCentre(n, one.data(), p.data(), T(0), c.data(), r.data());
-      k.HingeInterval(1, n, zero.data(), one.data(), zero.data(), T(0), low.data(), high.data());
+      k.HingeInterval(1, n, {zero.data(), one.data(), zero.data()}, T(0), {low.data(), high.data()});
       EXPECT_TRUE(std::isnan(added.Take()[at]));
       EXPECT_TRUE(std::isnan(multiplied.Take()[at]));
       EXPECT_TRUE(std::isnan(hinge.Take()[at]));
@@ -310,7 +310,7 @@ TEST_P(BackendRowsTest, NotANumberNeverVanishes) {
       EXPECT_TRUE(std::isnan(low.Take()[at]));
       EXPECT_TRUE(std::isnan(high.Take()[at]));
       Guarded<T> from_low(backend(), ones), from_high(backend(), ones);
-      k.FromCentre(1, n, one.data(), p.data(), zero.data(), T(0), from_low.data(), from_high.data());
+      k.FromCentre(1, n, {one.data(), p.data()}, zero.data(), T(0), {from_low.data(), from_high.data()});
       EXPECT_TRUE(std::isnan(from_low.Take()[at]));
       EXPECT_TRUE(std::isnan(from_high.Take()[at]));
     }
@@ -326,8 +326,8 @@ TEST_P(BackendRowsTest, NothingHappensForNoRows) {
     kernels<T>().Dot(0, 2, data.data(), data.data(), acc.data());
     kernels<T>().Add(0, data.data(), data.data());
     kernels<T>().FillRows(0, 2, data.data(), data.data());
-    kernels<T>().Concretise({0, domain.data()}, 2, data.data(), data.data(), data.data(), acc.data(),
-                            acc.data(), nullptr, nullptr, 1.0);
+    kernels<T>().Concretise({0, domain.data()}, 2, data.data(), {data.data(), data.data()},
+                            {acc.data(), nullptr, 1.0}, {acc.data(), nullptr});
     EXPECT_EQ(data.Take(), (std::vector<T>{T(1), T(2)}));
     EXPECT_EQ(acc.Take(), (std::vector<double>{1.0, 2.0}));
   });

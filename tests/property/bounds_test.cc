@@ -81,8 +81,8 @@ std::vector<double> Certified(const BoundsCase& c, const bounds::HostRows& rows,
                               const bounds::DomainBounds& layers,
                               const bounds::Slopes<float>* slopes = nullptr) {
   const auto relaxation = *bounds::Relaxation<double>::Make(*c.plan, layers.layers, 1);
-  const auto lower =
-      bounds::CertifiedBounds(*c.plan, rows, layers.boxes, relaxation, layers.magnitudes, slopes, nullptr);
+  const auto lower = bounds::CertifiedBounds(
+      {c.plan.get(), &layers.boxes, nullptr, &relaxation, &layers.magnitudes}, rows, slopes);
   EXPECT_TRUE(lower.ok()) << lower.status();
   return *lower;
 }
@@ -176,8 +176,9 @@ TEST(BoundsTest, MoreWorkOnlyTightens) {
         ASSERT_LE(crown.layers[a].upper[i], interval.layers[a].upper[i] + reach);
         // Later layers start from different lines, where tighter may be looser; neurons that are decided or
         // linear anyway are not looked at again.
-        const bool decided = crown.layers[a].lower[i] >= 0 || crown.layers[a].upper[i] <= 0 ||
-                             c.plan->hinge(static_cast<int>(a)).left[i] == c.plan->hinge(static_cast<int>(a)).right[i];
+        const bool decided =
+            crown.layers[a].lower[i] >= 0 || crown.layers[a].upper[i] <= 0 ||
+            c.plan->hinge(static_cast<int>(a)).left[i] == c.plan->hinge(static_cast<int>(a)).right[i];
         if (a > 0 || decided) continue;
         ASSERT_GE(crown.layers[a].lower[i], plain.layers[a].lower[i] - reach);
         ASSERT_GE(alpha.layers[a].lower[i], crown.layers[a].lower[i] - reach);

@@ -1,4 +1,5 @@
-// What goes *up* the flow while a verification runs, and how the search asks whether a point is a counterexample.
+// What goes *up* the flow while a verification runs, and how the search asks whether a point is a
+// counterexample.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,11 @@
 namespace espalier::api {
 
 struct Progress {
-  std::string phase;          // "attack", "root", "relu-bab", "input-bab"
-  double seconds = 0;         // since the start of the verification
-  double bound = 0;           // worst lower bound over open domains (margin; > 0 proves)
-  int64_t open = 0;           // open domains
-  int64_t closed = 0;         // refuted domains
+  std::string phase;   // "attack", "root", "relu-bab", "input-bab"
+  double seconds = 0;  // since the start of the verification
+  double bound = 0;    // worst lower bound over open domains (margin; > 0 proves)
+  int64_t open = 0;    // open domains
+  int64_t closed = 0;  // refuted domains
   int64_t splits = 0;
   int64_t disjuncts_open = 0;
   int64_t disjuncts_total = 0;
@@ -31,8 +32,8 @@ class EventSink {
   virtual void OnDisjunctRefuted(int64_t index) = 0;
 };
 
-// Replays a candidate on the original model. `input` is in ONNX order. Returns the witness when the point is inside a
-// box and violates in double and in float32 (verifier.cc implements this with check/). Thread-safe.
+// Replays a candidate on the original model. `input` is in ONNX order. Returns the witness when the point is
+// inside a box and violates in double and in float32 (verifier.cc implements this with check/). Thread-safe.
 class WitnessJudge {
  public:
   virtual ~WitnessJudge() = default;

@@ -1,4 +1,5 @@
-// Options of one verification. Every field is one row of options.def: default, range, unit and meaning stand there.
+// Options of one verification. Every field is one row of options.def: default, range, unit and meaning stand
+// there.
 //
 //   Options options;
 //   options.timeout_s = 60;
@@ -29,8 +30,8 @@ const std::vector<OptionRow>& OptionTable();
 
 absl::Status CheckOptions(const Options& options);
 
-// Reads or writes the field called `name`; NOT_FOUND when there is none. Values travel as double (integers beyond
-// 2^53 are not needed by any option).
+// Reads or writes the field called `name`; NOT_FOUND when there is none. Values travel as double (integers
+// beyond 2^53 are not needed by any option).
 absl::Status SetOption(Options& options, const std::string& name, double value);
 double GetOption(const Options& options, const std::string& name);
 

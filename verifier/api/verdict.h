@@ -1,5 +1,5 @@
-// Verdict: what is claimed, apart from why the run stopped. An error is never a verdict (it is an absl::Status) and
-// a verdict is never an error.
+// Verdict: what is claimed, apart from why the run stopped. An error is never a verdict (it is an
+// absl::Status) and a verdict is never an error.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@ struct Witness {
 };
 
 struct Statistics {
-  int64_t domains = 0;        // subproblems bounded in branch and bound
+  int64_t domains = 0;  // subproblems bounded in branch and bound
   int64_t splits = 0;
   int64_t max_open = 0;
-  double root_bound = 0;      // worst certified bound over open disjuncts after the root; +inf when all refuted
-  std::map<std::string, double> seconds;   // by phase: "load", "attack", "root", "search", "certify", ...
+  double root_bound = 0;  // worst certified bound over open disjuncts after the root; +inf when all refuted
+  std::map<std::string, double> seconds;  // by phase: "load", "attack", "root", "search", "certify", ...
   std::map<std::string, int64_t> counters;
 };
 

@@ -1,5 +1,6 @@
-// Backend: the dozen batched primitives that bounding, search and attack are written in, and the memory they work on.
-// One implementation per device; tests/conformance runs one suite on each of them against plain double loops.
+// Backend: the dozen batched primitives that bounding, search and attack are written in, and the memory they
+// work on. One implementation per device; tests/conformance runs one suite on each of them against plain
+// double loops.
 //
 //   std::unique_ptr<Backend> cpu = MakeCpuBackend({.threads = 2, .memory_bytes = 0});
 //   ESPALIER_ASSIGN_OR_RETURN(auto map, cpu->Prepare(linear_map));
@@ -7,13 +8,13 @@
 //   cpu->f32().Backward(*map, rows, lambda.data(), out.data(), /*accumulate=*/false);
 //   ESPALIER_RETURN_IF_ERROR(cpu->Synchronise());
 //
-// Batches are row-major [rows][neurons]. Pointers are device pointers: only Upload and Download may touch them from the
-// host side (on the CPU they are plain memory). Primitives enqueue work and return at once; they run in order. An error
-// is sticky and is reported by Synchronise(). Allocation fails with RESOURCE_EXHAUSTED: the caller halves its batch.
-// A Backend serves one thread at a time.
+// Batches are row-major [rows][neurons]. Pointers are device pointers: only Upload and Download may touch
+// them from the host side (on the CPU they are plain memory). Primitives enqueue work and return at once;
+// they run in order. An error is sticky and is reported by Synchronise(). Allocation fails with
+// RESOURCE_EXHAUSTED: the caller halves its batch. A Backend serves one thread at a time.
 //
-// float32 primitives compute in float32 with sums along a row's neurons (Dot, Concretise, intercepts) in double;
-// float64 ones in double throughout. No primitive uses reduced-precision products.
+// float32 primitives compute in float32 with sums along a row's neurons (Dot, Concretise, intercepts) in
+// double; float64 ones in double throughout. No primitive uses reduced-precision products.
 #pragma once
 
 #include <cstdint>
@@ -81,8 +82,9 @@ struct RowSet {
   const int32_t* domain_of_row = nullptr;
 };
 
-// One activation layer under relaxation. `unstable` neurons are those that may be relaxed in some domain of the batch;
-// all others are linear with stable_slope (1 at unstable ones, whose own line is applied apart). Arrays "per domain" are [domains][unstable].
+// One activation layer under relaxation. `unstable` neurons are those that may be relaxed in some domain of
+// the batch; all others are linear with stable_slope (1 at unstable ones, whose own line is applied apart).
+// Arrays "per domain" are [domains][unstable].
 template <class T>
 struct LayerLines {
   int64_t neurons = 0;
@@ -98,8 +100,9 @@ struct LayerLines {
   const T* free_start = nullptr;       // per domain
 };
 
-// Split constraints of one layer, rows in compressed form: entries begin[r] .. begin[r+1] belong to row r. A split with
-// sign +1 says x >= 0, -1 says x <= 0. beta >= 0 are its multipliers (Wang et al. 2021, β-CROWN, eq. (8)).
+// Split constraints of one layer, rows in compressed form: entries begin[r] .. begin[r+1] belong to row r. A
+// split with sign +1 says x >= 0, -1 says x <= 0. beta >= 0 are its multipliers (Wang et al. 2021, β-CROWN,
+// eq. (8)).
 template <class T>
 struct SplitRows {
   const int32_t* begin = nullptr;  // [rows + 1]; nullptr: no splits
@@ -125,6 +128,68 @@ struct SlopeState {
   T* second_moment = nullptr;
 };
 
+// What one pass may learn: slopes and multipliers.
+template <class T>
+struct Learned {
+  SlopeState<T> slopes;
+  SplitRows<T> splits;
+};
+
+// Signed unit rows: row r is sign[r] times neuron[r].
+template <class T>
+struct UnitRows {
+  int64_t rows = 0;
+  const int32_t* neuron = nullptr;
+  const T* sign = nullptr;
+};
+
+// Per-row sums: constants go to acc[r]; factor * their absolute values to error[r] (null: not wanted).
+struct RowSums {
+  double* acc = nullptr;
+  double* error = nullptr;
+  double factor = 0;
+};
+
+// Hinges [n] and the bounds of their inputs [domains][n].
+template <class T>
+struct HingeBounds {
+  const T *left = nullptr, *right = nullptr, *lower = nullptr, *upper = nullptr;
+};
+
+// The five per-domain arrays of LayerLines, to be written.
+template <class T>
+struct LineArrays {
+  T *chord_slope = nullptr, *chord_intercept = nullptr, *free_lo = nullptr, *free_hi = nullptr,
+    *free_start = nullptr;
+};
+
+template <class T>
+struct HingeArrays {
+  const T *left = nullptr, *right = nullptr, *intercept = nullptr;  // [n]
+};
+
+template <class T>
+struct BoxArrays {
+  const T *lower = nullptr, *upper = nullptr;  // [domains][n]
+};
+
+template <class T>
+struct IntervalArrays {
+  T *lower = nullptr, *upper = nullptr;  // [rows][n], to be written
+};
+
+template <class T>
+struct CentreArrays {
+  const T *centre = nullptr, *radius = nullptr;  // [rows][n]
+};
+
+// Where a minimum over a box goes: its value per row, and the corner that attains it (null: not wanted).
+template <class T>
+struct Minimum {
+  double* bound = nullptr;
+  T* corner = nullptr;
+};
+
 template <class T>
 class Kernels {
  public:
@@ -134,15 +199,13 @@ class Kernels {
   virtual void Forward(const PreparedMap& map, int64_t rows, const T* x, T* y, bool accumulate) = 0;
   virtual void Backward(const PreparedMap& map, int64_t rows, const T* lambda, T* out, bool accumulate) = 0;
   // out[r][:] (+)= sign[r] * W[neuron[r]][:]: Backward of signed unit rows.
-  virtual void BackwardUnit(const PreparedMap& map, int64_t rows, const int32_t* neuron, const T* sign, T* out,
-                            bool accumulate) = 0;
+  virtual void BackwardUnit(const PreparedMap& map, const UnitRows<T>& unit, T* out, bool accumulate) = 0;
 
   // acc[r] += sum_j lambda[r][j] * vec[j];  and acc[r] += factor * sum_j |lambda[r][j]| * vec[j]
   virtual void Dot(int64_t rows, int64_t n, const T* lambda, const T* vec, double* acc) = 0;
   virtual void AbsDot(int64_t rows, int64_t n, const T* lambda, const T* vec, double factor, double* acc) = 0;
   // acc[r] += sign[r] * vec[neuron[r]]; with |.| and factor when abs
-  virtual void DotUnit(int64_t rows, const int32_t* neuron, const T* sign, const T* vec, double factor, bool abs,
-                       double* acc) = 0;
+  virtual void DotUnit(const UnitRows<T>& unit, const T* vec, double factor, bool abs, double* acc) = 0;
   // out[r][:] += in[r][:];  out[r][:] = vec[:];  out = value
   virtual void Add(int64_t count, const T* in, T* out) = 0;
   virtual void FillRows(int64_t rows, int64_t n, const T* vec, T* out) = 0;
@@ -150,50 +213,52 @@ class Kernels {
   // out[r][:] = table[domain_of_row[r]][:], rows of n
   virtual void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) = 0;
 
-  // Lines from bounds: lower, upper per domain; left, right [unstable]. Writes the five per-domain arrays.
-  virtual void Relax(int64_t domains, int64_t unstable, const T* left, const T* right, const T* lower, const T* upper,
-                     T* chord_slope, T* chord_intercept, T* free_lo, T* free_hi, T* free_start) = 0;
+  // Lines from bounds, for every domain's unstable neurons.
+  virtual void Relax(int64_t domains, int64_t unstable, const HingeBounds<T>& bounds,
+                     const LineArrays<T>& lines) = 0;
 
-  // Backward through an activation, in place on lambda[rows][neurons]; constants go to acc[r], |constants| * factor to
-  // error[r] (may be null). `saved`, when given, receives the incoming coefficients at unstable neurons
-  // [rows][unstable]. Splits subtract beta * sign at their neuron.
-  virtual void ApplyLines(const RowSet& rows, const LayerLines<T>& layer, const T* alpha, const SplitRows<T>& splits,
-                          T* lambda, T* saved, double* acc, double* error, double factor) = 0;
+  // Backward through an activation, in place on lambda[rows][neurons]. `saved`, when given, receives the
+  // incoming coefficients at unstable neurons [rows][unstable]. Splits subtract beta * sign at their neuron.
+  virtual void ApplyLines(const RowSet& rows, const LayerLines<T>& layer, const Learned<T>& learned,
+                          T* lambda, T* saved, const RowSums& sums) = 0;
 
-  // Lower bound over the box of the row's domain: bound[r] = acc[r] + sum_j min(lambda*lower, lambda*upper).
-  // corner (may be null) receives the minimising corner; error (may be null) += factor * sum |lambda| max(|l|,|u|).
-  virtual void Concretise(const RowSet& rows, int64_t n, const T* lambda, const T* lower, const T* upper,
-                          const double* acc, double* bound, T* corner, double* error, double factor) = 0;
+  // Lower bound over the box of the row's domain: bound[r] = acc[r] + sum_j min(lambda*lower, lambda*upper);
+  // error += factor * (|acc| + sum |lambda| max(|l|,|u|)). acc itself is left as it is.
+  virtual void Concretise(const RowSet& rows, int64_t n, const T* lambda, const BoxArrays<T>& box,
+                          const RowSums& sums, const Minimum<T>& minimum) = 0;
 
-  // Forward through the lines that the backward pass chose (by the sign of `saved`), in place on z[rows][neurons]
-  // (pre-activations in, post-activations out), and, when `slopes.first_moment` is given, one Adam ascent step on the
-  // free slopes ([saved]·z at chosen free lines) and on the splits' multipliers (-sign·z).
+  // Forward through the lines that the backward pass chose (by the sign of `saved`), in place on
+  // z[rows][neurons] (pre-activations in, post-activations out), and, when the slopes' first_moment is given,
+  // one Adam ascent step on the free slopes ([saved]·z at chosen free lines) and on the splits' multipliers
+  // (-sign·z).
   virtual void StepThroughLines(const RowSet& rows, const LayerLines<T>& layer, const T* saved,
-                                const SlopeState<T>& slopes, const SplitRows<T>& splits, const AdamStep& step, T* z) = 0;
+                                const Learned<T>& learned, const AdamStep& step, T* z) = 0;
 
   // Copies row r of from[rows][n] to `to` for every row with bound[r] > best[r].
-  virtual void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from, T* to) = 0;
+  virtual void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from,
+                        T* to) = 0;
   // The same for compressed rows (split multipliers): entries begin[r] .. begin[r+1].
   virtual void KeepBestSplits(int64_t rows, const int32_t* begin, const double* bound, const double* best,
                               const T* from, T* to) = 0;
 
-  // Branching scores per unstable neuron of each row's domain, [rows][unstable]; stable ones get 0. The estimated
-  // improvement of the bound when the neuron is split (Bunel et al. 2020, BaBSR): from the saved coefficients.
+  // Branching scores per unstable neuron of each row's domain, [rows][unstable]; stable ones get 0. The
+  // estimated improvement of the bound when the neuron is split (Bunel et al. 2020, BaBSR): from the saved
+  // coefficients.
   virtual void Score(const RowSet& rows, const LayerLines<T>& layer, const T* saved, T* score) = 0;
 
-  // Hinge evaluation: z <- f(z), slope <- f'(z) (may be null); left, right, intercept [n].
-  virtual void Hinge(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T* z, T* slope) = 0;
+  // Hinge evaluation: z <- f(z), slope <- f'(z) (may be null).
+  virtual void Hinge(int64_t rows, int64_t n, const HingeArrays<T>& hinge, T* z, T* slope) = 0;
   virtual void Multiply(int64_t count, const T* in, T* out) = 0;  // out *= in
 
   // Interval arithmetic in centre-radius form, element by element; `slack` is a relative rounding allowance.
   // centre = (l+u)/2, radius covers [l,u] and grows by slack * (|centre| + radius).
   virtual void ToCentre(int64_t count, const T* lower, const T* upper, T slack, T* centre, T* radius) = 0;
   // Adds bias[n] to the centre rows and writes lower/upper, outward by slack * (|centre| + radius + |bias|).
-  virtual void FromCentre(int64_t rows, int64_t n, const T* centre, const T* radius, const T* bias, T slack, T* lower,
-                          T* upper) = 0;
+  virtual void FromCentre(int64_t rows, int64_t n, const CentreArrays<T>& from, const T* bias, T slack,
+                          const IntervalArrays<T>& to) = 0;
   // Image of [lower, upper] under the hinge, in place, outward by slack.
-  virtual void HingeInterval(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T slack,
-                             T* lower, T* upper) = 0;
+  virtual void HingeInterval(int64_t rows, int64_t n, const HingeArrays<T>& hinge, T slack,
+                             const IntervalArrays<T>& interval) = 0;
 };
 
 class Backend {
@@ -226,7 +291,8 @@ inline RawBuffer::~RawBuffer() {
 
 template <class T>
 absl::StatusOr<Buffer<T>> Allocate(Backend& backend, int64_t count) {
-  absl::StatusOr<RawBuffer> raw = backend.AllocateBytes((count > 0 ? count : 1) * static_cast<int64_t>(sizeof(T)));
+  absl::StatusOr<RawBuffer> raw =
+      backend.AllocateBytes((count > 0 ? count : 1) * static_cast<int64_t>(sizeof(T)));
   if (!raw.ok()) return raw.status();
   return Buffer<T>(*std::move(raw));
 }
@@ -245,8 +311,8 @@ struct CpuOptions {
   int64_t memory_bytes = 0;  // 0: no budget of its own
 };
 
-// oneDNN (float32) and OpenBLAS (float64) with OpenMP. Checks its GEMM and convolutions against plain loops when it is
-// made (milliseconds): INTERNAL when they disagree.
+// oneDNN (float32) and OpenBLAS (float64) with OpenMP. Checks its GEMM and convolutions against plain loops
+// when it is made (milliseconds): INTERNAL when they disagree.
 absl::StatusOr<std::unique_ptr<Backend>> MakeCpuBackend(const CpuOptions& options);
 
 }  // namespace espalier::backend

@@ -7,10 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "verifier/backend/backend.h"
-#include "verifier/base/status.h"
 #include "verifier/backend/cpu_map.h"
 #include "verifier/backend/cpu_memory.h"
 #include "verifier/backend/cpu_rowwise.h"
+#include "verifier/base/status.h"
 
 namespace espalier::backend {
 namespace {
@@ -41,13 +41,12 @@ class CpuKernels final : public Kernels<T> {
   void Backward(const PreparedMap& map, int64_t rows, const T* lambda, T* out, bool accumulate) override {
     state_.Note(static_cast<const CpuMap&>(map).Backward(rows, lambda, out, accumulate, state_.scratch));
   }
-  void BackwardUnit(const PreparedMap& map, int64_t rows, const int32_t* neuron, const T* sign, T* out,
-                    bool accumulate) override {
+  void BackwardUnit(const PreparedMap& map, const UnitRows<T>& unit, T* out, bool accumulate) override {
     const auto& cpu = static_cast<const CpuMap&>(map);
     const int64_t n = map.input_size();
-    ForRows(rows, n, [&](int64_t r) {
+    ForRows(unit.rows, n, [&](int64_t r) {
       if (!accumulate) std::memset(out + r * n, 0, static_cast<size_t>(n) * sizeof(T));
-      cpu.AddRow(neuron[r], sign[r], out + r * n);
+      cpu.AddRow(unit.neuron[r], unit.sign[r], out + r * n);
     });
   }
 
@@ -57,10 +56,9 @@ class CpuKernels final : public Kernels<T> {
   void AbsDot(int64_t rows, int64_t n, const T* lambda, const T* vec, double factor, double* acc) override {
     ForRows(rows, n, [&](int64_t r) { acc[r] += factor * table_.abs_dot(n, lambda + r * n, vec); });
   }
-  void DotUnit(int64_t rows, const int32_t* neuron, const T* sign, const T* vec, double factor, bool abs,
-               double* acc) override {
-    for (int64_t r = 0; r < rows; ++r) {
-      const double term = static_cast<double>(sign[r]) * static_cast<double>(vec[neuron[r]]);
+  void DotUnit(const UnitRows<T>& unit, const T* vec, double factor, bool abs, double* acc) override {
+    for (int64_t r = 0; r < unit.rows; ++r) {
+      const double term = static_cast<double>(unit.sign[r]) * static_cast<double>(vec[unit.neuron[r]]);
       acc[r] += factor * (abs ? std::fabs(term) : term);
     }
   }
@@ -82,24 +80,27 @@ class CpuKernels final : public Kernels<T> {
     });
   }
 
-  void Relax(int64_t domains, int64_t unstable, const T* left, const T* right, const T* lower, const T* upper,
-             T* chord_slope, T* chord_intercept, T* free_lo, T* free_hi, T* free_start) override {
+  void Relax(int64_t domains, int64_t unstable, const HingeBounds<T>& b, const LineArrays<T>& out) override {
     ForRows(domains, unstable, [&](int64_t d) {
       const int64_t at = d * unstable;
-      T* const lines[5] = {chord_slope + at, chord_intercept + at, free_lo + at, free_hi + at, free_start + at};
-      table_.relax(unstable, left, right, lower + at, upper + at, lines);
+      T* const lines[5] = {out.chord_slope + at, out.chord_intercept + at, out.free_lo + at, out.free_hi + at,
+                           out.free_start + at};
+      table_.relax(unstable, b.left, b.right, b.lower + at, b.upper + at, lines);
     });
   }
 
-  void ApplyLines(const RowSet& rows, const LayerLines<T>& layer, const T* alpha, const SplitRows<T>& splits, T* lambda,
-                  T* saved, double* acc, double* error, double factor) override {
+  void ApplyLines(const RowSet& rows, const LayerLines<T>& layer, const Learned<T>& learned, T* lambda,
+                  T* saved, const RowSums& sums) override {
+    const T* alpha = learned.slopes.alpha;
+    const SplitRows<T>& splits = learned.splits;
     ForRows(rows.rows, layer.neurons, [&](int64_t r) {
       const RowLines<T> row = RowView(rows, layer, r);
       T* coefficients = lambda + r * layer.neurons;
       double magnitude = 0;
-      acc[r] += table_.apply_lines(row, alpha == nullptr ? nullptr : alpha + r * layer.unstable, coefficients,
-                                   saved == nullptr ? nullptr : saved + r * layer.unstable, &magnitude);
-      if (error != nullptr) error[r] += factor * magnitude;
+      sums.acc[r] +=
+          table_.apply_lines(row, alpha == nullptr ? nullptr : alpha + r * layer.unstable, coefficients,
+                             saved == nullptr ? nullptr : saved + r * layer.unstable, &magnitude);
+      if (sums.error != nullptr) sums.error[r] += sums.factor * magnitude;
       if (splits.begin == nullptr) return;
       for (int32_t k = splits.begin[r]; k < splits.begin[r + 1]; ++k) {
         coefficients[splits.neuron[k]] -= splits.beta[k] * splits.sign[k];
@@ -107,20 +108,23 @@ class CpuKernels final : public Kernels<T> {
     });
   }
 
-  void Concretise(const RowSet& rows, int64_t n, const T* lambda, const T* lower, const T* upper, const double* acc,
-                  double* bound, T* corner, double* error, double factor) override {
+  void Concretise(const RowSet& rows, int64_t n, const T* lambda, const BoxArrays<T>& box,
+                  const RowSums& sums, const Minimum<T>& minimum) override {
     ForRows(rows.rows, n, [&](int64_t r) {
       const int64_t at = rows.domain_of_row[r] * n;
       double magnitude = 0;
-      bound[r] = acc[r] + table_.concretise(n, lambda + r * n, lower + at, upper + at,
-                                            corner == nullptr ? nullptr : corner + r * n,
-                                            error == nullptr ? nullptr : &magnitude);
-      if (error != nullptr) error[r] += factor * (magnitude + std::fabs(acc[r]));
+      minimum.bound[r] =
+          sums.acc[r] + table_.concretise(n, lambda + r * n, box.lower + at, box.upper + at,
+                                          minimum.corner == nullptr ? nullptr : minimum.corner + r * n,
+                                          sums.error == nullptr ? nullptr : &magnitude);
+      if (sums.error != nullptr) sums.error[r] += sums.factor * (magnitude + std::fabs(sums.acc[r]));
     });
   }
 
-  void StepThroughLines(const RowSet& rows, const LayerLines<T>& layer, const T* saved, const SlopeState<T>& slopes,
-                        const SplitRows<T>& splits, const AdamStep& step, T* z) override {
+  void StepThroughLines(const RowSet& rows, const LayerLines<T>& layer, const T* saved,
+                        const Learned<T>& learned, const AdamStep& step, T* z) override {
+    const SlopeState<T>& slopes = learned.slopes;
+    const SplitRows<T>& splits = learned.splits;
     const auto t = static_cast<double>(step.step);
     const auto correction1 = static_cast<T>(1.0 / (1.0 - std::pow(0.9, t)));
     const auto correction2 = static_cast<T>(1.0 / (1.0 - std::pow(0.999, t)));
@@ -141,14 +145,15 @@ class CpuKernels final : public Kernels<T> {
     });
   }
 
-  void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from, T* to) override {
+  void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from,
+                T* to) override {
     ForRows(rows, n, [&](int64_t r) {
       if (bound[r] > best[r]) std::memcpy(to + r * n, from + r * n, static_cast<size_t>(n) * sizeof(T));
     });
   }
 
-  void KeepBestSplits(int64_t rows, const int32_t* begin, const double* bound, const double* best, const T* from,
-                      T* to) override {
+  void KeepBestSplits(int64_t rows, const int32_t* begin, const double* bound, const double* best,
+                      const T* from, T* to) override {
     for (int64_t r = 0; r < rows; ++r) {
       if (bound[r] > best[r]) std::copy(from + begin[r], from + begin[r + 1], to + begin[r]);
     }
@@ -160,9 +165,10 @@ class CpuKernels final : public Kernels<T> {
     });
   }
 
-  void Hinge(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T* z, T* slope) override {
+  void Hinge(int64_t rows, int64_t n, const HingeArrays<T>& hinge, T* z, T* slope) override {
     ForRows(rows, n, [&](int64_t r) {
-      table_.hinge(n, left, right, intercept, z + r * n, slope == nullptr ? nullptr : slope + r * n);
+      table_.hinge(n, hinge.left, hinge.right, hinge.intercept, z + r * n,
+                   slope == nullptr ? nullptr : slope + r * n);
     });
   }
   void ToCentre(int64_t count, const T* lower, const T* upper, T slack, T* centre, T* radius) override {
@@ -173,33 +179,34 @@ class CpuKernels final : public Kernels<T> {
       radius[i] = r + slack * (std::fabs(c) + r);
     }
   }
-  void FromCentre(int64_t rows, int64_t n, const T* centre, const T* radius, const T* bias, T slack, T* lower,
-                  T* upper) override {
+  void FromCentre(int64_t rows, int64_t n, const CentreArrays<T>& from, const T* bias, T slack,
+                  const IntervalArrays<T>& to) override {
     ForRows(rows, n, [&](int64_t r) {
       for (int64_t i = 0; i < n; ++i) {
-        const T c = centre[r * n + i] + bias[i];
-        const T spread = radius[r * n + i];
-        const T scale = std::fabs(centre[r * n + i]) + spread + std::fabs(bias[i]);
+        const T c = from.centre[r * n + i] + bias[i];
+        const T spread = from.radius[r * n + i];
+        const T scale = std::fabs(from.centre[r * n + i]) + spread + std::fabs(bias[i]);
         // The second term covers products that underflowed.
         const T reach = spread + slack * scale + (scale > T(0) ? kUnderflow<T> : T(0));
-        lower[r * n + i] = c - reach;
-        upper[r * n + i] = c + reach;
+        to.lower[r * n + i] = c - reach;
+        to.upper[r * n + i] = c + reach;
       }
     });
   }
-  void HingeInterval(int64_t rows, int64_t n, const T* left, const T* right, const T* intercept, T slack, T* lower,
-                     T* upper) override {
+  void HingeInterval(int64_t rows, int64_t n, const HingeArrays<T>& hinge, T slack,
+                     const IntervalArrays<T>& interval) override {
     ForRows(rows, n, [&](int64_t r) {
       for (int64_t i = 0; i < n; ++i) {
-        const T l = lower[r * n + i], u = upper[r * n + i];
-        const T at_l = (l < T(0) ? left[i] : right[i]) * l, at_u = (u < T(0) ? left[i] : right[i]) * u;
+        const T l = interval.lower[r * n + i], u = interval.upper[r * n + i];
+        const T at_l = (l < T(0) ? hinge.left[i] : hinge.right[i]) * l;
+        const T at_u = (u < T(0) ? hinge.left[i] : hinge.right[i]) * u;
         const bool kink = l < T(0) && u > T(0);
         T low = std::min(at_l, at_u), high = std::max(at_l, at_u);
         if (kink) low = std::min(low, T(0)), high = std::max(high, T(0));
         if (!(l <= u)) low = high = l + u;  // NaN stays NaN
-        const T reach = slack * (std::fabs(low) + std::fabs(high) + std::fabs(intercept[i]));
-        lower[r * n + i] = low + intercept[i] - reach;
-        upper[r * n + i] = high + intercept[i] + reach;
+        const T reach = slack * (std::fabs(low) + std::fabs(high) + std::fabs(hinge.intercept[i]));
+        interval.lower[r * n + i] = low + hinge.intercept[i] - reach;
+        interval.upper[r * n + i] = high + hinge.intercept[i] + reach;
       }
     });
   }
@@ -225,9 +232,17 @@ class CpuKernels final : public Kernels<T> {
 
   static RowLines<T> RowView(const RowSet& rows, const LayerLines<T>& layer, int64_t r) {
     const int64_t at = rows.domain_of_row[r] * layer.unstable;
-    return {layer.neurons,          layer.unstable,         layer.index,           layer.stable_slope,
-            layer.intercept,        layer.convex,           layer.chord_slope + at, layer.chord_intercept + at,
-            layer.free_lo + at,     layer.free_hi + at,     layer.free_start + at};
+    return {layer.neurons,
+            layer.unstable,
+            layer.index,
+            layer.stable_slope,
+            layer.intercept,
+            layer.convex,
+            layer.chord_slope + at,
+            layer.chord_intercept + at,
+            layer.free_lo + at,
+            layer.free_hi + at,
+            layer.free_start + at};
   }
 
   static void StepSplits(const SplitRows<T>& s, int64_t r, const T* z, T rate, T correction1, T correction2) {
@@ -235,7 +250,8 @@ class CpuKernels final : public Kernels<T> {
       const T gradient = -s.sign[k] * z[s.neuron[k]];
       s.first_moment[k] = T(0.9) * s.first_moment[k] + T(0.1) * gradient;
       s.second_moment[k] = T(0.999) * s.second_moment[k] + T(0.001) * gradient * gradient;
-      const T step = rate * s.first_moment[k] * correction1 / (std::sqrt(s.second_moment[k] * correction2) + T(1e-8));
+      const T step =
+          rate * s.first_moment[k] * correction1 / (std::sqrt(s.second_moment[k] * correction2) + T(1e-8));
       s.beta[k] = std::max(T(0), s.beta[k] + step);
     }
   }
@@ -244,14 +260,15 @@ class CpuKernels final : public Kernels<T> {
   const RowwiseTable<T>& table_;
 };
 
-// Compares one map's products with plain loops on a fixed pattern. Old BLAS builds are known to compute wrong results on
-// some processors; a verifier must not start on one.
+// Compares one map's products with plain loops on a fixed pattern. Old BLAS builds are known to compute wrong
+// results on some processors; a verifier must not start on one.
 absl::Status CheckMap(const ir::LinearMap& map) {
   ESPALIER_ASSIGN_OR_RETURN(const std::shared_ptr<const CpuMap> cpu,
                             MakeCpuMap(std::make_shared<ir::LinearMap>(map), false));
   const int64_t in = ir::InputSize(map), out = ir::OutputSize(map), rows = 3;
   const auto value = [](int64_t i) { return static_cast<double>((i * 37 + 11) % 19 - 9) / 8.0; };
-  std::vector<double> x(static_cast<size_t>(rows * in)), y(static_cast<size_t>(rows * out)), expected(y.size());
+  std::vector<double> x(static_cast<size_t>(rows * in)), y(static_cast<size_t>(rows * out)),
+      expected(y.size());
   for (size_t i = 0; i < x.size(); ++i) x[i] = value(static_cast<int64_t>(i));
   for (int64_t r = 0; r < rows; ++r) ir::Apply(map, x.data() + r * in, expected.data() + r * out);
   CpuScratch scratch;
@@ -259,26 +276,30 @@ absl::Status CheckMap(const ir::LinearMap& map) {
   std::vector<float> xf(x.begin(), x.end()), yf(y.size());
   ESPALIER_RETURN_IF_ERROR(cpu->Forward(rows, xf.data(), yf.data(), false, scratch));
   std::vector<double> back(x.size()), expected_back(x.size());
-  for (int64_t r = 0; r < rows; ++r) ir::ApplyTransposed(map, expected.data() + r * out, expected_back.data() + r * in);
+  for (int64_t r = 0; r < rows; ++r)
+    ir::ApplyTransposed(map, expected.data() + r * out, expected_back.data() + r * in);
   ESPALIER_RETURN_IF_ERROR(cpu->Backward(rows, expected.data(), back.data(), false, scratch));
   std::vector<float> ef(expected.begin(), expected.end()), bf(x.size());
   ESPALIER_RETURN_IF_ERROR(cpu->Backward(rows, ef.data(), bf.data(), false, scratch));
   bool good = true;
   for (size_t i = 0; i < y.size(); ++i) {
-    good = good && std::fabs(y[i] - expected[i]) < 1e-10 && std::fabs(static_cast<double>(yf[i]) - expected[i]) < 1e-3;
+    good = good && std::fabs(y[i] - expected[i]) < 1e-10 &&
+           std::fabs(static_cast<double>(yf[i]) - expected[i]) < 1e-3;
   }
   for (size_t i = 0; i < x.size(); ++i) {
     good = good && std::fabs(back[i] - expected_back[i]) < 1e-9 &&
            std::fabs(static_cast<double>(bf[i]) - expected_back[i]) < 1e-2;
   }
-  if (!good) return absl::InternalError("the linear algebra libraries compute wrong results on this processor");
+  if (!good)
+    return absl::InternalError("the linear algebra libraries compute wrong results on this processor");
   return absl::OkStatus();
 }
 
 // A pattern of weights; with 256 columns large enough for oneDNN's GEMM, with few for OpenBLAS's.
 ir::LinearMap SampleDense(int64_t rows, int64_t cols) {
   ir::DenseMap m{rows, cols, {}};
-  for (int64_t i = 0; i < rows * cols; ++i) m.weights.push_back(static_cast<double>((i * 29 + 3) % 17 - 8) / 16.0);
+  for (int64_t i = 0; i < rows * cols; ++i)
+    m.weights.push_back(static_cast<double>((i * 29 + 3) % 17 - 8) / 16.0);
   return m;
 }
 
@@ -295,7 +316,8 @@ ir::LinearMap SampleConv() {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const CpuOptions& options, int64_t threads) : memory_(options.memory_bytes), f32_(state_), f64_(state_) {
+  CpuBackend(const CpuOptions& options, int64_t threads)
+      : memory_(options.memory_bytes), f32_(state_), f64_(state_) {
     state_.threads = threads;
   }
 

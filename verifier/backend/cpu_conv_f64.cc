@@ -8,8 +8,12 @@
 namespace espalier::backend {
 namespace {
 
-int64_t PatchSize(const ir::ConvMap& g) { return g.kernel_h * g.kernel_w * g.big_c; }
-int64_t SmallPixels(const ir::ConvMap& g) { return g.small_h * g.small_w; }
+int64_t PatchSize(const ir::ConvMap& g) {
+  return g.kernel_h * g.kernel_w * g.big_c;
+}
+int64_t SmallPixels(const ir::ConvMap& g) {
+  return g.small_h * g.small_w;
+}
 
 // move(patch offset, big offset) for every tap of small pixel (p, q) that lies inside the big image;
 // outside(patch offset) for the others. Offsets address big_c consecutive numbers.
@@ -38,8 +42,8 @@ std::unique_ptr<double[]> PatchBuffer(const ir::ConvMap& g) {
 
 }  // namespace
 
-void ConvBigToSmallF64(const ir::ConvMap& g, const double* kernel, int64_t rows, const double* big, bool accumulate,
-                       double* small_out) {
+void ConvBigToSmallF64(const ir::ConvMap& g, const double* kernel, int64_t rows, const double* big,
+                       bool accumulate, double* small_out) {
   const int64_t big_size = g.big_h * g.big_w * g.big_c, small_size = SmallPixels(g) * g.small_c;
   const auto patch = static_cast<int>(PatchSize(g));
 #pragma omp parallel
@@ -61,8 +65,8 @@ void ConvBigToSmallF64(const ir::ConvMap& g, const double* kernel, int64_t rows,
   }
 }
 
-void ConvSmallToBigF64(const ir::ConvMap& g, const double* kernel, int64_t rows, const double* small, bool accumulate,
-                       double* big_out) {
+void ConvSmallToBigF64(const ir::ConvMap& g, const double* kernel, int64_t rows, const double* small,
+                       bool accumulate, double* big_out) {
   const int64_t big_size = g.big_h * g.big_w * g.big_c, small_size = SmallPixels(g) * g.small_c;
   const auto patch = static_cast<int>(PatchSize(g));
 #pragma omp parallel
@@ -71,8 +75,8 @@ void ConvSmallToBigF64(const ir::ConvMap& g, const double* kernel, int64_t rows,
 #pragma omp for schedule(static)
     for (int64_t r = 0; r < rows; ++r) {
       cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(SmallPixels(g)), patch,
-                  static_cast<int>(g.small_c), 1.0, small + r * small_size, static_cast<int>(g.small_c), kernel,
-                  patch, 0.0, patches.get(), patch);
+                  static_cast<int>(g.small_c), 1.0, small + r * small_size, static_cast<int>(g.small_c),
+                  kernel, patch, 0.0, patches.get(), patch);
       double* image = big_out + r * big_size;
       if (!accumulate) std::fill_n(image, big_size, 0.0);
       for (int64_t pixel = 0; pixel < SmallPixels(g); ++pixel) {

@@ -1,5 +1,5 @@
-// float64 convolutions for certification: matrix products by OpenBLAS around gathering and scattering of patches. Rows
-// run in parallel.
+// float64 convolutions for certification: matrix products by OpenBLAS around gathering and scattering of
+// patches. Rows run in parallel.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,9 @@
 namespace espalier::backend {
 namespace {
 
-double Coefficient(double value, bool absolute) { return absolute ? std::fabs(value) : value; }
+double Coefficient(double value, bool absolute) {
+  return absolute ? std::fabs(value) : value;
+}
 
 template <class T>
 void AddTo(int64_t count, const T* in, T* out) {
@@ -23,8 +25,8 @@ void AddTo(int64_t count, const T* in, T* out) {
   for (int64_t i = 0; i < count; ++i) out[i] += in[i];
 }
 
-// Rows split between the threads, each with the library in its single-threaded mode: one parallel region a product, and
-// no second thread pool. Small products stay on the calling thread.
+// Rows split between the threads, each with the library in its single-threaded mode: one parallel region a
+// product, and no second thread pool. Small products stay on the calling thread.
 template <class Body>
 void ByRowBlocks(int64_t rows, double flops_per_row, Body body) {
   if (rows < 2 || static_cast<double>(rows) * flops_per_row < 4e5) {
@@ -43,19 +45,25 @@ void ByRowBlocks(int64_t rows, double flops_per_row, Body body) {
 template <class Derived>
 class CpuMapBase : public CpuMap {
  public:
-  absl::Status Forward(int64_t rows, const float* x, float* y, bool accumulate, CpuScratch& s) const override {
+  absl::Status Forward(int64_t rows, const float* x, float* y, bool accumulate,
+                       CpuScratch& s) const override {
     return self().template ForwardT<float>(rows, x, y, accumulate, s);
   }
-  absl::Status Forward(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch& s) const override {
+  absl::Status Forward(int64_t rows, const double* x, double* y, bool accumulate,
+                       CpuScratch& s) const override {
     return self().template ForwardT<double>(rows, x, y, accumulate, s);
   }
-  absl::Status Backward(int64_t rows, const float* l, float* out, bool accumulate, CpuScratch& s) const override {
+  absl::Status Backward(int64_t rows, const float* l, float* out, bool accumulate,
+                        CpuScratch& s) const override {
     return self().template BackwardT<float>(rows, l, out, accumulate, s);
   }
-  absl::Status Backward(int64_t rows, const double* l, double* out, bool accumulate, CpuScratch& s) const override {
+  absl::Status Backward(int64_t rows, const double* l, double* out, bool accumulate,
+                        CpuScratch& s) const override {
     return self().template BackwardT<double>(rows, l, out, accumulate, s);
   }
-  void AddRow(int64_t neuron, float sign, float* out) const override { self().template AddRowT<float>(neuron, sign, out); }
+  void AddRow(int64_t neuron, float sign, float* out) const override {
+    self().template AddRowT<float>(neuron, sign, out);
+  }
   void AddRow(int64_t neuron, double sign, double* out) const override {
     self().template AddRowT<double>(neuron, sign, out);
   }
@@ -78,12 +86,12 @@ class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
 
   template <class T>
   absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch&) const {
-    Gemm(true, rows, rows_, cols_, x, accumulate, y);
+    Gemm({rows, rows_, cols_, true, accumulate}, x, y);
     return absl::OkStatus();
   }
   template <class T>
   absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch&) const {
-    Gemm(false, rows, cols_, rows_, lambda, accumulate, out);
+    Gemm({rows, cols_, rows_, false, accumulate}, lambda, out);
     return absl::OkStatus();
   }
   template <class T>
@@ -97,25 +105,27 @@ class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
   const double* Weights(double) const { return f64_.data(); }
 
   template <class T>
-  void Gemm(bool transpose, int64_t m, int64_t n, int64_t k, const T* a, bool accumulate, T* c) const {
-    if (n == 0) return;
-    ByRowBlocks(m, 2.0 * static_cast<double>(n * k), [&](int64_t begin, int64_t count) {
-      Block(transpose, count, n, k, a + begin * k, accumulate, c + begin * n);
+  void Gemm(const GemmShape& shape, const T* a, T* c) const {
+    if (shape.n == 0) return;
+    ByRowBlocks(shape.m, 2.0 * static_cast<double>(shape.n * shape.k), [&](int64_t begin, int64_t count) {
+      GemmShape block = shape;
+      block.m = count;
+      Block(block, a + begin * shape.k, c + begin * shape.n);
     });
   }
-  void Block(bool transpose, int64_t m, int64_t n, int64_t k, const float* a, bool accumulate, float* c) const {
+  void Block(const GemmShape& s, const float* a, float* c) const {
     if (onednn_) {
-      SgemmRowMajor(transpose, m, n, k, a, f32_.data(), accumulate, c);
+      SgemmRowMajor(s, a, f32_.data(), c);
       return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, static_cast<int>(m),
-                static_cast<int>(n), static_cast<int>(k), 1.0f, a, static_cast<int>(k), f32_.data(),
-                static_cast<int>(transpose ? k : n), accumulate ? 1.0f : 0.0f, c, static_cast<int>(n));
+    const auto m = static_cast<int>(s.m), n = static_cast<int>(s.n), k = static_cast<int>(s.k);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, s.transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, k,
+                f32_.data(), s.transpose_b ? k : n, s.accumulate ? 1.0f : 0.0f, c, n);
   }
-  void Block(bool transpose, int64_t m, int64_t n, int64_t k, const double* a, bool accumulate, double* c) const {
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, static_cast<int>(m),
-                static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(k), f64_.data(),
-                static_cast<int>(transpose ? k : n), accumulate ? 1.0 : 0.0, c, static_cast<int>(n));
+  void Block(const GemmShape& s, const double* a, double* c) const {
+    const auto m = static_cast<int>(s.m), n = static_cast<int>(s.n), k = static_cast<int>(s.k);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, s.transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0, a, k,
+                f64_.data(), s.transpose_b ? k : n, s.accumulate ? 1.0 : 0.0, c, n);
   }
 
   int64_t rows_, cols_;
@@ -136,7 +146,8 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
 
   template <class T>
   absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch& s) const {
-    return geometry_.transposed ? SmallToBig(rows, x, y, accumulate, s) : BigToSmall(rows, x, y, accumulate, s);
+    return geometry_.transposed ? SmallToBig(rows, x, y, accumulate, s)
+                                : BigToSmall(rows, x, y, accumulate, s);
   }
   template <class T>
   absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch& s) const {
@@ -182,7 +193,8 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
   template <class T>
   void AddSmallRow(int64_t neuron, T sign, T* out) const {
     const ir::ConvMap& g = geometry_;
-    const int64_t o = neuron % g.small_c, q = neuron / g.small_c % g.small_w, p = neuron / g.small_c / g.small_w;
+    const int64_t o = neuron % g.small_c, q = neuron / g.small_c % g.small_w,
+                  p = neuron / g.small_c / g.small_w;
     for (int64_t i = 0; i < g.kernel_h; ++i) {
       const int64_t h = p * g.stride_h - g.pad_top + i * g.dilation_h;
       if (h < 0 || h >= g.big_h) continue;
@@ -208,7 +220,8 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
         if (qw < 0 || qw % g.stride_w != 0 || qw / g.stride_w >= g.small_w) continue;
         T* target = out + (ph / g.stride_h * g.small_w + qw / g.stride_w) * g.small_c;
         for (int64_t o = 0; o < g.small_c; ++o) {
-          const double k = g.kernel[static_cast<size_t>(((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c + c)];
+          const double k =
+              g.kernel[static_cast<size_t>(((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c + c)];
           target[o] += sign * static_cast<T>(k);
         }
       }
@@ -234,18 +247,20 @@ class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
 
   template <class T>
   absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch&) const {
-    Multiply(by_row_, rows, input_size_, x, output_size_, y, accumulate);
+    Multiply(by_row_, rows, input_size_, x, y, accumulate);
     return absl::OkStatus();
   }
   template <class T>
   absl::Status BackwardT(int64_t rows, const T* lambda, T* out, bool accumulate, CpuScratch&) const {
-    Multiply(by_column_, rows, output_size_, lambda, input_size_, out, accumulate);
+    Multiply(by_column_, rows, output_size_, lambda, out, accumulate);
     return absl::OkStatus();
   }
   template <class T>
   void AddRowT(int64_t neuron, T sign, T* out) const {
-    for (int64_t k = by_row_.begin[static_cast<size_t>(neuron)]; k < by_row_.begin[static_cast<size_t>(neuron) + 1]; ++k) {
-      out[by_row_.index[static_cast<size_t>(k)]] += sign * static_cast<T>(by_row_.value[static_cast<size_t>(k)]);
+    for (int64_t k = by_row_.begin[static_cast<size_t>(neuron)];
+         k < by_row_.begin[static_cast<size_t>(neuron) + 1]; ++k) {
+      out[by_row_.index[static_cast<size_t>(k)]] +=
+          sign * static_cast<T>(by_row_.value[static_cast<size_t>(k)]);
     }
   }
 
@@ -269,7 +284,8 @@ class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
     by_column_.index.resize(m.column.size());
     by_column_.value.resize(m.column.size());
     for (int64_t r = 0; r < m.rows; ++r) {
-      for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1]; ++k) {
+      for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1];
+           ++k) {
         const auto at = static_cast<size_t>(next[static_cast<size_t>(m.column[static_cast<size_t>(k)])]++);
         by_column_.index[at] = static_cast<int32_t>(r);
         by_column_.value[at] = by_row_.value[static_cast<size_t>(k)];
@@ -278,8 +294,9 @@ class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
   }
 
   template <class T>
-  static void Multiply(const Compressed& a, int64_t rows, int64_t n_in, const T* in, int64_t n_out, T* out,
+  static void Multiply(const Compressed& a, int64_t rows, int64_t n_in, const T* in, T* out,
                        bool accumulate) {
+    const auto n_out = static_cast<int64_t>(a.begin.size()) - 1;
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; ++r) {
       const T* source = in + r * n_in;
@@ -334,14 +351,18 @@ class ScaleCpuMap : public CpuMapBase<ScaleCpuMap> {
   }
 
  private:
-  const float* Scale(float) const { return f32_.empty() ? nullptr : f32_.data(); }
-  const double* Scale(double) const { return f64_.empty() ? nullptr : f64_.data(); }
+  const float* Scale(float) const {
+    return f32_.empty() ? nullptr : f32_.data();
+  }
+  const double* Scale(double) const {
+    return f64_.empty() ? nullptr : f64_.data();
+  }
   std::vector<float> f32_;
   std::vector<double> f64_;
 };
 
-// Below this share of non-zero weights a gather beats the dense product (measured: dgemm runs some 20 times as many
-// products a second as a gather).
+// Below this share of non-zero weights a gather beats the dense product (measured: dgemm runs some 20 times
+// as many products a second as a gather).
 constexpr double kSparseShare = 1.0 / 24.0;
 
 bool IsSparse(const ir::DenseMap& m) {
@@ -350,8 +371,8 @@ bool IsSparse(const ir::DenseMap& m) {
   return all > 4096 && all - static_cast<double>(zeros) < kSparseShare * all;
 }
 
-// oneDNN computes as many outputs as fit, so it refuses a big image whose last rows or columns no window reads, once they
-// make up a stride (a dilated transposed convolution with output padding).
+// oneDNN computes as many outputs as fit, so it refuses a big image whose last rows or columns no window
+// reads, once they make up a stride (a dilated transposed convolution with output padding).
 bool LeavesAStrideUnread(const ir::ConvMap& m) {
   const int64_t reach_h = (m.small_h - 1) * m.stride_h + (m.kernel_h - 1) * m.dilation_h + 1 - m.pad_top;
   const int64_t reach_w = (m.small_w - 1) * m.stride_w + (m.kernel_w - 1) * m.dilation_w + 1 - m.pad_left;
@@ -374,7 +395,8 @@ absl::StatusOr<std::shared_ptr<const CpuMap>> MakeCpuMap(const ir::LinearMapPtr&
     if (LeavesAStrideUnread(*m)) return std::make_shared<SparseCpuMap>(ir::ToSparse(*map), absolute);
     return std::make_shared<ConvCpuMap>(*m, absolute);
   }
-  if (const auto* m = std::get_if<ir::SparseMap>(map.get())) return std::make_shared<SparseCpuMap>(*m, absolute);
+  if (const auto* m = std::get_if<ir::SparseMap>(map.get()))
+    return std::make_shared<SparseCpuMap>(*m, absolute);
   if (const auto* m = std::get_if<ir::ScaleMap>(map.get())) {
     return std::make_shared<ScaleCpuMap>(static_cast<int64_t>(m->scale.size()), m->scale, absolute);
   }

@@ -20,7 +20,8 @@ struct CpuScratch {
 class CpuMap : public PreparedMap {
  public:
   // y[rows][out] = x W^T, or += ; out[rows][in] = lambda W, or +=.
-  virtual absl::Status Forward(int64_t rows, const float* x, float* y, bool accumulate, CpuScratch& scratch) const = 0;
+  virtual absl::Status Forward(int64_t rows, const float* x, float* y, bool accumulate,
+                               CpuScratch& scratch) const = 0;
   virtual absl::Status Forward(int64_t rows, const double* x, double* y, bool accumulate,
                                CpuScratch& scratch) const = 0;
   virtual absl::Status Backward(int64_t rows, const float* lambda, float* out, bool accumulate,
@@ -32,8 +33,8 @@ class CpuMap : public PreparedMap {
   virtual void AddRow(int64_t neuron, double sign, double* out) const = 0;
 };
 
-// Whether float32 products with this map go through oneDNN. Its first use costs some 40 ms of code generation, so small
-// dense maps use OpenBLAS.
+// Whether float32 products with this map go through oneDNN. Its first use costs some 40 ms of code
+// generation, so small dense maps use OpenBLAS.
 bool UsesOneDnn(const ir::LinearMap& map);
 
 absl::StatusOr<std::shared_ptr<const CpuMap>> MakeCpuMap(const ir::LinearMapPtr& map, bool absolute);

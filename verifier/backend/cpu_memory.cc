@@ -14,7 +14,9 @@ int64_t CpuMemory::SizeClass(int64_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-CpuMemory::~CpuMemory() { ReleaseRecycled(); }
+CpuMemory::~CpuMemory() {
+  ReleaseRecycled();
+}
 
 void CpuMemory::ReleaseRecycled() {
   for (auto& [size, blocks] : free_) {
@@ -36,8 +38,8 @@ absl::StatusOr<void*> CpuMemory::Allocate(int64_t bytes) {
   }
   if (budget_ > 0 && in_use_ + recycled_ + size > budget_) ReleaseRecycled();
   if (budget_ > 0 && in_use_ + size > budget_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("a buffer of ", size, " bytes does not fit: ", in_use_, " of ", budget_, " bytes in use"));
+    return absl::ResourceExhaustedError(absl::StrCat("a buffer of ", size, " bytes does not fit: ", in_use_,
+                                                     " of ", budget_, " bytes in use"));
   }
   void* block = std::aligned_alloc(64, static_cast<size_t>(size));
   if (block == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", size, " bytes"));

@@ -1,5 +1,6 @@
-// Memory of the CPU backend: 64-byte aligned blocks in size classes, recycled instead of returned to the system, so that
-// a bound pass in steady state neither calls malloc nor touches fresh pages. Not thread-safe (a Backend is not).
+// Memory of the CPU backend: 64-byte aligned blocks in size classes, recycled instead of returned to the
+// system, so that a bound pass in steady state neither calls malloc nor touches fresh pages. Not thread-safe
+// (a Backend is not).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ class CpuMemory {
   CpuMemory(const CpuMemory&) = delete;
   CpuMemory& operator=(const CpuMemory&) = delete;
 
-  // RESOURCE_EXHAUSTED when the budget (0: none) or the system has no room, after recycled blocks were given back.
+  // RESOURCE_EXHAUSTED when the budget (0: none) or the system has no room, after recycled blocks were given
+  // back.
   absl::StatusOr<void*> Allocate(int64_t bytes);
   void Free(void* data, int64_t bytes);
   int64_t in_use() const { return in_use_; }

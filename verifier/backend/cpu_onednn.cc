@@ -11,11 +11,10 @@
 
 namespace espalier::backend {
 
-void SgemmRowMajor(bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, const float* b, bool accumulate,
-                   float* c) {
-  if (m == 0 || n == 0) return;
-  dnnl_sgemm('N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, k, b, transpose_b ? k : n, accumulate ? 1.0f : 0.0f, c,
-             n);
+void SgemmRowMajor(const GemmShape& s, const float* a, const float* b, float* c) {
+  if (s.m == 0 || s.n == 0) return;
+  dnnl_sgemm('N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, 1.0f, a, s.k, b, s.transpose_b ? s.k : s.n,
+             s.accumulate ? 1.0f : 0.0f, c, s.n);
 }
 
 namespace {
@@ -34,7 +33,8 @@ struct CachedPrimitive {
   memory weights;
 };
 
-int64_t RightPadding(int64_t big, int64_t small, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+int64_t RightPadding(int64_t big, int64_t small, int64_t kernel, int64_t stride, int64_t pad,
+                     int64_t dilation) {
   const int64_t reach = (small - 1) * stride + (kernel - 1) * dilation + 1;
   const int64_t padding = reach - big - pad;
   return padding > 0 ? padding : 0;
@@ -108,8 +108,10 @@ struct OneDnnConvolution::Impl {
     auto it = forward.find(rows);
     if (it == forward.end()) {
       const auto description = ForwardDescription(rows);
-      it = forward.emplace(rows, CachedPrimitive{dnnl::convolution_forward(description), Big(rows), Small(rows),
-                                                 ReorderedWeights(description.weights_desc())}).first;
+      it = forward
+               .emplace(rows, CachedPrimitive{dnnl::convolution_forward(description), Big(rows), Small(rows),
+                                              ReorderedWeights(description.weights_desc())})
+               .first;
     }
     return it->second;
   }
@@ -118,8 +120,10 @@ struct OneDnnConvolution::Impl {
     auto it = backward.find(rows);
     if (it == backward.end()) {
       const auto description = BackwardDescription(rows);
-      it = backward.emplace(rows, CachedPrimitive{dnnl::convolution_backward_data(description), Big(rows),
-                                                  Small(rows), ReorderedWeights(description.weights_desc())}).first;
+      it = backward
+               .emplace(rows, CachedPrimitive{dnnl::convolution_backward_data(description), Big(rows),
+                                              Small(rows), ReorderedWeights(description.weights_desc())})
+               .first;
     }
     return it->second;
   }
@@ -128,7 +132,8 @@ struct OneDnnConvolution::Impl {
   int64_t SmallSize() const { return map.small_h * map.small_w * map.small_c; }
 };
 
-OneDnnConvolution::OneDnnConvolution(const ir::ConvMap& map, bool absolute) : impl_(std::make_unique<Impl>()) {
+OneDnnConvolution::OneDnnConvolution(const ir::ConvMap& map, bool absolute)
+    : impl_(std::make_unique<Impl>()) {
   impl_->map = map;
   impl_->map.kernel.clear();
   impl_->kernel.reserve(map.kernel.size());
@@ -161,8 +166,8 @@ absl::Status OneDnnConvolution::BigToSmall(int64_t rows, const float* big, float
     CachedPrimitive& cached = impl.Forward(piece);
     memory source(cached.big, CpuEngine(), const_cast<float*>(big + done * impl.BigSize()));
     memory target(cached.small, CpuEngine(), small_out + done * impl.SmallSize());
-    cached.primitive.execute(impl.stream,
-                             {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, cached.weights}, {DNNL_ARG_DST, target}});
+    cached.primitive.execute(
+        impl.stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, cached.weights}, {DNNL_ARG_DST, target}});
     done += piece;
   }
   impl.stream.wait();
@@ -178,9 +183,9 @@ absl::Status OneDnnConvolution::SmallToBig(int64_t rows, const float* small, flo
     CachedPrimitive& cached = impl.Backward(piece);
     memory source(cached.small, CpuEngine(), const_cast<float*>(small + done * impl.SmallSize()));
     memory target(cached.big, CpuEngine(), big_out + done * impl.BigSize());
-    cached.primitive.execute(impl.stream, {{DNNL_ARG_DIFF_DST, source},
-                                           {DNNL_ARG_WEIGHTS, cached.weights},
-                                           {DNNL_ARG_DIFF_SRC, target}});
+    cached.primitive.execute(
+        impl.stream,
+        {{DNNL_ARG_DIFF_DST, source}, {DNNL_ARG_WEIGHTS, cached.weights}, {DNNL_ARG_DIFF_SRC, target}});
     done += piece;
   }
   impl.stream.wait();

@@ -1,4 +1,5 @@
-// float32 GEMM and convolutions by oneDNN, channels-last, strict floating-point mode, primitives cached by batch size.
+// float32 GEMM and convolutions by oneDNN, channels-last, strict floating-point mode, primitives cached by
+// batch size.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +11,16 @@
 namespace espalier::backend {
 
 // C[m][n] = A[m][k] B[k][n] (+ C), row-major; transpose_b reads B as [n][k].
-void SgemmRowMajor(bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, const float* b, bool accumulate,
-                   float* c);
+struct GemmShape {
+  int64_t m = 0, n = 0, k = 0;
+  bool transpose_b = false;
+  bool accumulate = false;
+};
+void SgemmRowMajor(const GemmShape& shape, const float* a, const float* b, float* c);
 
-// One convolution in both directions between `big` and `small` images (see ir::ConvMap). Batches of any size are cut
-// into powers of two, so that at most a handful of primitives per map is ever created. Not thread-safe.
+// One convolution in both directions between `big` and `small` images (see ir::ConvMap). Batches of any size
+// are cut into powers of two, so that at most a handful of primitives per map is ever created. Not
+// thread-safe.
 class OneDnnConvolution {
  public:
   // Kernel coefficients rounded to float32; |.| of them when `absolute`.

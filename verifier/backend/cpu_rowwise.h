@@ -1,5 +1,5 @@
-// Single-row kernels of the CPU backend, one table per element type and instruction set. Rows are independent; the
-// caller runs them in parallel. See backend.h for what each computes.
+// Single-row kernels of the CPU backend, one table per element type and instruction set. Rows are
+// independent; the caller runs them in parallel. See backend.h for what each computes.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ struct RowwiseTable {
   void (*relax)(int64_t n, const T* left, const T* right, const T* lower, const T* upper, T* const* lines);
   // Returns the sum of constants; *magnitude receives the sum of their absolute values.
   double (*apply_lines)(const RowLines<T>& layer, const T* alpha, T* lambda, T* saved, double* magnitude);
-  double (*concretise)(int64_t n, const T* lambda, const T* lower, const T* upper, T* corner, double* magnitude);
+  double (*concretise)(int64_t n, const T* lambda, const T* lower, const T* upper, T* corner,
+                       double* magnitude);
   void (*step)(const RowLines<T>& layer, const T* saved, const RowAdam<T>& adam, T* z);
   void (*score)(const RowLines<T>& layer, const T* saved, T* score);
   void (*hinge)(int64_t n, const T* left, const T* right, const T* intercept, T* z, T* slope);

@@ -1,6 +1,7 @@
 // Per-neuron formulas shared by every backend (and, as host/device functions, by CUDA).
 //
-// A hinge f(x) = c + (x < 0 ? left : right)·x with pre-activation bounds l <= x <= u is enclosed by two lines:
+// A hinge f(x) = c + (x < 0 ? left : right)·x with pre-activation bounds l <= x <= u is enclosed by two
+// lines:
 //   the chord    c + s·x + t   (above f when f is convex, below it when concave), and
 //   the free one c + α·x       with any α between left and right (on the other side).
 // Zhang et al. 2018 (CROWN), eq. (9)-(11), for ReLU; the same for every hinge.
@@ -17,9 +18,9 @@ namespace espalier::backend {
 template <class T>
 struct HingeLines {
   T chord_slope;
-  T chord_intercept;  // without the hinge's own intercept c
-  T free_lo, free_hi; // range of the free slope; equal: the neuron is linear on [l, u]
-  T free_start;       // adaptive start: the slope of the wider side
+  T chord_intercept;   // without the hinge's own intercept c
+  T free_lo, free_hi;  // range of the free slope; equal: the neuron is linear on [l, u]
+  T free_start;        // adaptive start: the slope of the wider side
 };
 
 template <class T>
@@ -46,8 +47,8 @@ ESPALIER_HOST_DEVICE static inline T Abs(T a) {
   return a < T(0) ? -a : a;
 }
 
-// Sound for any rounding of the slope: on [l, u] the largest gap between a convex f and a line is at an end point, so
-// the intercept is taken there and pushed outward by more than the rounding of its own computation.
+// Sound for any rounding of the slope: on [l, u] the largest gap between a convex f and a line is at an end
+// point, so the intercept is taken there and pushed outward by more than the rounding of its own computation.
 // Requires l <= u. A NaN bound gives NaN lines, which make every bound NaN (and NaN proves nothing).
 template <class T>
 ESPALIER_HOST_DEVICE static inline HingeLines<T> LinesOfHinge(T left, T right, T l, T u) {

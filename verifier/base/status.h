@@ -7,10 +7,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define ESPALIER_RETURN_IF_ERROR(expr)                    \
-  do {                                                    \
-    absl::Status espalier_status = (expr);                \
-    if (!espalier_status.ok()) return espalier_status;    \
+#define ESPALIER_RETURN_IF_ERROR(expr)                 \
+  do {                                                 \
+    absl::Status espalier_status = (expr);             \
+    if (!espalier_status.ok()) return espalier_status; \
   } while (false)
 
 #define ESPALIER_CONCAT_INNER(a, b) a##b

@@ -19,7 +19,8 @@ namespace espalier {
 using Shape = std::vector<int64_t>;
 
 // Product of the dimensions, or nullopt when one is negative or the product exceeds `limit`.
-std::optional<int64_t> ElementCount(const Shape& shape, int64_t limit = std::numeric_limits<int64_t>::max() / 16);
+std::optional<int64_t> ElementCount(const Shape& shape,
+                                    int64_t limit = std::numeric_limits<int64_t>::max() / 16);
 
 std::string ShapeToString(const Shape& shape);  // "[1,3,32,32]"
 

@@ -19,11 +19,12 @@ absl::StatusOr<T*> BackwardPass<T>::Reserve(ir::NodeId node, int64_t rows) {
   return buffer.data();
 }
 
-// Products of this node's maps (longest_sum), the rounding of stored coefficients and slopes, accumulation over terms;
-// in double also the sums along the node's neurons (float32 passes make those in double).
+// Products of this node's maps (longest_sum), the rounding of stored coefficients and slopes, accumulation
+// over terms; in double also the sums along the node's neurons (float32 passes make those in double).
 template <class T>
 double BackwardPass<T>::ErrorFactor(const PlanNode& node) const {
-  const auto sums = static_cast<double>(node.longest_sum + node.fan_in + static_cast<int64_t>(node.terms.size()) + 8);
+  const auto sums =
+      static_cast<double>(node.longest_sum + node.fan_in + static_cast<int64_t>(node.terms.size()) + 8);
   return Gamma<T>(sums) + SumFactor(node.size);
 }
 
@@ -47,20 +48,22 @@ backend::SplitRows<T> BackwardPass<T>::SplitsOf(const BackwardInput<T>& in, int 
 }
 
 template <class T>
-absl::Status BackwardPass<T>::BackwardAffine(const BackwardInput<T>& in, const BackwardOutput<T>& out, ir::NodeId id) {
+absl::Status BackwardPass<T>::BackwardAffine(const BackwardInput<T>& in, const BackwardOutput<T>& out,
+                                             ir::NodeId id) {
   const PlanNode& node = plan_.node(id);
   auto& kernels = KernelsOf<T>(plan_.backend());
   const int64_t rows = in.rows.rows;
   const T* lambda = lambda_[static_cast<size_t>(id)];
   const bool unit = id == in.start && in.unit_neuron != nullptr;
+  const backend::UnitRows<T> units{rows, in.unit_neuron, in.unit_sign};
   const T* bias = node.device<T>().bias.data();
   double* acc = device_acc_.data();
-  if (node.has_bias && unit) kernels.DotUnit(rows, in.unit_neuron, in.unit_sign, bias, 1.0, false, acc);
+  if (node.has_bias && unit) kernels.DotUnit(units, bias, 1.0, false, acc);
   if (node.has_bias && !unit) kernels.Dot(rows, node.size, lambda, bias, acc);
   if (out.error != nullptr) {
     const T* v = in.magnitudes->template affine<T>(id);
     if (unit) {
-      kernels.DotUnit(rows, in.unit_neuron, in.unit_sign, v, ErrorFactor(node), true, out.error);
+      kernels.DotUnit(units, v, ErrorFactor(node), true, out.error);
     } else {
       kernels.AbsDot(rows, node.size, lambda, v, ErrorFactor(node), out.error);
     }
@@ -72,7 +75,7 @@ absl::Status BackwardPass<T>::BackwardAffine(const BackwardInput<T>& in, const B
       ESPALIER_ASSIGN_OR_RETURN(target, Reserve(term.predecessor, rows));
     }
     if (unit) {
-      kernels.BackwardUnit(*term.map, rows, in.unit_neuron, in.unit_sign, target, accumulate);
+      kernels.BackwardUnit(*term.map, units, target, accumulate);
     } else {
       kernels.Backward(*term.map, rows, lambda, target, accumulate);
     }
@@ -86,7 +89,8 @@ absl::Status BackwardPass<T>::BackwardActivation(const BackwardInput<T>& in, con
   const PlanNode& node = plan_.node(id);
   const auto a = static_cast<size_t>(node.activation);
   auto& kernels = KernelsOf<T>(plan_.backend());
-  if (!in.relaxation->known(node.activation)) return absl::InternalError("a bound pass met an unbounded layer");
+  if (!in.relaxation->known(node.activation))
+    return absl::InternalError("a bound pass met an unbounded layer");
   const backend::LayerLines<T> lines = in.relaxation->lines(node.activation);
   T* saved = nullptr;
   if (out.saved != nullptr) {
@@ -98,11 +102,14 @@ absl::Status BackwardPass<T>::BackwardActivation(const BackwardInput<T>& in, con
     }
     saved = buffer.data();
   }
-  const T* alpha = nullptr;
-  if (in.slopes != nullptr) alpha = in.use_best ? in.slopes->best[a].data() : in.slopes->alpha[a].data();
+  backend::Learned<T> learned;
+  if (in.slopes != nullptr) {
+    learned.slopes.alpha = in.use_best ? in.slopes->best[a].data() : in.slopes->alpha[a].data();
+  }
+  learned.splits = SplitsOf(in, node.activation, false);
   T* lambda = lambda_[static_cast<size_t>(id)];
-  kernels.ApplyLines(in.rows, lines, alpha, SplitsOf(in, node.activation, false), lambda, saved, device_acc_.data(),
-                     out.error, Gamma<T>(8.0) + SumFactor(node.size));
+  kernels.ApplyLines(in.rows, lines, learned, lambda, saved,
+                     {device_acc_.data(), out.error, Gamma<T>(8.0) + SumFactor(node.size)});
   T*& target = lambda_[static_cast<size_t>(node.predecessor)];
   if (target == nullptr) {
     target = lambda;
@@ -122,8 +129,8 @@ absl::Status BackwardPass<T>::Finish(const BackwardInput<T>& in, const BackwardO
     kernels.Fill(rows * n, T(0), lambda);
   }
   if (in.input_coefficients != nullptr) kernels.Add(rows * n, in.input_coefficients, lambda);
-  kernels.Concretise(in.rows, n, lambda, in.input_lower, in.input_upper, device_acc_.data(), out.bound, out.corner,
-                     out.error, SumFactor(n) + Gamma<T>(4.0));
+  kernels.Concretise(in.rows, n, lambda, {in.input_lower, in.input_upper},
+                     {device_acc_.data(), out.error, SumFactor(n) + Gamma<T>(4.0)}, {out.bound, out.corner});
   if (out.input_lambda != nullptr) {
     kernels.Fill(rows * n, T(0), out.input_lambda);
     kernels.Add(rows * n, lambda, out.input_lambda);
@@ -192,15 +199,15 @@ absl::Status BackwardPass<T>::Step(const BackwardInput<T>& in, const BackwardOut
       values = copy;
     }
     const auto a = static_cast<size_t>(node.activation);
-    backend::SlopeState<T> state;
-    if (in.slopes != nullptr) state.alpha = in.slopes->alpha[a].data();
+    backend::Learned<T> learned;
+    if (in.slopes != nullptr) learned.slopes.alpha = in.slopes->alpha[a].data();
     if (in.slopes != nullptr && step != nullptr) {
-      state.first_moment = in.slopes->first[a].data();
-      state.second_moment = in.slopes->second[a].data();
+      learned.slopes.first_moment = in.slopes->first[a].data();
+      learned.slopes.second_moment = in.slopes->second[a].data();
     }
-    kernels.StepThroughLines(in.rows, in.relaxation->lines(node.activation), (*out.saved)[a].data(), state,
-                             SplitsOf(in, node.activation, step != nullptr), step != nullptr ? *step : backend::AdamStep{},
-                             values);
+    learned.splits = SplitsOf(in, node.activation, step != nullptr);
+    kernels.StepThroughLines(in.rows, in.relaxation->lines(node.activation), (*out.saved)[a].data(), learned,
+                             step != nullptr ? *step : backend::AdamStep{}, values);
     lambda_[static_cast<size_t>(id)] = values;
   }
   return plan_.backend().Synchronise();

@@ -16,7 +16,8 @@ std::vector<double> Gather(const std::vector<double>& from, const std::vector<in
 
 absl::StatusOr<std::unique_ptr<ConeScope>> ConeScope::Make(ir::Cone cone, backend::Backend& backend,
                                                            const InputBoxes& boxes,
-                                                           const std::vector<LayerBox>& layers, const Plan& whole) {
+                                                           const std::vector<LayerBox>& layers,
+                                                           const Plan& whole) {
   auto made = std::make_unique<ConeScope>();
   made->cone_ = std::move(cone);
   const ir::Cone& c = made->cone_;

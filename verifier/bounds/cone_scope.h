@@ -1,5 +1,5 @@
-// Rows of one tile of an image-shaped layer, bounded on the tile's cone (ir/cone.h) instead of the whole network: the
-// coefficients are as narrow as the windows that the tile sees.
+// Rows of one tile of an image-shaped layer, bounded on the tile's cone (ir/cone.h) instead of the whole
+// network: the coefficients are as narrow as the windows that the tile sees.
 #pragma once
 
 #include <memory>
@@ -14,9 +14,11 @@ namespace espalier::bounds {
 
 class ConeScope {
  public:
-  // `layers` and `boxes` are the whole network's, one domain; all activations before the cone's output must be bounded.
+  // `layers` and `boxes` are the whole network's, one domain; all activations before the cone's output must
+  // be bounded.
   static absl::StatusOr<std::unique_ptr<ConeScope>> Make(ir::Cone cone, backend::Backend& backend,
-                                                         const InputBoxes& boxes, const std::vector<LayerBox>& layers,
+                                                         const InputBoxes& boxes,
+                                                         const std::vector<LayerBox>& layers,
                                                          const Plan& whole);
 
   Scope scope() const { return {plan_.get(), &boxes_, &relaxation32_, &relaxation64_, &*magnitudes_}; }

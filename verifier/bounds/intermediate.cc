@@ -15,8 +15,8 @@ namespace {
 
 // Below this many operations a float32 screening pass costs more than it saves.
 constexpr double kScreenFlops = 2e8;
-// Cones pay for their preparation only on larger work, with enough rows a tile to keep the kernels busy, and where the
-// cone is clearly smaller than the network.
+// Cones pay for their preparation only on larger work, with enough rows a tile to keep the kernels busy, and
+// where the cone is clearly smaller than the network.
 constexpr double kConeFlops = 1e9;
 constexpr double kRowsPerTile = 96;
 constexpr double kConeShare = 0.6;
@@ -133,7 +133,8 @@ std::vector<ir::ImageRect> LayerSweep::Tiles(const HostRows& rows) const {
   const double work = static_cast<double>(rows.count()) * plan_.flops_until(rows.start);
   if (!settings_.cones || result_.boxes.domains != 1 || image.c == 0 || work < kConeFlops) return {};
   const double per_pixel = static_cast<double>(rows.count()) / static_cast<double>(image.h * image.w);
-  const auto edge = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(std::sqrt(kRowsPerTile / per_pixel))));
+  const auto edge =
+      std::max<int64_t>(1, static_cast<int64_t>(std::ceil(std::sqrt(kRowsPerTile / per_pixel))));
   const auto tile_at = [&](int64_t top, int64_t left) {
     return ir::ImageRect{top, std::min(top + edge, image.h), left, std::min(left + edge, image.w)};
   };
@@ -154,8 +155,8 @@ std::vector<ir::ImageRect> LayerSweep::Tiles(const HostRows& rows) const {
   return tiles;
 }
 
-absl::Status LayerSweep::BoundTile(const ir::ImageRect& tile, const HostRows& rows, int64_t iterations, bool screen,
-                                   LayerBox& box) {
+absl::Status LayerSweep::BoundTile(const ir::ImageRect& tile, const HostRows& rows, int64_t iterations,
+                                   bool screen, LayerBox& box) {
   const ir::ImageShape image = ir::ShapeOfNode(plan_.network(), rows.start);
   HostRows inside;
   inside.start = rows.start;
@@ -206,13 +207,15 @@ absl::Status LayerSweep::Layer(int activation) {
     HostRows rows = RowsOf(activation, box, !settings_.intersect_interval);
     const double flops = static_cast<double>(rows.count()) * plan_.flops_until(rows.start);
     // The first layer's interval bounds are exact up to rounding: nothing to gain.
-    const bool first = activation == 0 && settings_.intersect_interval && plan_.node(rows.start).terms.size() == 1 &&
+    const bool first = activation == 0 && settings_.intersect_interval &&
+                       plan_.node(rows.start).terms.size() == 1 &&
                        plan_.node(rows.start).terms[0].predecessor == 0;
     if (!first && settings_.intersect_interval && flops > kScreenFlops) {
       ESPALIER_RETURN_IF_ERROR(Bound(rows, 0, /*screen=*/true, box));
       rows = RowsOf(activation, box, false);
     }
-    if (!first) ESPALIER_RETURN_IF_ERROR(Bound(rows, IterationsFor(activation, rows.count()), /*screen=*/false, box));
+    if (!first)
+      ESPALIER_RETURN_IF_ERROR(Bound(rows, IterationsFor(activation, rows.count()), /*screen=*/false, box));
   }
   ESPALIER_RETURN_IF_ERROR(interval_.SetPreActivation(activation, box));
   ESPALIER_RETURN_IF_ERROR(relaxation32_.AddLayer(plan_, activation, box));

@@ -1,9 +1,9 @@
 // Bounds of every activation layer's pre-activations, for one domain (the root) or a batch of boxes.
 //
-// Layer by layer: interval first, then backward rows (two per neuron) for the neurons that are still unstable, in blocks
-// that fit the memory; at the root, optionally, each row's slopes are optimised before it is certified, so that later
-// layers start from tighter earlier ones. Everything returned is certified in float64 (or by a float32 bound whose own
-// allowance already decides the neuron).
+// Layer by layer: interval first, then backward rows (two per neuron) for the neurons that are still
+// unstable, in blocks that fit the memory; at the root, optionally, each row's slopes are optimised before it
+// is certified, so that later layers start from tighter earlier ones. Everything returned is certified in
+// float64 (or by a float32 bound whose own allowance already decides the neuron).
 #pragma once
 
 #include <vector>
@@ -20,8 +20,8 @@ struct IntermediateSettings {
   bool intersect_interval = true;  // false: every neuron by its own backward rows alone (plain CROWN)
   int64_t iterations = 0;          // > 0: optimise the slopes of unstable neurons' rows (one domain only)
   double alpha_rate = 0.1;
-  double max_flops = 1e15;         // of the optimisation; beyond it later layers get fewer iterations
-  bool cones = true;               // bound tiles of image-shaped layers on their cones where that is less work
+  double max_flops = 1e15;  // of the optimisation; beyond it later layers get fewer iterations
+  bool cones = true;        // bound tiles of image-shaped layers on their cones where that is less work
 };
 
 struct DomainBounds {

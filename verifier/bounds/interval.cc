@@ -14,7 +14,8 @@ absl::Status IntervalPass::Upload(const LayerBox& box, Interval& interval) {
   return absl::OkStatus();
 }
 
-absl::Status IntervalPass::Start(const std::vector<double>& lower, const std::vector<double>& upper, int64_t domains) {
+absl::Status IntervalPass::Start(const std::vector<double>& lower, const std::vector<double>& upper,
+                                 int64_t domains) {
   domains_ = domains;
   nodes_.clear();
   nodes_.resize(plan_.nodes().size());
@@ -35,7 +36,8 @@ absl::Status IntervalPass::Compute(ir::NodeId id) {
   kernels.Fill(count, 0.0, centre.data());
   kernels.Fill(count, 0.0, radius.data());
   // |fl(W c) - W c| <= γ |W||c|: the radius grows by γ(|c| + r) before it goes through |W|.
-  const double slack = 2 * Gamma<double>(static_cast<double>(node.longest_sum) + static_cast<double>(node.terms.size()) + 8.0);
+  const double slack =
+      2 * Gamma<double>(static_cast<double>(node.longest_sum) + static_cast<double>(node.terms.size()) + 8.0);
   for (const PlanTerm& term : node.terms) {
     ESPALIER_RETURN_IF_ERROR(Compute(term.predecessor));
     const Interval& source = nodes_[static_cast<size_t>(term.predecessor)];
@@ -46,8 +48,8 @@ absl::Status IntervalPass::Compute(ir::NodeId id) {
     kernels.Forward(*term.map, domains_, c.data(), centre.data(), /*accumulate=*/true);
     kernels.Forward(*term.absolute, domains_, r.data(), radius.data(), /*accumulate=*/true);
   }
-  kernels.FromCentre(domains_, node.size, centre.data(), radius.data(), node.f64.bias.data(), slack,
-                     target.lower.data(), target.upper.data());
+  kernels.FromCentre(domains_, node.size, {centre.data(), radius.data()}, node.f64.bias.data(), slack,
+                     {target.lower.data(), target.upper.data()});
   return backend.Synchronise();
 }
 
@@ -57,8 +59,10 @@ absl::Status IntervalPass::Node(ir::NodeId id, LayerBox& box) {
   box.lower.resize(static_cast<size_t>(count));
   box.upper.resize(static_cast<size_t>(count));
   const Interval& interval = nodes_[static_cast<size_t>(id)];
-  plan_.backend().Download(interval.lower.data(), count * static_cast<int64_t>(sizeof(double)), box.lower.data());
-  plan_.backend().Download(interval.upper.data(), count * static_cast<int64_t>(sizeof(double)), box.upper.data());
+  plan_.backend().Download(interval.lower.data(), count * static_cast<int64_t>(sizeof(double)),
+                           box.lower.data());
+  plan_.backend().Download(interval.upper.data(), count * static_cast<int64_t>(sizeof(double)),
+                           box.upper.data());
   return absl::OkStatus();
 }
 
@@ -73,9 +77,9 @@ absl::Status IntervalPass::SetPreActivation(int activation, const LayerBox& box)
   ESPALIER_RETURN_IF_ERROR(Upload(box, pre));
   Interval& post = nodes_[static_cast<size_t>(id)];
   ESPALIER_RETURN_IF_ERROR(Upload(box, post));
-  plan_.backend().f64().HingeInterval(domains_, node.size, node.f64.left.data(), node.f64.right.data(),
-                                      node.f64.intercept.data(), Gamma<double>(8.0), post.lower.data(),
-                                      post.upper.data());
+  plan_.backend().f64().HingeInterval(
+      domains_, node.size, {node.f64.left.data(), node.f64.right.data(), node.f64.intercept.data()},
+      Gamma<double>(8.0), {post.lower.data(), post.upper.data()});
   return plan_.backend().Synchronise();
 }
 

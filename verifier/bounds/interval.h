@@ -9,7 +9,8 @@
 
 namespace espalier::bounds {
 
-// Propagates boxes layer by layer; between layers the caller may tighten what was found. One object per batch.
+// Propagates boxes layer by layer; between layers the caller may tighten what was found. One object per
+// batch.
 //
 //   IntervalPass pass(plan);
 //   pass.Start(boxes_lower, boxes_upper, domains);

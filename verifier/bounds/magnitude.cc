@@ -9,11 +9,14 @@
 namespace espalier::bounds {
 namespace {
 
-// The magnitudes themselves are computed in double by sums of non-negative numbers; this covers their own rounding.
+// The magnitudes themselves are computed in double by sums of non-negative numbers; this covers their own
+// rounding.
 constexpr double kInflate = 1.0 + 1e-9;
 
 // NaN when either is.
-double Largest(double a, double b) { return std::isnan(b) ? b : std::max(std::fabs(a), std::fabs(b)); }
+double Largest(double a, double b) {
+  return std::isnan(b) ? b : std::max(std::fabs(a), std::fabs(b));
+}
 
 std::vector<double> OfHinge(const ir::HingeLayer& hinge, const LayerBox& box) {
   const size_t n = hinge.left.size();
@@ -21,7 +24,8 @@ std::vector<double> OfHinge(const ir::HingeLayer& hinge, const LayerBox& box) {
   for (size_t k = 0; k < box.lower.size(); ++k) {
     const size_t i = k % n;
     const double steep = Largest(hinge.left[i], hinge.right[i]);
-    const double reach = (steep * Largest(box.lower[k], box.upper[k]) + std::fabs(hinge.intercept[i])) * kInflate;
+    const double reach =
+        (steep * Largest(box.lower[k], box.upper[k]) + std::fabs(hinge.intercept[i])) * kInflate;
     if (!(reach <= magnitude[i]) && !std::isnan(magnitude[i])) magnitude[i] = reach;  // NaN stays
   }
   return magnitude;

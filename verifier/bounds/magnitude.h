@@ -1,8 +1,9 @@
 // How large values can be: the scale of rounding errors of a bound pass.
 //
-// For every node, an upper bound on the absolute values of its neurons over all boxes in question; for every affine node
-// also V_i = sum_terms sum_j |W_ij| Z_j + |bias_i| with Z the predecessors' magnitudes. One backward step through the
-// node then loses at most γ·sum_i |Λ_i| V_i, whatever the order of summation (docs/soundness.md, section 3).
+// For every node, an upper bound on the absolute values of its neurons over all boxes in question; for every
+// affine node also V_i = sum_terms sum_j |W_ij| Z_j + |bias_i| with Z the predecessors' magnitudes. One
+// backward step through the node then loses at most γ·sum_i |Λ_i| V_i, whatever the order of summation
+// (docs/soundness.md, section 3).
 #pragma once
 
 #include <vector>
@@ -15,10 +16,11 @@ namespace espalier::bounds {
 
 class Magnitudes {
  public:
-  // For all nodes that only depend on activations whose bounds are known. `bounds` may hold several domains; the box is
-  // the union (input_lower/upper: [inputs]).
+  // For all nodes that only depend on activations whose bounds are known. `bounds` may hold several domains;
+  // the box is the union (input_lower/upper: [inputs]).
   static absl::StatusOr<Magnitudes> Make(const Plan& plan, const std::vector<double>& input_lower,
-                                         const std::vector<double>& input_upper, const std::vector<LayerBox>& bounds);
+                                         const std::vector<double>& input_upper,
+                                         const std::vector<LayerBox>& bounds);
 
   // Adds what became known with activation `a` (all earlier ones must be known).
   absl::Status Extend(const Plan& plan, const std::vector<LayerBox>& bounds);

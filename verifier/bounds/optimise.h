@@ -1,6 +1,7 @@
-// Optimised slopes and split multipliers for a batch of rows (α-CROWN, Xu et al. 2021; β-CROWN, Wang et al. 2021),
-// without autodiff: the row's minimising corner is pushed forward through the chosen lines, which gives the derivative
-// of the bound with respect to every free slope and multiplier (design.md, section "Gradients").
+// Optimised slopes and split multipliers for a batch of rows (α-CROWN, Xu et al. 2021; β-CROWN, Wang et al.
+// 2021), without autodiff: the row's minimising corner is pushed forward through the chosen lines, which
+// gives the derivative of the bound with respect to every free slope and multiplier (design.md, section
+// "Gradients").
 #pragma once
 
 #include <functional>
@@ -13,16 +14,16 @@
 namespace espalier::bounds {
 
 struct OptimiseSettings {
-  int64_t iterations = 20;   // backward passes; the first one is at the start slopes
+  int64_t iterations = 20;  // backward passes; the first one is at the start slopes
   double alpha_rate = 0.1;
   double beta_rate = 0.05;
-  double decay = 0.98;       // of both rates per iteration
-  bool keep_best = true;     // keep each row's best slopes in slopes->best (and splits' best)
+  double decay = 0.98;    // of both rates per iteration
+  bool keep_best = true;  // keep each row's best slopes in slopes->best (and splits' best)
 };
 
 struct OptimiseResult {
-  std::vector<double> best;                      // [rows] best bound seen (not certified)
-  std::vector<std::vector<double>> trajectory;   // [iterations][rows] when wanted
+  std::vector<double> best;                     // [rows] best bound seen (not certified)
+  std::vector<std::vector<double>> trajectory;  // [iterations][rows] when wanted
 };
 
 template <class T>
@@ -33,11 +34,12 @@ class Optimiser {
   // Allocates slopes for `rows` at the lines' adaptive start. Activations after in.start get nothing.
   absl::Status StartSlopes(const BackwardInput<T>& in, Slopes<T>& slopes);
 
-  // Runs the iterations. Stops early when `done(best)` says so (may be null) or `stop` fires after at least one pass.
-  // in.slopes must be set and allocated. After return slopes->best holds the best slopes when keep_best is set.
+  // Runs the iterations. Stops early when `done(best)` says so (may be null) or `stop` fires after at least
+  // one pass. in.slopes must be set and allocated. After return slopes->best holds the best slopes when
+  // keep_best is set.
   absl::Status Run(BackwardInput<T> in, const OptimiseSettings& settings,
-                   const std::function<bool(const std::vector<double>&)>& done, StopToken stop, OptimiseResult& result,
-                   bool want_trajectory = false);
+                   const std::function<bool(const std::vector<double>&)>& done, StopToken stop,
+                   OptimiseResult& result, bool want_trajectory = false);
 
   BackwardPass<T>& pass() { return pass_; }
   // [rows][inputs], device: the corners of the last backward pass.

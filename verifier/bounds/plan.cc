@@ -43,7 +43,8 @@ void CountFanIn(std::vector<PlanNode>& nodes) {
     for (const PlanTerm& term : node.terms) {
       const PlanNode& source = nodes[static_cast<size_t>(term.predecessor)];
       int64_t additions = source.consumers;
-      if (source.kind == ir::NodeKind::kActivation) additions += nodes[static_cast<size_t>(source.predecessor)].consumers;
+      if (source.kind == ir::NodeKind::kActivation)
+        additions += nodes[static_cast<size_t>(source.predecessor)].consumers;
       node.fan_in = std::max(node.fan_in, additions);
     }
   }

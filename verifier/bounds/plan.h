@@ -1,9 +1,10 @@
-// Plan: what bounding needs of a network apart from any box: maps prepared for the backend, biases on the device, and
-// which nodes are activations.
+// Plan: what bounding needs of a network apart from any box: maps prepared for the backend, biases on the
+// device, and which nodes are activations.
 //
 //   ESPALIER_ASSIGN_OR_RETURN(auto plan, Plan::Make(network, *backend));
 //
-// Lives as long as the backend and the network it was made from; immutable. Not thread-safe through its backend.
+// Lives as long as the backend and the network it was made from; immutable. Not thread-safe through its
+// backend.
 #pragma once
 
 #include <memory>
@@ -17,8 +18,8 @@ namespace espalier::bounds {
 
 template <class T>
 struct DeviceNode {
-  backend::Buffer<T> bias;                     // affine
-  backend::Buffer<T> left, right, intercept;   // activation
+  backend::Buffer<T> bias;                    // affine
+  backend::Buffer<T> left, right, intercept;  // activation
 };
 
 struct PlanTerm {
@@ -34,8 +35,8 @@ struct PlanNode {
   bool has_bias = false;        // any non-zero bias
   bool has_intercept = false;   // any non-zero hinge intercept
   int consumers = 0;
-  int64_t longest_sum = 1;      // over the terms
-  int64_t fan_in = 0;           // most consumers that add into one of its predecessors (or their pre-activations)
+  int64_t longest_sum = 1;  // over the terms
+  int64_t fan_in = 0;       // most consumers that add into one of its predecessors (or their pre-activations)
   std::vector<PlanTerm> terms;
   DeviceNode<float> f32;
   DeviceNode<double> f64;

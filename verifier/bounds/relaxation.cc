@@ -6,7 +6,8 @@
 namespace espalier::bounds {
 namespace {
 
-// -1: linear on the left branch, +1: on the right one, 0: unstable or unknown (NaN). Linear neurons count as +1.
+// -1: linear on the left branch, +1: on the right one, 0: unstable or unknown (NaN). Linear neurons count as
+// +1.
 int Side(double left, double right, double lower, double upper) {
   if (left == right || lower >= 0) return 1;
   return upper <= 0 ? -1 : 0;
@@ -24,8 +25,8 @@ int CommonSide(const ir::HingeLayer& hinge, const LayerBox& box, int64_t domains
 }  // namespace
 
 template <class T>
-absl::Status Relaxation<T>::BuildStatic(const Plan& plan, int activation, const LayerBox& box, int64_t domains,
-                                        Layer& layer) {
+absl::Status Relaxation<T>::BuildStatic(const Plan& plan, int activation, const LayerBox& box,
+                                        int64_t domains, Layer& layer) {
   const ir::HingeLayer& hinge = plan.hinge(activation);
   const size_t n = hinge.left.size();
   std::vector<T> slope(n), convex, left, right;
@@ -66,9 +67,10 @@ absl::Status Relaxation<T>::SetLayer(const Plan& plan, int64_t domains, const st
   const auto bytes = count * static_cast<int64_t>(sizeof(T));
   backend.Upload(lower.data(), bytes, layer.lower.data());
   backend.Upload(upper.data(), bytes, layer.upper.data());
-  backend::KernelsOf<T>(backend).Relax(domains, unstable, layer.left.data(), layer.right.data(), layer.lower.data(),
-                                       layer.upper.data(), layer.chord_slope.data(), layer.chord_intercept.data(),
-                                       layer.free_lo.data(), layer.free_hi.data(), layer.free_start.data());
+  backend::KernelsOf<T>(backend).Relax(
+      domains, unstable, {layer.left.data(), layer.right.data(), layer.lower.data(), layer.upper.data()},
+      {layer.chord_slope.data(), layer.chord_intercept.data(), layer.free_lo.data(), layer.free_hi.data(),
+       layer.free_start.data()});
   return absl::OkStatus();
 }
 
@@ -104,7 +106,8 @@ absl::StatusOr<Relaxation<T>> Relaxation<T>::Make(const Plan& plan, const std::v
 }
 
 template <class T>
-absl::Status Relaxation<T>::SetDomains(const Plan& plan, int64_t domains, const std::vector<std::vector<T>>& lower,
+absl::Status Relaxation<T>::SetDomains(const Plan& plan, int64_t domains,
+                                       const std::vector<std::vector<T>>& lower,
                                        const std::vector<std::vector<T>>& upper) {
   domains_ = domains;
   for (size_t a = 0; a < layers_.size(); ++a) {

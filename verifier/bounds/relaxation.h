@@ -1,7 +1,7 @@
 // Relaxation: the lines that enclose every activation neuron, for a batch of domains, on the device.
 //
-// Of each activation layer only the neurons that are not linear in the same way in all domains ("unstable") keep
-// per-domain lines; all others have one slope. Host bounds are double and are rounded outward to T.
+// Of each activation layer only the neurons that are not linear in the same way in all domains ("unstable")
+// keep per-domain lines; all others have one slope. Host bounds are double and are rounded outward to T.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace espalier::bounds {
 
-// Pre-activation bounds of one activation layer for D domains, host, [domains][neurons]; empty: not known yet.
+// Pre-activation bounds of one activation layer for D domains, host, [domains][neurons]; empty: not known
+// yet.
 struct LayerBox {
   std::vector<double> lower, upper;
 };
@@ -21,8 +22,10 @@ struct LayerBox {
 template <class T>
 class Relaxation {
  public:
-  // One layer per activation of the plan; layers that are still empty get no lines (nothing may propagate through them).
-  static absl::StatusOr<Relaxation<T>> Make(const Plan& plan, const std::vector<LayerBox>& bounds, int64_t domains);
+  // One layer per activation of the plan; layers that are still empty get no lines (nothing may propagate
+  // through them).
+  static absl::StatusOr<Relaxation<T>> Make(const Plan& plan, const std::vector<LayerBox>& bounds,
+                                            int64_t domains);
   // Sets one more layer's lines (or replaces them).
   absl::Status AddLayer(const Plan& plan, int activation, const LayerBox& box);
 
@@ -49,9 +52,10 @@ class Relaxation {
     backend::Buffer<T> lower, upper, chord_slope, chord_intercept, free_lo, free_hi, free_start;
   };
 
-  static absl::Status BuildStatic(const Plan& plan, int activation, const LayerBox& box, int64_t domains, Layer& layer);
-  absl::Status SetLayer(const Plan& plan, int64_t domains, const std::vector<T>& lower, const std::vector<T>& upper,
-                        Layer& layer);
+  static absl::Status BuildStatic(const Plan& plan, int activation, const LayerBox& box, int64_t domains,
+                                  Layer& layer);
+  absl::Status SetLayer(const Plan& plan, int64_t domains, const std::vector<T>& lower,
+                        const std::vector<T>& upper, Layer& layer);
 
   int64_t domains_ = 0;
   std::vector<Layer> layers_;

@@ -12,7 +12,8 @@ template <class T>
 T RoundDown(double value) {
   if constexpr (std::is_same_v<T, double>) return value;
   T rounded = static_cast<T>(value);
-  if (static_cast<double>(rounded) > value) rounded = std::nextafter(rounded, -std::numeric_limits<T>::infinity());
+  if (static_cast<double>(rounded) > value)
+    rounded = std::nextafter(rounded, -std::numeric_limits<T>::infinity());
   return rounded;
 }
 template <class T>
@@ -26,8 +27,9 @@ constexpr double UnitRoundoff() {
   return static_cast<double>(std::numeric_limits<T>::epsilon()) / 2;
 }
 
-// γ_n = n·u / (1 - n·u) (Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1): relative error of any sum
-// of n products in any order; the factor 1.01 covers the rounding of this expression and of the sums it multiplies.
+// γ_n = n·u / (1 - n·u) (Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1): relative error
+// of any sum of n products in any order; the factor 1.01 covers the rounding of this expression and of the
+// sums it multiplies.
 template <class T>
 double Gamma(double n) {
   const double nu = n * UnitRoundoff<T>();

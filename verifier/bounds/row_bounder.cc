@@ -22,7 +22,8 @@ absl::Status RowBounder::Screen(const HostRows& rows, StopToken stop, std::vecto
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, block));
   for (int64_t begin = 0; begin < rows.count() && !stop.StopRequested(); begin += block) {
     const HostRows part = rows.Slice(begin, std::min(begin + block, rows.count()), n, 0);
-    ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<float> device, DeviceRows<float>::Make(plan, part, *scope_.boxes));
+    ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<float> device,
+                              DeviceRows<float>::Make(plan, part, *scope_.boxes));
     BackwardInput<float> in = device.Input(*scope_.relaxation32);
     in.magnitudes = scope_.magnitudes;
     ESPALIER_RETURN_IF_ERROR(optimiser_.pass().Run(in, {.bound = bound.data(), .error = error.data()}));
@@ -41,7 +42,8 @@ absl::Status RowBounder::Bound(const HostRows& rows, const OptimiseSettings& set
     const HostRows part = rows.Slice(begin, std::min(begin + block, rows.count()), n, 0);
     Slopes<float> slopes;
     if (settings.iterations > 0) {
-      ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<float> device, DeviceRows<float>::Make(plan, part, *scope_.boxes));
+      ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<float> device,
+                                DeviceRows<float>::Make(plan, part, *scope_.boxes));
       BackwardInput<float> in = device.Input(*scope_.relaxation32);
       in.slopes = &slopes;
       ESPALIER_RETURN_IF_ERROR(optimiser_.StartSlopes(in, slopes));
@@ -49,8 +51,7 @@ absl::Status RowBounder::Bound(const HostRows& rows, const OptimiseSettings& set
       ESPALIER_RETURN_IF_ERROR(optimiser_.Run(in, settings, nullptr, stop, optimised));
     }
     ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified,
-                              CertifiedBounds(plan, part, *scope_.boxes, *scope_.relaxation64, *scope_.magnitudes,
-                                              settings.iterations > 0 ? &slopes : nullptr));
+                              CertifiedBounds(scope_, part, settings.iterations > 0 ? &slopes : nullptr));
     std::copy(certified.begin(), certified.end(), lower.begin() + begin);
   }
   return absl::OkStatus();

@@ -1,5 +1,6 @@
-// Certified lower bounds of many rows of one node over one relaxation, in blocks that fit the memory: the screening pass in
-// float32 and the optimised, float64-certified one. Used on the whole network and on cones of it.
+// Certified lower bounds of many rows of one node over one relaxation, in blocks that fit the memory: the
+// screening pass in float32 and the optimised, float64-certified one. Used on the whole network and on cones
+// of it.
 #pragma once
 
 #include <vector>
@@ -11,21 +12,12 @@
 
 namespace espalier::bounds {
 
-// What rows are bounded over. All pointers outlive the RowBounder.
-struct Scope {
-  const Plan* plan = nullptr;
-  const InputBoxes* boxes = nullptr;
-  const Relaxation<float>* relaxation32 = nullptr;
-  const Relaxation<double>* relaxation64 = nullptr;
-  const Magnitudes* magnitudes = nullptr;
-};
-
 class RowBounder {
  public:
   explicit RowBounder(const Scope& scope) : scope_(scope), optimiser_(*scope.plan) {}
 
-  // One float32 pass, its own rounding allowance taken off: sound, and tight enough to decide most neurons. Rows that were
-  // not reached before `stop` fired get -infinity.
+  // One float32 pass, its own rounding allowance taken off: sound, and tight enough to decide most neurons.
+  // Rows that were not reached before `stop` fired get -infinity.
   absl::Status Screen(const HostRows& rows, StopToken stop, std::vector<double>& lower);
 
   // `iterations` optimisation steps in float32 (0: adaptive slopes), then one float64 pass.

@@ -15,8 +15,8 @@ std::vector<V> Part(const std::vector<V>& values, int64_t begin, int64_t end, in
   return std::vector<V>(values.begin() + begin * width, values.begin() + end * width);
 }
 
-absl::StatusOr<std::vector<backend::Buffer<double>>> WidenAll(backend::Backend& backend,
-                                                              const std::vector<backend::Buffer<float>>& source) {
+absl::StatusOr<std::vector<backend::Buffer<double>>> WidenAll(
+    backend::Backend& backend, const std::vector<backend::Buffer<float>>& source) {
   std::vector<backend::Buffer<double>> wide(source.size());
   for (size_t a = 0; a < source.size(); ++a) {
     if (source[a].data() == nullptr) continue;
@@ -42,7 +42,8 @@ HostRows HostRows::Slice(int64_t begin, int64_t end, int64_t start_size, int64_t
 }
 
 template <class T>
-absl::StatusOr<DeviceRows<T>> DeviceRows<T>::Make(const Plan& plan, const HostRows& rows, const InputBoxes& boxes) {
+absl::StatusOr<DeviceRows<T>> DeviceRows<T>::Make(const Plan& plan, const HostRows& rows,
+                                                  const InputBoxes& boxes) {
   auto& backend = plan.backend();
   DeviceRows<T> device;
   device.count_ = rows.count();
@@ -50,7 +51,8 @@ absl::StatusOr<DeviceRows<T>> DeviceRows<T>::Make(const Plan& plan, const HostRo
   ESPALIER_ASSIGN_OR_RETURN(device.domain_, ToDevice<int32_t>(backend, rows.domain));
   if (rows.coefficients.empty()) {
     ESPALIER_ASSIGN_OR_RETURN(device.neuron_, ToDevice<int32_t>(backend, rows.neuron));
-    ESPALIER_ASSIGN_OR_RETURN(device.sign_, ToDevice<T>(backend, std::vector<T>(rows.sign.begin(), rows.sign.end())));
+    ESPALIER_ASSIGN_OR_RETURN(device.sign_,
+                              ToDevice<T>(backend, std::vector<T>(rows.sign.begin(), rows.sign.end())));
   } else {
     const std::vector<T> c(rows.coefficients.begin(), rows.coefficients.end());
     ESPALIER_ASSIGN_OR_RETURN(device.coefficients_, ToDevice<T>(backend, c));
@@ -107,13 +109,14 @@ std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buff
   return lower;
 }
 
-absl::StatusOr<std::vector<double>> CertifiedBounds(const Plan& plan, const HostRows& rows, const InputBoxes& boxes,
-                                                    const Relaxation<double>& relaxation, const Magnitudes& magnitudes,
+absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const HostRows& rows,
                                                     const Slopes<float>* slopes, RowDetails* details) {
+  const Plan& plan = *scope.plan;
   auto& backend = plan.backend();
-  ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<double> device, DeviceRows<double>::Make(plan, rows, boxes));
-  BackwardInput<double> in = device.Input(relaxation);
-  in.magnitudes = &magnitudes;
+  ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<double> device,
+                            DeviceRows<double>::Make(plan, rows, *scope.boxes));
+  BackwardInput<double> in = device.Input(*scope.relaxation64);
+  in.magnitudes = scope.magnitudes;
   in.use_best = true;
   Slopes<double> wide_slopes;
   if (slopes != nullptr) {

@@ -46,6 +46,15 @@ class DeviceRows {
   backend::Buffer<double> offset_, offset_error_;
 };
 
+// What rows are bounded over. All pointers outlive the use.
+struct Scope {
+  const Plan* plan = nullptr;
+  const InputBoxes* boxes = nullptr;
+  const Relaxation<float>* relaxation32 = nullptr;
+  const Relaxation<double>* relaxation64 = nullptr;
+  const Magnitudes* magnitudes = nullptr;
+};
+
 // What a certified pass can tell besides the bounds, host, [rows][inputs]; filled when asked for.
 struct RowDetails {
   std::vector<double> corner;        // the box corner that attains the bound
@@ -56,11 +65,11 @@ struct RowDetails {
 std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
                                   const backend::Buffer<double>& error, int64_t rows);
 
-// Certified lower bounds of the rows: one float64 pass with the rounding allowance taken off. `slopes` (best) come
-// from a float32 optimisation of the same rows, or are null: adaptive slopes.
-// A bound that is NaN proves nothing and comes back as -infinity.
-absl::StatusOr<std::vector<double>> CertifiedBounds(const Plan& plan, const HostRows& rows, const InputBoxes& boxes,
-                                                    const Relaxation<double>& relaxation, const Magnitudes& magnitudes,
-                                                    const Slopes<float>* slopes, RowDetails* details = nullptr);
+// Certified lower bounds of the rows: one float64 pass with the rounding allowance taken off. `slopes` (best)
+// come from a float32 optimisation of the same rows, or are null: adaptive slopes. A bound that is NaN proves
+// nothing and comes back as -infinity. Of the scope, relaxation32 is not read.
+absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const HostRows& rows,
+                                                    const Slopes<float>* slopes,
+                                                    RowDetails* details = nullptr);
 
 }  // namespace espalier::bounds

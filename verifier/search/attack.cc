@@ -32,7 +32,8 @@ int64_t SamplesPerBatch(const bounds::Plan& plan) {
 }
 
 // margin = row(x) - rhs of every row; returns the largest (all rows hold when it is <= 0) and its row.
-std::pair<double, int64_t> WorstRow(const Problem& problem, const Target& target, const float* x, const float* y) {
+std::pair<double, int64_t> WorstRow(const Problem& problem, const Target& target, const float* x,
+                                    const float* y) {
   std::pair<double, int64_t> worst{-INFINITY, 0};
   for (int64_t r = 0; r < target.rows; ++r) {
     double margin = -target.rhs[static_cast<size_t>(r)];
@@ -63,19 +64,22 @@ absl::Status Attack::Forward(Batch& batch) {
       ESPALIER_ASSIGN_OR_RETURN(batch.slopes[i], backend::Allocate<float>(backend, count));
     }
   }
-  backend.Upload(batch.x.data(), static_cast<int64_t>(batch.x.size() * sizeof(float)), batch.values[0].data());
+  backend.Upload(batch.x.data(), static_cast<int64_t>(batch.x.size() * sizeof(float)),
+                 batch.values[0].data());
   for (size_t i = 1; i < plan.nodes().size(); ++i) {
     const bounds::PlanNode& node = plan.nodes()[i];
     float* values = batch.values[i].data();
     if (node.kind == ir::NodeKind::kAffine) {
       kernels.FillRows(samples, node.size, node.f32.bias.data(), values);
       for (const auto& term : node.terms) {
-        kernels.Forward(*term.map, samples, batch.values[static_cast<size_t>(term.predecessor)].data(), values, true);
+        kernels.Forward(*term.map, samples, batch.values[static_cast<size_t>(term.predecessor)].data(),
+                        values, true);
       }
     } else {
       kernels.Fill(samples * node.size, 0.0f, values);
       kernels.Add(samples * node.size, batch.values[static_cast<size_t>(node.predecessor)].data(), values);
-      kernels.Hinge(samples, node.size, node.f32.left.data(), node.f32.right.data(), node.f32.intercept.data(), values,
+      kernels.Hinge(samples, node.size,
+                    {node.f32.left.data(), node.f32.right.data(), node.f32.intercept.data()}, values,
                     batch.slopes[i].data());
     }
   }
@@ -95,7 +99,8 @@ absl::StatusOr<bool> Attack::Check(Batch& batch) {
     const Target& target = problem.targets[batch.targets[static_cast<size_t>(s)]];
     const auto [margin, row] = WorstRow(problem, target, x, batch.output.data() + s * problem.outputs);
     // The float32 forward pass is only a filter; borderline points are worth a replay too.
-    const double scale = 1e-6 * (1.0 + std::fabs(target.rows > 0 ? target.rhs[static_cast<size_t>(row)] : 0.0));
+    const double scale =
+        1e-6 * (1.0 + std::fabs(target.rows > 0 ? target.rhs[static_cast<size_t>(row)] : 0.0));
     if (!(margin <= scale)) continue;
     if (margin > 0 && batch.judged[static_cast<size_t>(s)]) continue;
     batch.judged[static_cast<size_t>(s)] = true;
@@ -121,7 +126,8 @@ absl::Status Attack::Descend(Batch& batch, double rate) {
       direction[static_cast<size_t>(s * problem.outputs + j)] =
           static_cast<float>(target.output[static_cast<size_t>(row * problem.outputs + j)]);
     }
-    if (!target.input.empty()) input_rows[static_cast<size_t>(s)] = target.input.data() + row * problem.inputs;
+    if (!target.input.empty())
+      input_rows[static_cast<size_t>(s)] = target.input.data() + row * problem.inputs;
   }
   // Gradients overwrite the values, node by node from the output.
   std::vector<bool> reached(plan.nodes().size(), false);
@@ -150,12 +156,14 @@ absl::Status Attack::Descend(Batch& batch, double rate) {
   if (!reached[0]) kernels.Fill(samples * problem.inputs, 0.0f, batch.values[0].data());
   ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
   batch.gradient.resize(batch.x.size());
-  backend.Download(batch.values[0].data(), static_cast<int64_t>(batch.x.size() * sizeof(float)), batch.gradient.data());
+  backend.Download(batch.values[0].data(), static_cast<int64_t>(batch.x.size() * sizeof(float)),
+                   batch.gradient.data());
   for (int64_t s = 0; s < samples; ++s) {
     for (int64_t j = 0; j < problem.inputs; ++j) {
       const auto at = static_cast<size_t>(s * problem.inputs + j);
       float slope = batch.gradient[at];
-      if (input_rows[static_cast<size_t>(s)] != nullptr) slope += static_cast<float>(input_rows[static_cast<size_t>(s)][j]);
+      if (input_rows[static_cast<size_t>(s)] != nullptr)
+        slope += static_cast<float>(input_rows[static_cast<size_t>(s)][j]);
       const float width = batch.upper[at] - batch.lower[at];
       const float step = static_cast<float>(rate) * width * (slope > 0 ? 1.0f : slope < 0 ? -1.0f : 0.0f);
       batch.x[at] = std::clamp(batch.x[at] - step, batch.lower[at], batch.upper[at]);
@@ -185,7 +193,8 @@ absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std:
     Batch batch;
     batch.targets.assign(targets.begin() + begin, targets.begin() + std::min(begin + block, total));
     for (int64_t s = 0; s < batch.samples(); ++s) {
-      const api::Box& box = problem.boxes[static_cast<size_t>(problem.targets[batch.targets[static_cast<size_t>(s)]].box)];
+      const api::Box& box =
+          problem.boxes[static_cast<size_t>(problem.targets[batch.targets[static_cast<size_t>(s)]].box)];
       for (int64_t j = 0; j < problem.inputs; ++j) {
         const auto i = static_cast<size_t>(j);
         // Inwards; an interval without a float32 value collapses to the nearest one.
@@ -193,7 +202,8 @@ absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std:
         if (low > high) low = high = static_cast<float>(0.5 * box.lower[i] + 0.5 * box.upper[i]);
         batch.lower.push_back(low);
         batch.upper.push_back(high);
-        batch.x.push_back(std::clamp(static_cast<float>(points[static_cast<size_t>((begin + s) * problem.inputs + j)]), low, high));
+        batch.x.push_back(std::clamp(
+            static_cast<float>(points[static_cast<size_t>((begin + s) * problem.inputs + j)]), low, high));
       }
     }
     ESPALIER_ASSIGN_OR_RETURN(const bool found, Descent(batch, steps));

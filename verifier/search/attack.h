@@ -1,7 +1,8 @@
-// Projected gradient descent for counterexamples (Madry et al. 2018), many starts at once, through the same backend.
+// Projected gradient descent for counterexamples (Madry et al. 2018), many starts at once, through the same
+// backend.
 //
-// Every sample belongs to one target and descends on its worst row (the one furthest from holding). Samples that violate
-// in float32 are shown to the judge, which replays them on the original model.
+// Every sample belongs to one target and descends on its worst row (the one furthest from holding). Samples
+// that violate in float32 are shown to the judge, which replays them on the original model.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 namespace espalier::search {
 
 struct AttackSettings {
-  int64_t restarts = 4;   // per target; the first starts at the box's centre
+  int64_t restarts = 4;  // per target; the first starts at the box's centre
   int64_t steps = 20;
   uint64_t seed = 0;
 };
@@ -26,7 +27,8 @@ class Attack {
   absl::StatusOr<bool> Random(const std::vector<size_t>& targets, const AttackSettings& settings);
 
   // Starts from given points, [points][inputs] stored order, point i for targets[i].
-  absl::StatusOr<bool> From(const std::vector<size_t>& targets, const std::vector<double>& points, int64_t steps);
+  absl::StatusOr<bool> From(const std::vector<size_t>& targets, const std::vector<double>& points,
+                            int64_t steps);
 
  private:
   struct Batch;

@@ -59,9 +59,10 @@ absl::Status CollectCandidates(const Run& run, SharedRoot& root, DomainBatch<flo
         if (!(value > 0)) continue;
         if (static_cast<int64_t>(best.size()) == keep && value <= best.back().score) continue;
         const Candidate candidate{static_cast<int16_t>(a), static_cast<int32_t>(j), value};
-        best.insert(std::upper_bound(best.begin(), best.end(), candidate,
-                                     [](const Candidate& x, const Candidate& y) { return x.score > y.score; }),
-                    candidate);
+        best.insert(
+            std::upper_bound(best.begin(), best.end(), candidate,
+                             [](const Candidate& x, const Candidate& y) { return x.score > y.score; }),
+            candidate);
         if (static_cast<int64_t>(best.size()) > keep) best.pop_back();
       }
     }
@@ -75,7 +76,8 @@ absl::Status CollectCandidates(const Run& run, SharedRoot& root, DomainBatch<flo
 namespace {
 
 // Margins of the given domains with inherited slopes, float32, one pass.
-absl::StatusOr<std::vector<double>> QuickBounds(Run& run, SharedRoot& root, const std::vector<Domain>& children) {
+absl::StatusOr<std::vector<double>> QuickBounds(Run& run, SharedRoot& root,
+                                                const std::vector<Domain>& children) {
   auto& backend = run.plan.backend();
   std::vector<const Domain*> pointers;
   for (const Domain& child : children) pointers.push_back(&child);

@@ -1,9 +1,9 @@
 // Branching: which neuron a domain is split on.
 //
-// Candidates come from a cheap score over all unstable neurons (BaBSR-like, Bunel et al. 2020, from the coefficients of
-// the last bound pass); the best few are re-scored by bounding both children once without optimisation (filtered smart
-// branching, De Palma et al. 2021), and the one whose weaker child improves most wins. Grafted neurons are never unstable
-// and cannot appear.
+// Candidates come from a cheap score over all unstable neurons (BaBSR-like, Bunel et al. 2020, from the
+// coefficients of the last bound pass); the best few are re-scored by bounding both children once without
+// optimisation (filtered smart branching, De Palma et al. 2021), and the one whose weaker child improves most
+// wins. Grafted neurons are never unstable and cannot appear.
 #pragma once
 
 #include <vector>

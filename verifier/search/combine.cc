@@ -12,8 +12,8 @@ namespace {
 constexpr int kSteps = 40;
 
 // Minimum over the box of the weighted bound; fills the minimiser and, per row, its value there.
-double Evaluate(const AffineBounds& rows, const double* lower, const double* upper, const std::vector<double>& weights,
-                std::vector<double>& point, std::vector<double>& value) {
+double Evaluate(const AffineBounds& rows, const double* lower, const double* upper,
+                const std::vector<double>& weights, std::vector<double>& point, std::vector<double>& value) {
   const auto n = static_cast<size_t>(rows.inputs), k = static_cast<size_t>(rows.rows);
   double bound = 0, magnitude = 0;
   for (size_t i = 0; i < k; ++i) {

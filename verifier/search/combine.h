@@ -1,9 +1,9 @@
 // The best non-negative combination of several rows' linear lower bounds over one box.
 //
-// Rows of a conjunction need not be refutable one by one: the conjunction is refuted when some combination with weights
-// w >= 0, sum w = 1, of the rows' affine lower bounds λ_i·x + c_i is positive on the whole box. That is the dual of
-// min over x of max over i, a small linear program, approached by mirror ascent on w and, where its value may be positive,
-// solved exactly; any w gives a sound bound.
+// Rows of a conjunction need not be refutable one by one: the conjunction is refuted when some combination
+// with weights w >= 0, sum w = 1, of the rows' affine lower bounds λ_i·x + c_i is positive on the whole box.
+// That is the dual of min over x of max over i, a small linear program, approached by mirror ascent on w and,
+// where its value may be positive, solved exactly; any w gives a sound bound.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace espalier::search {
 
-// Affine lower bounds of k rows over n inputs: lambda [k][n], constant [k] (already lowered by its rounding allowance).
+// Affine lower bounds of k rows over n inputs: lambda [k][n], constant [k] (already lowered by its rounding
+// allowance).
 struct AffineBounds {
   int64_t rows = 0;
   int64_t inputs = 0;

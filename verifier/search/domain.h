@@ -1,8 +1,9 @@
 // Domain: one subproblem of the ReLU branch and bound, and the queue of open ones.
 //
-// A domain belongs to one target and keeps only what its parent cannot give back: the split history (without duplicates,
-// only of unstable neurons), the lower bound, the free slopes quantised to bytes, the weights that combine the target's
-// rows, and the best candidates for the next split. Bounds of a child are contained in its parent's.
+// A domain belongs to one target and keeps only what its parent cannot give back: the split history (without
+// duplicates, only of unstable neurons), the lower bound, the free slopes quantised to bytes, the weights
+// that combine the target's rows, and the best candidates for the next split. Bounds of a child are contained
+// in its parent's.
 #pragma once
 
 #include <cstdint>
@@ -27,22 +28,23 @@ struct Candidate {
 
 struct Domain {
   int32_t target = 0;
-  double bound = 0;                   // margin; > 0 (certified) refutes
+  double bound = 0;  // margin; > 0 (certified) refutes
   std::vector<Split> splits;
   std::vector<uint8_t> slopes;        // all layers' unstable neurons in order; empty: adaptive start
   std::vector<double> weights;        // of the target's rows
   std::vector<Candidate> candidates;  // best first
-  std::vector<float> corner;          // input corner that attains the bound; kept only while it may be attacked
+  std::vector<float> corner;  // input corner that attains the bound; kept only while it may be attacked
 
   int64_t Bytes() const {
     return static_cast<int64_t>(sizeof(Domain) + splits.capacity() * sizeof(Split) + slopes.capacity() +
-                                weights.capacity() * sizeof(double) + candidates.capacity() * sizeof(Candidate) +
+                                weights.capacity() * sizeof(double) +
+                                candidates.capacity() * sizeof(Candidate) +
                                 corner.capacity() * sizeof(float) + 64);
   }
 };
 
-// Open domains ordered by bound. Worst (lowest) first; once `budget` bytes are reached, best first, which goes deep and
-// frees memory instead of dying.
+// Open domains ordered by bound. Worst (lowest) first; once `budget` bytes are reached, best first, which
+// goes deep and frees memory instead of dying.
 class DomainQueue {
  public:
   explicit DomainQueue(int64_t budget_bytes) : budget_(budget_bytes) {}

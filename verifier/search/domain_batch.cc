@@ -75,7 +75,8 @@ absl::Status DomainBatch<T>::LoadSlopes(const std::vector<const Domain*>& domain
     for (const Domain* domain : domains) {
       for (size_t j = 0; j < unstable.size(); ++j) {
         const auto i = static_cast<size_t>(unstable[j]);
-        const double lo = std::min(hinge.left[i], hinge.right[i]), hi = std::max(hinge.left[i], hinge.right[i]);
+        const double lo = std::min(hinge.left[i], hinge.right[i]),
+                     hi = std::max(hinge.left[i], hinge.right[i]);
         if (domain->slopes.empty()) {
           const bounds::LayerBox& box = root_.bounds.layers[a];
           alpha.push_back(static_cast<T>(box.upper[i] > -box.lower[i] ? hinge.right[i] : hinge.left[i]));
@@ -177,7 +178,8 @@ void DomainBatch<T>::Store(bool best, const std::vector<Domain*>& domains) {
     for (size_t d = 0; d < domains.size(); ++d) {
       for (size_t j = 0; j < unstable.size(); ++j) {
         const auto i = static_cast<size_t>(unstable[j]);
-        const double lo = std::min(hinge.left[i], hinge.right[i]), hi = std::max(hinge.left[i], hinge.right[i]);
+        const double lo = std::min(hinge.left[i], hinge.right[i]),
+                     hi = std::max(hinge.left[i], hinge.right[i]);
         const double at = (static_cast<double>(alpha[d * unstable.size() + j]) - lo) / (hi - lo);
         domains[d]->slopes[offset + j] = static_cast<uint8_t>(std::lround(std::clamp(at, 0.0, 1.0) * 255.0));
       }
@@ -186,7 +188,8 @@ void DomainBatch<T>::Store(bool best, const std::vector<Domain*>& domains) {
     auto& layer = splits_.layers[a];
     if (layer.count == 0) continue;
     std::vector<T> beta(static_cast<size_t>(layer.count));
-    backend.Download((best ? layer.best : layer.beta).data(), static_cast<int64_t>(beta.size() * sizeof(T)), beta.data());
+    backend.Download((best ? layer.best : layer.beta).data(), static_cast<int64_t>(beta.size() * sizeof(T)),
+                     beta.data());
     size_t k = 0;
     for (Domain* domain : domains) {
       for (Split& split : domain->splits) {

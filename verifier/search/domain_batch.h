@@ -11,7 +11,8 @@
 
 namespace espalier::search {
 
-// What all domains of one box share: the root's certified bounds and the lines' static part, in both precisions.
+// What all domains of one box share: the root's certified bounds and the lines' static part, in both
+// precisions.
 struct SharedRoot {
   bounds::DomainBounds bounds;
   bounds::Relaxation<float> relaxation32;
@@ -21,8 +22,8 @@ struct SharedRoot {
   static absl::StatusOr<SharedRoot> Make(const bounds::Plan& plan, bounds::DomainBounds bounds);
 };
 
-// Builds device arrays for `domains` in precision T: per-domain lines with the splits applied, slopes, multipliers, and
-// rows (the weighted combination of each domain's target).
+// Builds device arrays for `domains` in precision T: per-domain lines with the splits applied, slopes,
+// multipliers, and rows (the weighted combination of each domain's target).
 template <class T>
 class DomainBatch {
  public:
@@ -50,7 +51,8 @@ class DomainBatch {
   int64_t count_ = 0;
 };
 
-// Certified margins of the domains with their stored slopes, multipliers and weights: float64, allowance taken off.
+// Certified margins of the domains with their stored slopes, multipliers and weights: float64, allowance
+// taken off.
 absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
                                                    const std::vector<const Domain*>& domains);
 

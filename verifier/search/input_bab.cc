@@ -91,8 +91,8 @@ void InputBab::Split(const BoxDomain& domain, const std::vector<double>& smear) 
   for (size_t k = 0; k < smear.size(); ++k) {
     const double middle = 0.5 * domain.lower[k] + 0.5 * domain.upper[k];
     if (!(middle > domain.lower[k] && middle < domain.upper[k])) continue;
-    // An input without influence on the bound may still have one on the relaxation: it counts a little by the share of
-    // its width that is left, so that no box is halved along one side for ever.
+    // An input without influence on the bound may still have one on the relaxation: it counts a little by the
+    // share of its width that is left, so that no box is halved along one side for ever.
     const auto i = static_cast<size_t>(free[k]);
     const double share = (domain.upper[k] - domain.lower[k]) / (whole.upper[i] - whole.lower[i]);
     const double score = (std::isfinite(smear[k]) ? smear[k] : 0.0) + share * (0.02 * total + 1e-300);
@@ -113,7 +113,8 @@ void InputBab::Split(const BoxDomain& domain, const std::vector<double>& smear) 
 }
 
 absl::StatusOr<bool> InputBab::Candidates(const Outcome& outcome) {
-  // Low-dimensional boxes get small, so their corners are good candidates even without an attack: replay is cheap.
+  // Low-dimensional boxes get small, so their corners are good candidates even without an attack: replay is
+  // cheap.
   if (outcome.candidate_target.empty()) return false;
   PhaseTimer timer(run_.statistics, "attack");
   Attack attack(run_);
@@ -122,8 +123,9 @@ absl::StatusOr<bool> InputBab::Candidates(const Outcome& outcome) {
 }
 
 // The rows of one (domain, target) pair: its best single row or combination decides.
-void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pair, const std::vector<double>& margin,
-                      const bounds::RowDetails& details, Outcome& outcome) {
+void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pair,
+                      const std::vector<double>& margin, const bounds::RowDetails& details,
+                      Outcome& outcome) {
   const BoxDomain& domain = domains[pair.domain];
   const std::vector<int32_t>& free = free_inputs_[static_cast<size_t>(domain.box)];
   const auto inputs = static_cast<size_t>(run_.problem.inputs);
@@ -143,7 +145,8 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
     if (combined.bound > bound) bound = combined.bound, weights = combined.weights;
   }
   if (bound > 0) {
-    if (--open_of_target_[static_cast<size_t>(pair.target)] == 0) run_.Refute(static_cast<size_t>(pair.target));
+    if (--open_of_target_[static_cast<size_t>(pair.target)] == 0)
+      run_.Refute(static_cast<size_t>(pair.target));
     return;
   }
   outcome.open[pair.domain].push_back(pair.target);
@@ -153,7 +156,8 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
   for (size_t k = 0; k < free.size(); ++k) {
     double slope = 0;
     for (size_t r = 0; r < weights.size(); ++r) {
-      slope += weights[r] * std::fabs(details.input_lambda[(pair.begin + r) * inputs + static_cast<size_t>(free[k])]);
+      slope += weights[r] *
+               std::fabs(details.input_lambda[(pair.begin + r) * inputs + static_cast<size_t>(free[k])]);
     }
     smear[k] += slope * (domain.upper[k] - domain.lower[k]);
   }
@@ -163,8 +167,8 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
   }
 }
 
-// The certified affine bounds of the pair's rows as functions of the free inputs: a row's constant follows from its
-// certified bound, which it attains at its corner.
+// The certified affine bounds of the pair's rows as functions of the free inputs: a row's constant follows
+// from its certified bound, which it attains at its corner.
 AffineBounds InputBab::FreePart(const std::vector<int32_t>& free, const PairRows& pair,
                                 const std::vector<double>& margin, const bounds::RowDetails& details) const {
   const auto inputs = static_cast<size_t>(run_.problem.inputs);
@@ -179,7 +183,8 @@ AffineBounds InputBab::FreePart(const std::vector<int32_t>& free, const PairRows
       constant -= at;
       magnitude += std::fabs(at);
     }
-    rows.constant.push_back(constant - bounds::Gamma<double>(static_cast<double>(free.size()) + 8.0) * magnitude);
+    rows.constant.push_back(constant -
+                            bounds::Gamma<double>(static_cast<double>(free.size()) + 8.0) * magnitude);
     ++rows.rows;
   }
   return rows;
@@ -210,7 +215,8 @@ absl::Status InputBab::Bound(const std::vector<BoxDomain>& domains, Outcome& out
   bounds::RowDetails details;
   ESPALIER_ASSIGN_OR_RETURN(
       const std::vector<double> margin,
-      bounds::CertifiedBounds(run_.plan, rows, boxes, relaxation, layers.magnitudes, nullptr, &details));
+      bounds::CertifiedBounds({&run_.plan, &boxes, nullptr, &relaxation, &layers.magnitudes}, rows, nullptr,
+                              &details));
   outcome.open.resize(domains.size());
   outcome.bound.assign(domains.size(), INFINITY);
   outcome.smear.resize(domains.size());
@@ -272,8 +278,10 @@ absl::StatusOr<SearchEnd> InputBab::Search() {
       it->second.box = box;
       it->second.bound = -INFINITY;
       for (int32_t i : free_inputs_[static_cast<size_t>(box)]) {
-        it->second.lower.push_back(run_.problem.boxes[static_cast<size_t>(box)].lower[static_cast<size_t>(i)]);
-        it->second.upper.push_back(run_.problem.boxes[static_cast<size_t>(box)].upper[static_cast<size_t>(i)]);
+        it->second.lower.push_back(
+            run_.problem.boxes[static_cast<size_t>(box)].lower[static_cast<size_t>(i)]);
+        it->second.upper.push_back(
+            run_.problem.boxes[static_cast<size_t>(box)].upper[static_cast<size_t>(i)]);
       }
     }
     it->second.targets.push_back(static_cast<int32_t>(t));

@@ -1,8 +1,9 @@
-// Branch and bound over the input box, for networks with few inputs: thousands of boxes a batch, every bound in float64.
+// Branch and bound over the input box, for networks with few inputs: thousands of boxes a batch, every bound
+// in float64.
 //
-// Each box gets its own interval and CROWN bounds (all layers), certified as they are; a target leaves the box when one of
-// its rows is positive, the box closes when all its targets have left. A box is halved along the input whose coefficient
-// times width contributes most to the open rows' bounds ("smears").
+// Each box gets its own interval and CROWN bounds (all layers), certified as they are; a target leaves the
+// box when one of its rows is positive, the box closes when all its targets have left. A box is halved along
+// the input whose coefficient times width contributes most to the open rows' bounds ("smears").
 #pragma once
 
 #include <cstdint>
@@ -26,9 +27,9 @@ class InputBab {
  private:
   struct BoxDomain {
     int32_t box = 0;
-    double bound = 0;               // lowest margin over its targets' best rows
+    double bound = 0;                  // lowest margin over its targets' best rows
     std::vector<double> lower, upper;  // of the free inputs only
-    std::vector<int32_t> targets;   // open here
+    std::vector<int32_t> targets;      // open here
   };
   struct PairRows {  // rows [begin, end) of a batch belong to one target on one domain
     size_t domain = 0;
@@ -43,8 +44,8 @@ class InputBab {
   absl::Status Bound(const std::vector<BoxDomain>& domains, Outcome& outcome);
   void Digest(const std::vector<BoxDomain>& domains, const PairRows& pair, const std::vector<double>& margin,
               const bounds::RowDetails& details, Outcome& outcome);
-  AffineBounds FreePart(const std::vector<int32_t>& free, const PairRows& pair, const std::vector<double>& margin,
-                        const bounds::RowDetails& details) const;
+  AffineBounds FreePart(const std::vector<int32_t>& free, const PairRows& pair,
+                        const std::vector<double>& margin, const bounds::RowDetails& details) const;
   absl::StatusOr<bool> Candidates(const Outcome& outcome);
   void Split(const BoxDomain& domain, const std::vector<double>& smear);
   void Push(BoxDomain domain);

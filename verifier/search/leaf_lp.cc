@@ -37,7 +37,8 @@ absl::StatusOr<AffineBounds> AffineRows(Run& run, SharedRoot& root, const bounds
 absl::StatusOr<AffineBounds> MarginRows(Run& run, SharedRoot& root, const Target& target) {
   bounds::HostRows rows;
   rows.start = run.plan.network().output;
-  for (int64_t r = 0; r < target.rows; ++r) AppendRow(run.problem, target, UnitWeights(target, r), 0, {}, rows);
+  for (int64_t r = 0; r < target.rows; ++r)
+    AppendRow(run.problem, target, UnitWeights(target, r), 0, {}, rows);
   return AffineRows(run, root, rows);
 }
 
@@ -80,15 +81,18 @@ absl::StatusOr<LeafEnd> DecideLeaf(Run& run, SharedRoot& root, Domain& domain) {
   MinMaxAnswer answer = SolveMinMax(margins, constraints, box.lower.data(), box.upper.data());
   if (answer.solved && run.TryWitness(answer.point.data())) return LeafEnd::kWitness;
   if (!answer.solved) {
-    // The splits contradict each other: min over x of max of -constraint is positive, and its weights prove it.
-    answer = SolveMinMax(Negated(constraints), {.rows = 0, .inputs = constraints.inputs, .lambda = {}, .constant = {}},
+    // The splits contradict each other: min over x of max of -constraint is positive, and its weights prove
+    // it.
+    answer = SolveMinMax(Negated(constraints),
+                         {.rows = 0, .inputs = constraints.inputs, .lambda = {}, .constant = {}},
                          box.lower.data(), box.upper.data());
     if (!answer.solved) return LeafEnd::kUndecided;
     answer.multipliers = answer.weights;
     answer.weights.assign(static_cast<size_t>(target.rows), 0.0);
   }
   domain.weights = answer.weights;
-  for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = static_cast<float>(answer.multipliers[k]);
+  for (size_t k = 0; k < domain.splits.size(); ++k)
+    domain.splits[k].beta = static_cast<float>(answer.multipliers[k]);
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> bound, CertifyDomains(run, root, {&domain}));
   return bound[0] > 0 ? LeafEnd::kRefuted : LeafEnd::kUndecided;
 }

@@ -1,8 +1,9 @@
-// The leaf of the search: every hinge is fixed by bounds or splits, so the network is affine on the domain and the question
-// is a linear program over the input box,
+// The leaf of the search: every hinge is fixed by bounds or splits, so the network is affine on the domain
+// and the question is a linear program over the input box,
 //     minimise t   subject to   every row's margin <= t,   sign · pre-activation >= 0 for every split.
-// Its optimal point is a candidate counterexample; its duals become the domain's split multipliers and row weights, whose
-// bound is then certified in float64 like any other. What the LP solver itself says is never believed.
+// Its optimal point is a candidate counterexample; its duals become the domain's split multipliers and row
+// weights, whose bound is then certified in float64 like any other. What the LP solver itself says is never
+// believed.
 #pragma once
 
 #include "absl/status/statusor.h"

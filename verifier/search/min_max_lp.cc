@@ -53,7 +53,8 @@ MinMaxAnswer SolveMinMax(const AffineBounds& margins, const AffineBounds& constr
   answer.point.assign(lp.getColSolution(), lp.getColSolution() + inputs);
   const double* price = lp.getRowPrice();
   for (int64_t r = 0; r < margins.rows; ++r) answer.weights.push_back(std::max(0.0, -price[r]));
-  for (int64_t r = 0; r < constraints.rows; ++r) answer.multipliers.push_back(std::max(0.0, price[margins.rows + r]));
+  for (int64_t r = 0; r < constraints.rows; ++r)
+    answer.multipliers.push_back(std::max(0.0, price[margins.rows + r]));
   return answer;
 }
 

@@ -2,8 +2,8 @@
 //
 //     minimise t  subject to  margins_i(x) <= t,  constraints_j(x) >= 0,  lower <= x <= upper.
 //
-// Its duals are weights of the margins (summing to 1) and multipliers of the constraints. Nothing it says is believed: the
-// point is replayed and the duals' bound is certified by the caller.
+// Its duals are weights of the margins (summing to 1) and multipliers of the constraints. Nothing it says is
+// believed: the point is replayed and the duals' bound is certified by the caller.
 #pragma once
 
 #include <vector>

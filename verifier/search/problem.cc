@@ -12,12 +12,13 @@ namespace {
 
 absl::Status CheckBox(const api::Box& box, int64_t inputs, size_t index) {
   if (static_cast<int64_t>(box.lower.size()) != inputs || static_cast<int64_t>(box.upper.size()) != inputs) {
-    return absl::InvalidArgumentError(absl::StrCat("box ", index, " of the query has ", box.lower.size(),
-                                                   " inputs, the network ", inputs));
+    return absl::InvalidArgumentError(
+        absl::StrCat("box ", index, " of the query has ", box.lower.size(), " inputs, the network ", inputs));
   }
   for (size_t i = 0; i < box.lower.size(); ++i) {
     if (!(box.lower[i] <= box.upper[i]) || !std::isfinite(box.lower[i]) || !std::isfinite(box.upper[i])) {
-      return absl::InvalidArgumentError(absl::StrCat("box ", index, ": bounds of X_", i, " are not an interval"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("box ", index, ": bounds of X_", i, " are not an interval"));
     }
   }
   return absl::OkStatus();
@@ -25,7 +26,8 @@ absl::Status CheckBox(const api::Box& box, int64_t inputs, size_t index) {
 
 absl::StatusOr<Target> MakeTarget(const ir::Network& network, const api::Disjunct& disjunct, size_t boxes,
                                   const std::vector<int32_t>& stored_of_onnx) {
-  const auto inputs = static_cast<size_t>(network.input_size()), outputs = static_cast<size_t>(network.output_size());
+  const auto inputs = static_cast<size_t>(network.input_size()),
+             outputs = static_cast<size_t>(network.output_size());
   if (disjunct.box < 0 || static_cast<size_t>(disjunct.box) >= boxes) {
     return absl::InvalidArgumentError("a disjunct of the query names a box that does not exist");
   }
@@ -40,13 +42,15 @@ absl::StatusOr<Target> MakeTarget(const ir::Network& network, const api::Disjunc
     target.rhs.push_back(disjunct.rows[r].rhs);
     for (const auto& [index, value] : disjunct.rows[r].output) {
       if (index < 0 || static_cast<size_t>(index) >= outputs) {
-        return absl::InvalidArgumentError(absl::StrCat("the query names Y_", index, ", the network has ", outputs));
+        return absl::InvalidArgumentError(
+            absl::StrCat("the query names Y_", index, ", the network has ", outputs));
       }
       target.output[r * outputs + static_cast<size_t>(index)] += value;
     }
     for (const auto& [index, value] : disjunct.rows[r].input) {
       if (index < 0 || static_cast<size_t>(index) >= inputs) {
-        return absl::InvalidArgumentError(absl::StrCat("the query names X_", index, ", the network has ", inputs));
+        return absl::InvalidArgumentError(
+            absl::StrCat("the query names X_", index, ", the network has ", inputs));
       }
       target.input[r * inputs + static_cast<size_t>(stored_of_onnx[static_cast<size_t>(index)])] += value;
     }
@@ -81,8 +85,8 @@ absl::StatusOr<Problem> MakeProblem(const ir::Network& network, const api::Prope
     problem.boxes.push_back(std::move(stored));
   }
   for (size_t d = 0; d < property.disjuncts.size(); ++d) {
-    ESPALIER_ASSIGN_OR_RETURN(Target target,
-                              MakeTarget(network, property.disjuncts[d], problem.boxes.size(), stored_of_onnx));
+    ESPALIER_ASSIGN_OR_RETURN(
+        Target target, MakeTarget(network, property.disjuncts[d], problem.boxes.size(), stored_of_onnx));
     target.disjunct = static_cast<int64_t>(d);
     problem.targets.push_back(std::move(target));
   }
@@ -95,8 +99,8 @@ std::vector<double> UnitWeights(const Target& target, int64_t row) {
   return weights;
 }
 
-void AppendRow(const Problem& problem, const Target& target, const std::vector<double>& weights, int32_t domain,
-               const std::vector<double>& output_magnitude, bounds::HostRows& rows) {
+void AppendRow(const Problem& problem, const Target& target, const std::vector<double>& weights,
+               int32_t domain, const std::vector<double>& output_magnitude, bounds::HostRows& rows) {
   const auto n = static_cast<size_t>(problem.outputs), inputs = static_cast<size_t>(problem.inputs);
   std::vector<double> output(n, 0.0), input(target.input.empty() ? 0 : inputs, 0.0);
   double offset = 0, scale = 0;
@@ -112,7 +116,8 @@ void AppendRow(const Problem& problem, const Target& target, const std::vector<d
     const api::Box& box = problem.boxes[static_cast<size_t>(target.box)];
     for (size_t j = 0; j < input.size(); ++j) {
       input[j] += w * target.input[r * inputs + j];
-      scale += std::fabs(w * target.input[r * inputs + j]) * std::max(std::fabs(box.lower[j]), std::fabs(box.upper[j]));
+      scale += std::fabs(w * target.input[r * inputs + j]) *
+               std::max(std::fabs(box.lower[j]), std::fabs(box.upper[j]));
     }
     offset -= w * target.rhs[r];
     scale += std::fabs(w * target.rhs[r]);

@@ -1,5 +1,5 @@
-// Problem: a property in the network's own input order, with its rows as dense coefficients, plus what every search
-// method shares: how to report, when to stop, whom to ask about candidates.
+// Problem: a property in the network's own input order, with its rows as dense coefficients, plus what every
+// search method shares: how to report, when to stop, whom to ask about candidates.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,10 @@
 
 namespace espalier::search {
 
-// One disjunct: unsafe when every row holds. Margin of a row: row(x) - rhs; > 0 everywhere refutes the disjunct.
+// One disjunct: unsafe when every row holds. Margin of a row: row(x) - rhs; > 0 everywhere refutes the
+// disjunct.
 struct Target {
-  int64_t disjunct = 0;   // index in the property
+  int64_t disjunct = 0;  // index in the property
   int32_t box = 0;
   int64_t rows = 0;
   std::vector<double> output;  // [rows][outputs]
@@ -39,18 +40,18 @@ struct Problem {
 // INVALID_ARGUMENT when the property's sizes do not fit the network.
 absl::StatusOr<Problem> MakeProblem(const ir::Network& network, const api::Property& property);
 
-// Host rows for single rows of targets: margin > 0 refutes. `weights` combine a target's rows ([rows], >= 0); their
-// rounding allowance is charged to the row's offset_error with `output_magnitude`.
-void AppendRow(const Problem& problem, const Target& target, const std::vector<double>& weights, int32_t domain,
-               const std::vector<double>& output_magnitude, bounds::HostRows& rows);
+// Host rows for single rows of targets: margin > 0 refutes. `weights` combine a target's rows ([rows], >= 0);
+// their rounding allowance is charged to the row's offset_error with `output_magnitude`.
+void AppendRow(const Problem& problem, const Target& target, const std::vector<double>& weights,
+               int32_t domain, const std::vector<double>& output_magnitude, bounds::HostRows& rows);
 // The weights that pick one row.
 std::vector<double> UnitWeights(const Target& target, int64_t row);
 
 // Shared by all phases of one verification. Not thread-safe.
 class Run {
  public:
-  Run(const Problem& problem, const bounds::Plan& plan, const api::Options& options, const api::WitnessJudge& judge,
-      api::EventSink* sink, StopToken stop);
+  Run(const Problem& problem, const bounds::Plan& plan, const api::Options& options,
+      const api::WitnessJudge& judge, api::EventSink* sink, StopToken stop);
 
   const Problem& problem;
   const bounds::Plan& plan;

@@ -23,7 +23,6 @@ int64_t BatchFor(const Run& run) {
   return std::clamp<int64_t>((int64_t{1} << 24) / std::max<int64_t>(neurons, 1), 8, 1024);
 }
 
-
 }  // namespace
 
 ReluBab::ReluBab(Run& run, SharedRoot& root)
@@ -89,11 +88,13 @@ absl::Status ReluBab::OptimiseInMemory(std::vector<Domain>& domains) {
   domains.erase(middle, domains.end());
   ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(domains));
   ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(second));
-  domains.insert(domains.end(), std::make_move_iterator(second.begin()), std::make_move_iterator(second.end()));
+  domains.insert(domains.end(), std::make_move_iterator(second.begin()),
+                 std::make_move_iterator(second.end()));
   return absl::OkStatus();
 }
 
-// What float32 calls refuted is certified in float64; what fails that stays open with a bound of zero at most.
+// What float32 calls refuted is certified in float64; what fails that stays open with a bound of zero at
+// most.
 absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
   std::vector<const Domain*> claimed;
   std::vector<size_t> index;
@@ -136,7 +137,8 @@ absl::StatusOr<bool> ReluBab::TryCorners(const std::vector<Domain>& domains) {
 }
 
 absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
-  for (size_t begin = 0; begin < domains.size() && !run_.stop.StopRequested(); begin += static_cast<size_t>(batch_)) {
+  for (size_t begin = 0; begin < domains.size() && !run_.stop.StopRequested();
+       begin += static_cast<size_t>(batch_)) {
     const size_t end = std::min(domains.size(), begin + static_cast<size_t>(batch_));
     std::vector<Domain> part(std::make_move_iterator(domains.begin() + static_cast<int64_t>(begin)),
                              std::make_move_iterator(domains.begin() + static_cast<int64_t>(end)));

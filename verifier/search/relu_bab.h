@@ -1,8 +1,8 @@
 // Branch and bound over ReLU splits (β-CROWN, Wang et al. 2021): best-first, in batches, one box.
 //
-// Works on targets whose box is the root's. Each open target gets one root domain; refuted subtrees are certified in
-// float64 before they are closed; a target whose domains are all closed is refuted. A domain with nothing left to split
-// goes to the leaf LP.
+// Works on targets whose box is the root's. Each open target gets one root domain; refuted subtrees are
+// certified in float64 before they are closed; a target whose domains are all closed is refuted. A domain
+// with nothing left to split goes to the leaf LP.
 #pragma once
 
 #include <vector>

@@ -33,8 +33,8 @@ absl::StatusOr<AffineBounds> BoundRows(Run& run, SharedRoot& root, const std::ve
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<float> corner, backend::Allocate<float>(backend, entries));
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<float> lambda, backend::Allocate<float>(backend, entries));
   bounds::BackwardPass<float> pass(run.plan);
-  ESPALIER_RETURN_IF_ERROR(
-      pass.Run(batch.Input(), {.bound = bound.data(), .corner = corner.data(), .input_lambda = lambda.data()}));
+  ESPALIER_RETURN_IF_ERROR(pass.Run(
+      batch.Input(), {.bound = bound.data(), .corner = corner.data(), .input_lambda = lambda.data()}));
   std::vector<double> lower(rows.size());
   std::vector<float> corners(static_cast<size_t>(entries)), slopes(corners.size());
   backend.Download(bound.data(), count * 8, lower.data());

@@ -48,8 +48,9 @@ absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const 
     };
     ESPALIER_RETURN_IF_ERROR(optimiser.Run(in, {.iterations = iterations}, done, run.stop, result));
   }
-  return bounds::CertifiedBounds(run.plan, rows, root.bounds.boxes, root.relaxation64, root.bounds.magnitudes,
-                                 iterations > 0 ? &slopes : nullptr);
+  const bounds::Scope scope{&run.plan, &root.bounds.boxes, &root.relaxation32, &root.relaxation64,
+                            &root.bounds.magnitudes};
+  return bounds::CertifiedBounds(scope, rows, iterations > 0 ? &slopes : nullptr);
 }
 
 }  // namespace

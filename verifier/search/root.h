@@ -13,8 +13,9 @@ struct RootResult {
   std::vector<Domain> open;  // one start domain per target that is left
 };
 
-// Bounds targets (all of box `box`): refutes what one certified row refutes, keeps start domains of the rest with their
-// optimised slopes and the weights of their best row. `intermediate_iterations` as in bounds::IntermediateSettings.
+// Bounds targets (all of box `box`): refutes what one certified row refutes, keeps start domains of the rest
+// with their optimised slopes and the weights of their best row. `intermediate_iterations` as in
+// bounds::IntermediateSettings.
 absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets,
                                      int64_t intermediate_iterations);
 

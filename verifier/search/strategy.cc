@@ -20,7 +20,8 @@ constexpr int64_t kMaxFreeInputs = 24;
 constexpr double kMaxBoxFlops = 4e8;
 constexpr size_t kFewBoxes = 8;
 constexpr int64_t kFewUnstable = 24;
-// Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they are not.
+// Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they
+// are not.
 constexpr double kFirstAttackFlops = 1e9;
 constexpr double kSecondAttackFlops = 4e10;
 constexpr double kFirstAttackShare = 0.05;  // of the work of CROWN bounds
@@ -66,7 +67,8 @@ absl::StatusOr<int64_t> Strategy::UnstableNeurons(int32_t box) const {
 absl::StatusOr<bool> Strategy::SplitInputs() const {
   if (run_.options.input_split >= 0) return run_.options.input_split == 1;
   int64_t free = 0;
-  for (const Target& target : run_.problem.targets) free = std::max(free, run_.problem.FreeInputs(target.box));
+  for (const Target& target : run_.problem.targets)
+    free = std::max(free, run_.problem.FreeInputs(target.box));
   if (free > kMaxFreeInputs || BoxFlops() > kMaxBoxFlops) return false;
   // Few unstable neurons make a small tree with exact leaves; with many boxes the inputs are split already.
   if (run_.problem.boxes.size() > kFewBoxes) return true;
@@ -92,11 +94,14 @@ bool Strategy::WholeBoxUnsafe() {
 absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t seed) {
   if (run_.options.attack == 0) return false;
   std::vector<size_t> targets = run_.OpenTargets();
-  const double per_step = 4.0 * (run_.plan.flops_per_pass() + 50.0 * static_cast<double>(run_.plan.total_neurons()));
-  const auto samples = std::max<int64_t>(1, static_cast<int64_t>(flops / (per_step * static_cast<double>(steps))));
+  const double per_step =
+      4.0 * (run_.plan.flops_per_pass() + 50.0 * static_cast<double>(run_.plan.total_neurons()));
+  const auto samples =
+      std::max<int64_t>(1, static_cast<int64_t>(flops / (per_step * static_cast<double>(steps))));
   if (static_cast<int64_t>(targets.size()) > samples) targets.resize(static_cast<size_t>(samples));
   AttackSettings settings;
-  settings.restarts = std::clamp<int64_t>(samples / std::max<int64_t>(static_cast<int64_t>(targets.size()), 1), 1, 100);
+  settings.restarts =
+      std::clamp<int64_t>(samples / std::max<int64_t>(static_cast<int64_t>(targets.size()), 1), 1, 100);
   settings.steps = steps;
   settings.seed = seed;
   Attack attack(run_);
@@ -104,7 +109,8 @@ absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t 
 }
 
 absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<size_t>& targets) {
-  // Without optimised intermediate bounds first: many properties need no more, and many others have a counterexample.
+  // Without optimised intermediate bounds first: many properties need no more, and many others have a
+  // counterexample.
   ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets, /*intermediate_iterations=*/0));
   if (root.open.empty()) return SearchEnd::kExhausted;
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
@@ -151,7 +157,8 @@ absl::StatusOr<SearchEnd> Strategy::Search() {
 }
 
 api::Verdict Strategy::Conclude(SearchEnd end) const {
-  if (end == SearchEnd::kWitness && run_.witness().has_value()) return api::Verdict::Falsified(*run_.witness());
+  if (end == SearchEnd::kWitness && run_.witness().has_value())
+    return api::Verdict::Falsified(*run_.witness());
   // Verified only when every single target was refuted, whatever the search believes.
   if (run_.open_targets() == 0) return api::Verdict::Verified();
   switch (end) {
@@ -164,8 +171,9 @@ api::Verdict Strategy::Conclude(SearchEnd end) const {
     case SearchEnd::kDomainLimit:
       return api::Verdict::Unknown(api::Limit::kDomains, "the limit on domains was reached");
     default:
-      return api::Verdict::Unknown(api::Limit::kNumerical,
-                                   "some subproblems are too close to the threshold to be certified or replayed");
+      return api::Verdict::Unknown(
+          api::Limit::kNumerical,
+          "some subproblems are too close to the threshold to be certified or replayed");
   }
 }
 
@@ -179,8 +187,8 @@ absl::StatusOr<api::Verdict> Strategy::Decide() {
 }  // namespace
 
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
-                                    const api::Options& wanted, const api::WitnessJudge& judge, api::EventSink* sink,
-                                    StopToken stop) {
+                                    const api::Options& wanted, const api::WitnessJudge& judge,
+                                    api::EventSink* sink, StopToken stop) {
   const absl::Time start = absl::Now();
   ESPALIER_RETURN_IF_ERROR(api::CheckOptions(wanted));
   api::Options options = wanted;

@@ -71,7 +71,8 @@ Optimised Optimise(const Planned& p, const InputBoxes& boxes, int64_t iterations
   EXPECT_TRUE(optimiser.StartSlopes(in, slopes).ok());
   Optimised optimised;
   EXPECT_TRUE(optimiser.Run(in, {.iterations = iterations}, done, stop, optimised.result, true).ok());
-  optimised.certified = *CertifiedBounds(*p.plan, rows, boxes, relaxation64, layers.magnitudes, &slopes);
+  optimised.certified =
+      *CertifiedBounds({p.plan.get(), &boxes, nullptr, &relaxation64, &layers.magnitudes}, rows, &slopes);
   return optimised;
 }
 
@@ -126,7 +127,8 @@ TEST(CertifiedBoundsTest, RowsWithOffsetAndInputTerms) {
   rows.offset = {2, 0};
   rows.offset_error = {0, 0.25};
   RowDetails details;
-  const auto lower = *CertifiedBounds(*p.plan, rows, boxes, relaxation, layers.magnitudes, nullptr, &details);
+  const auto lower = *CertifiedBounds({p.plan.get(), &boxes, nullptr, &relaxation, &layers.magnitudes}, rows,
+                                      nullptr, &details);
   EXPECT_NEAR(lower[0], 1.5, 1e-12);
   EXPECT_NEAR(lower[1], -1.5 - 0.25, 1e-4);  // x + x / 2 at x = -1, and the row's own error
   EXPECT_LE(lower[1], -1.75);

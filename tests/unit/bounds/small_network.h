@@ -80,7 +80,8 @@ struct Planned {
     rows.start = network.output;
     rows.coefficients = coefficients;
     rows.domain.assign(coefficients.size() / static_cast<size_t>(network.output_size()), 0);
-    const auto lower = CertifiedBounds(*plan, rows, boxes, *relaxation, layers->magnitudes, nullptr);
+    const auto lower =
+        CertifiedBounds({plan.get(), &boxes, nullptr, &*relaxation, &layers->magnitudes}, rows, nullptr);
     EXPECT_TRUE(lower.ok()) << lower.status();
     return *lower;
   }
