@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "verifier/ir/conv_compose.h"
+#include "verifier/ir/entries.h"
+#include "verifier/ir/exact_sum.h"
 #include "verifier/ir/sparse_compose.h"
 
 namespace espalier::ir {
@@ -31,77 +33,138 @@ const SparseMap* AsSparse(const LinearMap& map) {
   return std::get_if<SparseMap>(&map);
 }
 
-DenseMap ScaleRows(DenseMap m, const std::vector<double>& scale) {
-  for (int64_t r = 0; r < m.rows; ++r) {
-    for (int64_t c = 0; c < m.cols; ++c) m.weights[At(r * m.cols + c)] *= scale[At(r)];
+// out[i] = the sums, rounded; false when one is not accepted.
+bool Store(const std::vector<ExactSum>& sums, RoundingBound& bound, double* out, int64_t stride = 1) {
+  for (size_t i = 0; i < sums.size(); ++i) {
+    if (!bound.Accept(sums[i])) return false;
+    out[static_cast<int64_t>(i) * stride] = sums[i].result();
   }
-  return m;
+  return true;
 }
 
-DenseMap ScaleColumns(DenseMap m, const std::vector<double>& scale) {
+bool Multiply(double& value, double factor, RoundingBound& bound) {
+  ExactSum product;
+  product.AddProduct(value, factor);
+  value = product.result();
+  return bound.Accept(product);
+}
+
+// Every weight times factor(row, column).
+template <class Factor>
+std::optional<LinearMap> ScaleEntries(DenseMap m, RoundingBound& bound, Factor factor) {
   for (int64_t r = 0; r < m.rows; ++r) {
-    for (int64_t c = 0; c < m.cols; ++c) m.weights[At(r * m.cols + c)] *= scale[At(c)];
+    for (int64_t c = 0; c < m.cols; ++c) {
+      if (!Multiply(m.weights[At(r * m.cols + c)], factor(At(r), At(c)), bound)) return std::nullopt;
+    }
   }
   return m;
 }
 
 // Row r of the product is inner^T applied to row r of outer.
-DenseMap DenseTimes(const DenseMap& outer, const LinearMap& inner) {
+std::optional<LinearMap> DenseTimes(const DenseMap& outer, const LinearMap& inner, RoundingBound& bound) {
   DenseMap out{outer.rows, InputSize(inner), {}};
-  out.weights.assign(At(out.rows * out.cols), 0.0);
+  out.weights.resize(At(out.rows * out.cols));
+  std::vector<ExactSum> row;
   for (int64_t r = 0; r < out.rows; ++r) {
-    ApplyTransposed(inner, outer.weights.data() + r * outer.cols, out.weights.data() + r * out.cols);
-  }
-  return out;
-}
-
-// Dense times dense, in the order that streams rows of `inner`.
-DenseMap DenseTimesDense(const DenseMap& outer, const DenseMap& inner) {
-  DenseMap out{outer.rows, inner.cols, {}};
-  out.weights.assign(At(out.rows * out.cols), 0.0);
-  for (int64_t r = 0; r < out.rows; ++r) {
-    double* row = out.weights.data() + r * out.cols;
-    for (int64_t k = 0; k < inner.rows; ++k) {
-      const double factor = outer.weights[At(r * outer.cols + k)];
-      if (factor == 0) continue;
-      const double* source = inner.weights.data() + k * inner.cols;
-      for (int64_t c = 0; c < out.cols; ++c) row[c] += factor * source[c];
-    }
+    row.assign(At(out.cols), {});
+    const double* factor = outer.weights.data() + r * outer.cols;
+    ForEachEntry(inner, [&](double coefficient, int64_t k, int64_t c) {
+      if (coefficient != 0 && factor[k] != 0) row[At(c)].AddProduct(factor[k], coefficient);
+    });
+    if (!Store(row, bound, out.weights.data() + r * out.cols)) return std::nullopt;
   }
   return out;
 }
 
 // Column c of the product is outer applied to column c of inner.
-DenseMap TimesDense(const LinearMap& outer, const DenseMap& inner) {
+std::optional<LinearMap> TimesDense(const LinearMap& outer, const DenseMap& inner, RoundingBound& bound) {
   DenseMap out{OutputSize(outer), inner.cols, {}};
   out.weights.resize(At(out.rows * out.cols));
-  std::vector<double> column(At(inner.rows)), image(At(out.rows));
+  std::vector<double> column(At(inner.rows));
+  std::vector<ExactSum> image;
   for (int64_t c = 0; c < inner.cols; ++c) {
     for (int64_t r = 0; r < inner.rows; ++r) column[At(r)] = inner.weights[At(r * inner.cols + c)];
-    std::fill(image.begin(), image.end(), 0.0);
-    Apply(outer, column.data(), image.data());
-    for (int64_t r = 0; r < out.rows; ++r) out.weights[At(r * out.cols + c)] = image[At(r)];
+    image.assign(At(out.rows), {});
+    ForEachEntry(outer, [&](double coefficient, int64_t r, int64_t k) {
+      if (coefficient != 0 && column[At(k)] != 0) image[At(r)].AddProduct(coefficient, column[At(k)]);
+    });
+    if (!Store(image, bound, out.weights.data() + c, out.cols)) return std::nullopt;
   }
   return out;
 }
 
-std::optional<LinearMap> ComposeScaleOuter(const ScaleMap& outer, const LinearMap& inner) {
+std::optional<LinearMap> ComposeScaleOuter(const ScaleMap& outer, const LinearMap& inner,
+                                           RoundingBound& bound) {
   if (const auto* m = AsScale(inner)) {
     ScaleMap out = outer;
-    for (size_t i = 0; i < out.scale.size(); ++i) out.scale[i] *= m->scale[i];
+    for (size_t i = 0; i < out.scale.size(); ++i) {
+      if (!Multiply(out.scale[i], m->scale[i], bound)) return std::nullopt;
+    }
     return out;
   }
-  if (const auto* m = std::get_if<DenseMap>(&inner)) return ScaleRows(*m, outer.scale);
-  if (const auto* m = AsSparse(inner)) return ScaleRows(*m, outer.scale);
-  if (const auto* m = AsConv(inner)) return ScaleOutputChannels(*m, outer.scale);
+  if (const auto* m = std::get_if<DenseMap>(&inner)) {
+    return ScaleEntries(*m, bound, [&](size_t row, size_t) { return outer.scale[row]; });
+  }
+  if (const auto* m = AsSparse(inner)) return ScaleRows(*m, outer.scale, bound);
+  if (const auto* m = AsConv(inner)) return ScaleOutputChannels(*m, outer.scale, bound);
   return std::nullopt;
 }
 
-std::optional<LinearMap> ComposeScaleInner(const LinearMap& outer, const ScaleMap& inner) {
-  if (const auto* m = std::get_if<DenseMap>(&outer)) return ScaleColumns(*m, inner.scale);
-  if (const auto* m = AsSparse(outer)) return ScaleColumns(*m, inner.scale);
-  if (const auto* m = AsConv(outer)) return ScaleInputChannels(*m, inner.scale);
+std::optional<LinearMap> ComposeScaleInner(const LinearMap& outer, const ScaleMap& inner,
+                                           RoundingBound& bound) {
+  if (const auto* m = std::get_if<DenseMap>(&outer)) {
+    return ScaleEntries(*m, bound, [&](size_t, size_t column) { return inner.scale[column]; });
+  }
+  if (const auto* m = AsSparse(outer)) return ScaleColumns(*m, inner.scale, bound);
+  if (const auto* m = AsConv(outer)) return ScaleInputChannels(*m, inner.scale, bound);
   return std::nullopt;
+}
+
+std::optional<LinearMap> Multiply(const LinearMap& outer, const LinearMap& inner, RoundingBound& bound) {
+  if (const auto* m = AsScale(outer)) return ComposeScaleOuter(*m, inner, bound);
+  if (const auto* m = AsScale(inner)) return ComposeScaleInner(outer, *m, bound);
+  if (IsDense(outer)) return DenseTimes(std::get<DenseMap>(outer), inner, bound);
+  if (IsDense(inner)) return TimesDense(outer, std::get<DenseMap>(inner), bound);
+  if (AsSparse(outer) && AsSparse(inner)) return Product(*AsSparse(outer), *AsSparse(inner), bound);
+  if (AsConv(outer) && AsSparse(inner)) return AbsorbPadding(*AsConv(outer), *AsSparse(inner));
+  return std::nullopt;
+}
+
+std::optional<LinearMap> AddToDense(DenseMap out, const LinearMap& other, RoundingBound& bound) {
+  const SparseMap entries = ToSparse(other);
+  const auto columns = At(out.cols);
+  std::vector<ExactSum> row(columns);
+  for (int64_t r = 0; r < out.rows; ++r) {
+    double* weights = out.weights.data() + r * out.cols;
+    for (size_t c = 0; c < columns; ++c) {
+      row[c] = {};
+      row[c].Add(weights[c]);
+    }
+    for (int64_t k = entries.row_begin[At(r)]; k < entries.row_begin[At(r) + 1]; ++k) {
+      row[At(entries.column[At(k)])].Add(entries.value[At(k)]);
+    }
+    if (!Store(row, bound, weights)) return std::nullopt;
+  }
+  return out;
+}
+
+std::optional<LinearMap> AddScales(const std::vector<double>& a, const std::vector<double>& b,
+                                   RoundingBound& bound) {
+  std::vector<ExactSum> sums(a.size());
+  for (size_t i = 0; i < sums.size(); ++i) sums[i].Add(a[i]), sums[i].Add(b[i]);
+  ScaleMap out{a};
+  if (!Store(sums, bound, out.scale.data())) return std::nullopt;
+  return out;
+}
+
+std::optional<LinearMap> Add(const LinearMap& a, const LinearMap& b, RoundingBound& bound) {
+  if (AsConv(a) && AsConv(b)) return AddKernels(*AsConv(a), *AsConv(b), bound);
+  if (AsConv(a) || AsConv(b)) return std::nullopt;
+  if (IsDense(a)) return AddToDense(std::get<DenseMap>(a), b, bound);
+  if (IsDense(b)) return AddToDense(std::get<DenseMap>(b), a, bound);
+  const auto scale_a = ElementwiseScale(a), scale_b = ElementwiseScale(b);
+  if (scale_a && scale_b) return AddScales(*scale_a, *scale_b, bound);
+  return AddEntries(ToSparse(a), ToSparse(b), bound);
 }
 
 }  // namespace
@@ -140,50 +203,26 @@ std::optional<double> ComposedWork(const LinearMap& outer, const LinearMap& inne
   return std::nullopt;
 }
 
-std::optional<LinearMap> Compose(const LinearMap& outer, const LinearMap& inner) {
+std::optional<LinearMap> Compose(const LinearMap& outer, const LinearMap& inner, double* roundings) {
   assert(InputSize(outer) == OutputSize(inner));
   if (IsIdentity(outer)) return inner;
   if (IsIdentity(inner)) return outer;
-  std::optional<LinearMap> out;
-  if (const auto* m = AsScale(outer)) {
-    out = ComposeScaleOuter(*m, inner);
-  } else if (const auto* n = AsScale(inner)) {
-    out = ComposeScaleInner(outer, *n);
-  } else if (IsDense(outer) && IsDense(inner)) {
-    out = DenseTimesDense(std::get<DenseMap>(outer), std::get<DenseMap>(inner));
-  } else if (IsDense(outer)) {
-    out = DenseTimes(std::get<DenseMap>(outer), inner);
-  } else if (IsDense(inner)) {
-    out = TimesDense(outer, std::get<DenseMap>(inner));
-  } else if (AsSparse(outer) && AsSparse(inner)) {
-    out = Product(*AsSparse(outer), *AsSparse(inner));
-  } else if (AsConv(outer) && AsSparse(inner)) {
-    out = AbsorbPadding(*AsConv(outer), *AsSparse(inner));
-  }
+  RoundingBound bound(roundings ? *roundings : 0);
+  std::optional<LinearMap> out = Multiply(outer, inner, bound);
   if (!out) return std::nullopt;
+  // Padding that a convolution takes over leaves its kernel, and the kernel's roundings, as they are.
+  const bool same_kernel = AsConv(outer) && AsSparse(inner);
+  if (roundings && !same_kernel) *roundings = bound.roundings();
   return Simplify(*std::move(out));
 }
 
-std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b) {
-  if (AsConv(a) && AsConv(b)) return AddKernels(*AsConv(a), *AsConv(b));
-  if (AsConv(a) || AsConv(b)) return std::nullopt;
-  if (IsDense(a) || IsDense(b)) {
-    DenseMap out = std::get<DenseMap>(IsDense(a) ? a : b);
-    const SparseMap other = ToSparse(IsDense(a) ? b : a);
-    for (int64_t r = 0; r < out.rows; ++r) {
-      for (int64_t k = other.row_begin[At(r)]; k < other.row_begin[At(r) + 1]; ++k) {
-        out.weights[At(r * out.cols + other.column[At(k)])] += other.value[At(k)];
-      }
-    }
-    return Simplify(std::move(out));
-  }
-  const auto scale_a = ElementwiseScale(a), scale_b = ElementwiseScale(b);
-  if (scale_a && scale_b) {
-    ScaleMap out{*scale_a};
-    for (size_t i = 0; i < out.scale.size(); ++i) out.scale[i] += (*scale_b)[i];
-    return Simplify(std::move(out));
-  }
-  return Simplify(AddEntries(ToSparse(a), ToSparse(b)));
+std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b, double* roundings) {
+  RoundingBound bound(roundings ? *roundings : 0);
+  std::optional<LinearMap> out = Add(a, b, bound);
+  if (!out) return std::nullopt;
+  if (roundings) *roundings = bound.roundings();
+  const bool same_form = AsConv(*out) != nullptr;
+  return same_form ? std::move(out) : Simplify(*std::move(out));
 }
 
 LinearMap Simplify(LinearMap map) {

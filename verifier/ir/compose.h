@@ -1,9 +1,9 @@
-// Algebra of linear maps: products, sums and what they cost. Every function is exact linear algebra in
-// double; zero padding needs no special care, because a constant shift in front of a map moves into the
-// per-neuron bias of the node behind it (see fold.h in ops/).
+// Algebra of linear maps: products, sums and what they cost. Results are the real ones rounded once per
+// coefficient, or there is no result (exact_sum.h); zero padding needs no special care, because a constant
+// shift in front of a map moves into the per-neuron bias of the node behind it (see fold.h in ops/).
 //
 //   LinearMap batch_norm = ScaleMap{...}, conv = ConvMap{...};
-//   if (ComposedWork(batch_norm, conv)) LinearMap folded = *Compose(batch_norm, conv);  // still a ConvMap
+//   if (std::optional<LinearMap> folded = Compose(batch_norm, conv)) Use(*folded);  // still a ConvMap
 //
 // Stateless; safe from any thread.
 #pragma once
@@ -22,16 +22,22 @@ inline constexpr double kSparseEntryWork = 8;
 double Work(const LinearMap& map);
 
 // Upper estimate of Work(Compose(outer, inner)) without computing it; nullopt where the product has no
-// structured form (two convolutions, say), in which case Compose has none either.
+// structured form (two convolutions, say), in which case Compose has none either. Compose also has none where
+// rounding is in the way.
 std::optional<double> ComposedWork(const LinearMap& outer, const LinearMap& inner);
 
 // outer ∘ inner. Sizes must match. Dense results with few non-zeros come back as SparseMap when that is less
-// work.
-std::optional<LinearMap> Compose(const LinearMap& outer, const LinearMap& inner);
+// work. nullopt, too, when terms of a coefficient cancel so far that its double would be more than
+// kMaxRoundings away from the real value, or when one overflows. Products with a selection or permutation,
+// and all others whose coefficients are doubles, are exact.
+//
+// roundings (null: both maps are the real ones): in, AffineTerm::roundings of both maps added up; out, that
+// of the product. Untouched without a product.
+std::optional<LinearMap> Compose(const LinearMap& outer, const LinearMap& inner, double* roundings = nullptr);
 
 // a + b, of equal sizes; nullopt where the sum has no structured form (a convolution and anything but a
-// convolution of the same geometry).
-std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b);
+// convolution of the same geometry) or rounding is in the way. roundings: as for Compose, in: the larger one.
+std::optional<LinearMap> Sum(const LinearMap& a, const LinearMap& b, double* roundings = nullptr);
 
 // The form of the same map with the least Work: Conv between a whole image and one pixel becomes Dense, Dense
 // becomes Sparse where it has few non-zeros, Sparse becomes Identity or Scale where it is one, Scale by ones

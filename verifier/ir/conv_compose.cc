@@ -18,16 +18,30 @@ std::optional<std::vector<double>> PerChannel(const std::vector<double>& scale, 
   return factor;
 }
 
-// Kernel layout is [c_small][kernel_h][kernel_w][c_big].
-ConvMap ScaleSmall(ConvMap map, const std::vector<double>& factor) {
-  const auto block = At(map.kernel_h * map.kernel_w * map.big_c);
-  for (size_t i = 0; i < map.kernel.size(); ++i) map.kernel[i] *= factor[i / block];
+// Every kernel entry times factor[channel], where channel(i) is that of entry i.
+template <class Channel>
+std::optional<LinearMap> ScaleKernel(ConvMap map, const std::vector<double>& factor, RoundingBound& bound,
+                                     Channel channel) {
+  for (size_t i = 0; i < map.kernel.size(); ++i) {
+    ExactSum product;
+    product.AddProduct(map.kernel[i], factor[channel(i)]);
+    if (!bound.Accept(product)) return std::nullopt;
+    map.kernel[i] = product.result();
+  }
   return map;
 }
 
-ConvMap ScaleBig(ConvMap map, const std::vector<double>& factor) {
-  for (size_t i = 0; i < map.kernel.size(); ++i) map.kernel[i] *= factor[i % At(map.big_c)];
-  return map;
+// Kernel layout is [c_small][kernel_h][kernel_w][c_big].
+std::optional<LinearMap> ScaleSmall(const ConvMap& map, const std::vector<double>& factor,
+                                    RoundingBound& bound) {
+  const auto block = At(map.kernel_h * map.kernel_w * map.big_c);
+  return ScaleKernel(map, factor, bound, [block](size_t i) { return i / block; });
+}
+
+std::optional<LinearMap> ScaleBig(const ConvMap& map, const std::vector<double>& factor,
+                                  RoundingBound& bound) {
+  const auto channels = At(map.big_c);
+  return ScaleKernel(map, factor, bound, [channels](size_t i) { return i % channels; });
 }
 
 // Smallest range of pixel rows or columns that holds all added ones.
@@ -91,16 +105,18 @@ std::optional<std::vector<double>> InputChannelScale(const ConvMap& map, const s
   return PerChannel(scale, map.transposed ? map.small_c : map.big_c);
 }
 
-std::optional<LinearMap> ScaleOutputChannels(const ConvMap& map, const std::vector<double>& scale) {
+std::optional<LinearMap> ScaleOutputChannels(const ConvMap& map, const std::vector<double>& scale,
+                                             RoundingBound& bound) {
   const auto factor = OutputChannelScale(map, scale);
   if (!factor) return std::nullopt;
-  return map.transposed ? ScaleBig(map, *factor) : ScaleSmall(map, *factor);
+  return map.transposed ? ScaleBig(map, *factor, bound) : ScaleSmall(map, *factor, bound);
 }
 
-std::optional<LinearMap> ScaleInputChannels(const ConvMap& map, const std::vector<double>& scale) {
+std::optional<LinearMap> ScaleInputChannels(const ConvMap& map, const std::vector<double>& scale,
+                                            RoundingBound& bound) {
   const auto factor = InputChannelScale(map, scale);
   if (!factor) return std::nullopt;
-  return map.transposed ? ScaleSmall(map, *factor) : ScaleBig(map, *factor);
+  return map.transposed ? ScaleSmall(map, *factor, bound) : ScaleBig(map, *factor, bound);
 }
 
 std::optional<LinearMap> AbsorbPadding(const ConvMap& map, const SparseMap& inner) {
@@ -157,10 +173,15 @@ SparseMap ConvToSparse(const ConvMap& map) {
   return map.transposed ? Transpose(out) : out;
 }
 
-std::optional<LinearMap> AddKernels(const ConvMap& a, const ConvMap& b) {
+std::optional<LinearMap> AddKernels(const ConvMap& a, const ConvMap& b, RoundingBound& bound) {
   if (Geometry(a) != Geometry(b)) return std::nullopt;
   ConvMap out = a;
-  for (size_t i = 0; i < out.kernel.size(); ++i) out.kernel[i] += b.kernel[i];
+  for (size_t i = 0; i < out.kernel.size(); ++i) {
+    ExactSum sum;
+    sum.Add(a.kernel[i]), sum.Add(b.kernel[i]);
+    if (!bound.Accept(sum)) return std::nullopt;
+    out.kernel[i] = sum.result();
+  }
   return out;
 }
 

@@ -1,10 +1,11 @@
 // Products of convolutions with per-channel factors and with zero padding, behind compose.h. nullopt where
-// the product is no single convolution.
+// the product is no single convolution, or where a coefficient is not accepted by `bound`.
 #pragma once
 
 #include <optional>
 #include <vector>
 
+#include "verifier/ir/exact_sum.h"
 #include "verifier/ir/linear_map.h"
 
 namespace espalier::ir {
@@ -14,8 +15,10 @@ std::optional<std::vector<double>> OutputChannelScale(const ConvMap& map, const 
 std::optional<std::vector<double>> InputChannelScale(const ConvMap& map, const std::vector<double>& scale);
 
 // diag(scale) ∘ map and map ∘ diag(scale).
-std::optional<LinearMap> ScaleOutputChannels(const ConvMap& map, const std::vector<double>& scale);
-std::optional<LinearMap> ScaleInputChannels(const ConvMap& map, const std::vector<double>& scale);
+std::optional<LinearMap> ScaleOutputChannels(const ConvMap& map, const std::vector<double>& scale,
+                                             RoundingBound& bound);
+std::optional<LinearMap> ScaleInputChannels(const ConvMap& map, const std::vector<double>& scale,
+                                            RoundingBound& bound);
 
 // map ∘ inner where inner puts an image into the middle of a larger zero image: the convolution's own padding
 // grows instead.
@@ -28,6 +31,6 @@ std::optional<DenseMap> AsMatrix(const ConvMap& map);
 SparseMap ConvToSparse(const ConvMap& map);
 
 // Sum of two convolutions of the same geometry.
-std::optional<LinearMap> AddKernels(const ConvMap& a, const ConvMap& b);
+std::optional<LinearMap> AddKernels(const ConvMap& a, const ConvMap& b, RoundingBound& bound);
 
 }  // namespace espalier::ir

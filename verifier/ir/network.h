@@ -32,11 +32,15 @@ enum class NodeKind { kInput, kAffine, kActivation };
 // identity (1,1,0), graft (a,a,b), pruned (0,0,0).
 struct HingeLayer {
   std::vector<double> left, right, intercept;
+  double roundings = 0;  // as AffineTerm's, for slopes and intercepts
 };
 
 struct AffineTerm {
   NodeId predecessor = 0;
   LinearMapPtr map;
+  // Every coefficient is within roundings * 2^-53, relative to itself, of the real one that folding replaced;
+  // at most kMaxRoundings (exact_sum.h).
+  double roundings = 0;
 };
 
 struct ImageShape {
@@ -51,6 +55,10 @@ struct NetworkNode {
   // kAffine
   std::vector<AffineTerm> terms;
   std::vector<double> bias;
+  // While folding only: what `bias` leaves of the exact sum (empty: nothing), and how far bias +
+  // bias_residual is from the real one, as AffineTerm's roundings.
+  std::vector<double> bias_residual;
+  double bias_roundings = 0;
   // kActivation
   NodeId predecessor = -1;
   HingeLayer hinge;

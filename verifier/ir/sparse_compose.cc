@@ -1,7 +1,6 @@
 #include "verifier/ir/sparse_compose.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "verifier/ir/compose.h"
 #include "verifier/ir/conv_compose.h"
@@ -13,19 +12,42 @@ size_t At(int64_t i) {
   return static_cast<size_t>(i);
 }
 
-// Appends one row given as (column, value) pairs in any order; sums duplicates, drops zeros.
-void AppendRow(std::vector<std::pair<int32_t, double>>& entries, SparseMap& out) {
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (size_t k = 0; k < entries.size();) {
-    const int32_t column = entries[k].first;
-    double value = 0;
-    for (; k < entries.size() && entries[k].first == column; ++k) value += entries[k].second;
-    if (value == 0) continue;
+// One term of an entry: column, and the two factors.
+struct Term {
+  int32_t column = 0;
+  double a = 0, b = 0;
+};
+
+// Appends one row given as terms in any order; sums equal columns, drops zeros, empties `terms`.
+bool AppendRow(std::vector<Term>& terms, SparseMap& out, RoundingBound& bound) {
+  std::sort(terms.begin(), terms.end(), [](const Term& s, const Term& t) { return s.column < t.column; });
+  for (size_t k = 0; k < terms.size();) {
+    const int32_t column = terms[k].column;
+    ExactSum sum;
+    for (; k < terms.size() && terms[k].column == column; ++k) sum.AddProduct(terms[k].a, terms[k].b);
+    if (!bound.Accept(sum)) return false;
+    if (sum.result() == 0) continue;
     out.column.push_back(column);
-    out.value.push_back(value);
+    out.value.push_back(sum.result());
   }
   out.row_begin.push_back(static_cast<int64_t>(out.value.size()));
-  entries.clear();
+  terms.clear();
+  return true;
+}
+
+// The map with value k times factor(row, column).
+template <class Factor>
+std::optional<SparseMap> ScaleEntries(const SparseMap& map, RoundingBound& bound, Factor factor) {
+  SparseMap out{map.rows, map.cols, {0}, {}, {}};
+  std::vector<Term> terms;
+  for (int64_t r = 0; r < map.rows; ++r) {
+    for (int64_t k = map.row_begin[At(r)]; k < map.row_begin[At(r) + 1]; ++k) {
+      const int32_t column = map.column[At(k)];
+      terms.push_back({column, map.value[At(k)], factor(At(r), At(column))});
+    }
+    if (!AppendRow(terms, out, bound)) return std::nullopt;
+  }
+  return out;
 }
 
 SparseMap DenseToSparse(const DenseMap& m) {
@@ -80,61 +102,52 @@ int64_t ProductEntries(const SparseMap& outer, const SparseMap& inner) {
   return count;
 }
 
-SparseMap Product(const SparseMap& outer, const SparseMap& inner) {
+std::optional<SparseMap> Product(const SparseMap& outer, const SparseMap& inner, RoundingBound& bound) {
   SparseMap out{outer.rows, inner.cols, {0}, {}, {}};
-  std::vector<std::pair<int32_t, double>> entries;
+  std::vector<Term> terms;
   for (int64_t r = 0; r < outer.rows; ++r) {
     for (int64_t k = outer.row_begin[At(r)]; k < outer.row_begin[At(r) + 1]; ++k) {
       const auto middle = At(outer.column[At(k)]);
       for (int64_t j = inner.row_begin[middle]; j < inner.row_begin[middle + 1]; ++j) {
-        entries.emplace_back(inner.column[At(j)], outer.value[At(k)] * inner.value[At(j)]);
+        terms.push_back({inner.column[At(j)], outer.value[At(k)], inner.value[At(j)]});
       }
     }
-    AppendRow(entries, out);
+    if (!AppendRow(terms, out, bound)) return std::nullopt;
   }
   return out;
 }
 
-SparseMap AddEntries(const SparseMap& a, const SparseMap& b) {
+std::optional<SparseMap> AddEntries(const SparseMap& a, const SparseMap& b, RoundingBound& bound) {
   SparseMap out{a.rows, a.cols, {0}, {}, {}};
-  std::vector<std::pair<int32_t, double>> entries;
+  std::vector<Term> terms;
   for (int64_t r = 0; r < a.rows; ++r) {
     for (const SparseMap* m : {&a, &b}) {
       for (int64_t k = m->row_begin[At(r)]; k < m->row_begin[At(r) + 1]; ++k) {
-        entries.emplace_back(m->column[At(k)], m->value[At(k)]);
+        terms.push_back({m->column[At(k)], m->value[At(k)], 1.0});
       }
     }
-    AppendRow(entries, out);
+    if (!AppendRow(terms, out, bound)) return std::nullopt;
   }
   return out;
 }
 
-SparseMap ScaleRows(SparseMap map, const std::vector<double>& scale) {
-  SparseMap out{map.rows, map.cols, {0}, {}, {}};
-  std::vector<std::pair<int32_t, double>> entries;
-  for (int64_t r = 0; r < map.rows; ++r) {
-    for (int64_t k = map.row_begin[At(r)]; k < map.row_begin[At(r) + 1]; ++k) {
-      entries.emplace_back(map.column[At(k)], map.value[At(k)] * scale[At(r)]);
-    }
-    AppendRow(entries, out);
-  }
-  return out;
+std::optional<SparseMap> ScaleRows(const SparseMap& map, const std::vector<double>& scale,
+                                   RoundingBound& bound) {
+  return ScaleEntries(map, bound, [&](size_t row, size_t) { return scale[row]; });
 }
 
-SparseMap ScaleColumns(SparseMap map, const std::vector<double>& scale) {
-  for (size_t k = 0; k < map.value.size(); ++k) map.value[k] *= scale[At(map.column[k])];
-  const std::vector<double> ones(At(map.rows), 1.0);
-  return ScaleRows(std::move(map), ones);
+std::optional<SparseMap> ScaleColumns(const SparseMap& map, const std::vector<double>& scale,
+                                      RoundingBound& bound) {
+  return ScaleEntries(map, bound, [&](size_t, size_t column) { return scale[column]; });
 }
 
 std::optional<std::vector<double>> DiagonalOf(const SparseMap& map) {
   if (map.rows != map.cols) return std::nullopt;
   std::vector<double> scale(At(map.rows), 0.0);
   for (int64_t r = 0; r < map.rows; ++r) {
-    for (int64_t k = map.row_begin[At(r)]; k < map.row_begin[At(r) + 1]; ++k) {
-      if (map.column[At(k)] != r) return std::nullopt;
-      scale[At(r)] += map.value[At(k)];
-    }
+    const int64_t begin = map.row_begin[At(r)], entries = map.row_begin[At(r) + 1] - begin;
+    if (entries > 1 || (entries == 1 && map.column[At(begin)] != r)) return std::nullopt;
+    if (entries == 1) scale[At(r)] = map.value[At(begin)];
   }
   return scale;
 }

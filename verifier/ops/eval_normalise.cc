@@ -63,7 +63,7 @@ InferResult InferBatchNormalization(const OpContext& context) {
   if (training != 0 || context.node().outputs.size() > 1)
     return context.Unsupported("training mode is not supported");
   if (spatial != 1) return context.Unsupported("spatial = 0 is not supported");
-  ESPALIER_ASSIGN_OR_RETURN(const double epsilon, context.Float("epsilon", 1e-5));
+  ESPALIER_ASSIGN_OR_RETURN(const double epsilon, context.Float("epsilon", kDefaultEpsilon));
   for (int i = 1; i < 5; ++i) {
     if (context.InputShape(i) != Shape{shape[1]})
       return context.Invalid("a statistic does not have one entry per channel");
@@ -76,7 +76,7 @@ InferResult InferBatchNormalization(const OpContext& context) {
 }
 
 EvaluateResult EvaluateBatchNormalization(const OpContext& context, Inputs inputs) {
-  ESPALIER_ASSIGN_OR_RETURN(const double epsilon, context.Float("epsilon", 1e-5));
+  ESPALIER_ASSIGN_OR_RETURN(const double epsilon, context.Float("epsilon", kDefaultEpsilon));
   return std::vector<Tensor>{inputs[0]->type == ElementType::kFloat32 ? NormaliseOf<float>(epsilon, inputs)
                                                                       : NormaliseOf<double>(epsilon, inputs)};
 }

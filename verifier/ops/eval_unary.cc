@@ -113,7 +113,7 @@ InferResult InferUnary(const OpContext& context) {
 
 EvaluateResult EvaluateUnary(const OpContext& context, Inputs inputs) {
   const Function function = FunctionOf(context.node().op);
-  ESPALIER_ASSIGN_OR_RETURN(const double alpha, context.Float("alpha", 0.01));
+  ESPALIER_ASSIGN_OR_RETURN(const double alpha, context.Float("alpha", kDefaultLeakySlope));
   Tensor out = *inputs[0];
   if (auto* narrow = std::get_if<std::vector<float>>(&out.data)) {
     ApplyFunction(function, static_cast<float>(alpha), *narrow);

@@ -69,6 +69,7 @@ void Fold(ir::Network& network) {
     RemoveDeadNodes(network);
   } while (network.nodes.size() < before);
   PruneNeurons(network);
+  for (ir::NetworkNode& node : network.nodes) node.bias_residual = {};
 }
 
 }  // namespace espalier::ops

@@ -1,5 +1,6 @@
-// Folding: rewrites a freshly lowered Network into an equal one with less work and fewer nodes. Everything is
-// exact linear algebra in double; `network(x)` changes by rounding only.
+// Folding: rewrites a freshly lowered Network into an equal one with less work and fewer nodes. Folded
+// coefficients are sums in twice the working precision, rounded once; where that may still be noticed (terms
+// cancel, or a factor is itself rounded), the nodes stay apart. See AffineTerm::roundings in ir/network.h.
 //
 //   ops::Fold(network);   // Conv, BatchNormalization, Mul by a mask, Add of a line, Relu ... -> affine + one
 //   Hinge layer

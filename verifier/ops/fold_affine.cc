@@ -90,19 +90,41 @@ class AffineFolder {
     return 0;
   }
 
+  struct Joined {
+    std::vector<ir::AffineTerm> terms;
+    Bias bias;
+  };
+
+  // What the consumer becomes with node `id` replaced by its terms; nullopt where that cannot be stored.
+  std::optional<Joined> Substituted(const ir::NetworkNode& consumer, ir::NodeId id) const {
+    Joined out{{}, Bias(consumer)};
+    for (const ir::AffineTerm& use : consumer.terms) {
+      if (use.predecessor != id) {
+        out.terms.push_back(use);
+      } else if (!Substitute(use, network_.nodes[At(id)], out.terms, out.bias)) {
+        return std::nullopt;
+      }
+    }
+    return out;
+  }
+
   void Join(ir::NodeId id) {
     const ir::NetworkNode& node = network_.nodes[At(id)];
-    std::vector<ir::NodeId> users = std::exchange(users_[At(id)], {});
+    std::vector<ir::NodeId> users = users_[At(id)];
     std::sort(users.begin(), users.end());
     users.erase(std::unique(users.begin(), users.end()), users.end());
+    std::vector<Joined> results;
     for (ir::NodeId user : users) {
+      std::optional<Joined> joined = Substituted(network_.nodes[At(user)], id);
+      if (!joined) return;  // joined by some, the node would be computed there and still be needed by others
+      results.push_back(*std::move(joined));
+    }
+    users_[At(id)].clear();
+    for (size_t i = 0; i < users.size(); ++i) {
+      const ir::NodeId user = users[i];
       ir::NetworkNode& consumer = network_.nodes[At(user)];
-      std::vector<ir::AffineTerm> terms;
-      for (const ir::AffineTerm& use : consumer.terms) {
-        const bool joined = use.predecessor == id && Substitute(*use.map, node, terms, consumer.bias);
-        if (!joined) terms.push_back(use);
-      }
-      consumer.terms = std::move(terms);
+      consumer.terms = std::move(results[i].terms);
+      std::move(results[i].bias).MoveTo(consumer);
       MergeTerms(consumer.terms);
       for (const ir::AffineTerm& term : node.terms) users_[At(term.predecessor)].push_back(user);
     }

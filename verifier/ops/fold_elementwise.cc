@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "verifier/ir/compose.h"
+#include "verifier/ir/exact_sum.h"
 #include "verifier/ops/fold_passes.h"
 #include "verifier/ops/lowering.h"
 
@@ -77,8 +78,9 @@ class ElementwiseFolder {
     node.kind = ir::NodeKind::kAffine;
     ++terms_[At(x)];
     --activations_[At(x)];
-    node.terms = {{x, MakeMap(ir::Simplify(ir::ScaleMap{std::move(hinge.left)}))}};
+    node.terms = {{x, MakeMap(ir::Simplify(ir::ScaleMap{std::move(hinge.left)})), hinge.roundings}};
     node.bias = std::move(hinge.intercept);
+    node.bias_roundings = hinge.roundings;
   }
 
   // Whether a use of `id` may be replaced by uses of its predecessors: it is a per-neuron node that either
@@ -93,13 +95,15 @@ class ElementwiseFolder {
     std::vector<ir::AffineTerm> terms;
     bool changed = false;
     const std::vector<ir::AffineTerm> old = node.terms;
+    Bias bias(node);
     for (const ir::AffineTerm& term : old) {
       const bool small = terms.size() + network_.nodes[At(term.predecessor)].terms.size() <= kMaxTerms;
       const bool inlined = small && IsElementwise(*term.map) && MayExpand(term.predecessor) &&
-                           Substitute(*term.map, network_.nodes[At(term.predecessor)], terms, node.bias);
+                           Substitute(term, network_.nodes[At(term.predecessor)], terms, bias);
       if (!inlined) terms.push_back(term);
       changed |= inlined;
     }
+    std::move(bias).MoveTo(node);
     const size_t count = terms.size();
     MergeTerms(terms);
     if (!changed && terms.size() == count) {
@@ -135,21 +139,41 @@ class ElementwiseFolder {
     const ir::NodeId x = h.predecessor;
     const Doubles k = *ir::ElementwiseScale(*h_term->map);
     Doubles p(k.size(), 0.0);
+    double roundings = h_term->roundings + h.hinge.roundings;
     if (node.terms.size() == 2) {
       const ir::AffineTerm& other = node.terms[h_term == node.terms.begin() ? 1 : 0];
       if (other.predecessor != x && other.predecessor != Alias(x)) return;
       p = *ir::ElementwiseScale(*other.map);
+      roundings = std::max(roundings, other.roundings);
     } else if (!ScalesOnlyLines(h.hinge, k, node.bias)) {
       return;
     }
-    ir::HingeLayer hinge = h.hinge;
-    for (size_t i = 0; i < k.size(); ++i) {
-      hinge.left[i] = k[i] * hinge.left[i] + p[i];
-      hinge.right[i] = k[i] * hinge.right[i] + p[i];
-      hinge.intercept[i] = k[i] * hinge.intercept[i] + node.bias[i];
-    }
+    std::optional<ir::HingeLayer> hinge = Combined(h.hinge, k, p, node, roundings);
+    if (!hinge) return;
     if (activations_[At(id)] > 0 || id == network_.output) SplitOff(id);
-    Replace(id, x, std::move(hinge));
+    Replace(id, x, *std::move(hinge));
+  }
+
+  // k hinge(x) + p x + q with q the node's bias; nullopt where rounding would be noticed.
+  static std::optional<ir::HingeLayer> Combined(ir::HingeLayer hinge, const Doubles& k, const Doubles& p,
+                                                const ir::NetworkNode& q, double roundings) {
+    ir::RoundingBound bound(std::max(roundings, q.bias_roundings));
+    const auto combine = [&](double& value, double factor, double shift, double residual) {
+      ir::ExactSum sum;
+      sum.AddProduct(factor, value);
+      sum.Add(shift);
+      sum.Add(residual);
+      value = sum.result();
+      return bound.Accept(sum);
+    };
+    for (size_t i = 0; i < k.size(); ++i) {
+      const double residual = q.bias_residual.empty() ? 0 : q.bias_residual[i];
+      const bool accepted = combine(hinge.left[i], k[i], p[i], 0) && combine(hinge.right[i], k[i], p[i], 0) &&
+                            combine(hinge.intercept[i], k[i], q.bias[i], residual);
+      if (!accepted) return std::nullopt;
+    }
+    hinge.roundings = bound.roundings();
+    return hinge;
   }
 
   // Factors and shifts behind an activation belong to the next affine node, except on lines (a graft spelled
@@ -170,6 +194,8 @@ class ElementwiseFolder {
     before.kind = ir::NodeKind::kAffine;
     before.terms = std::exchange(node.terms, {});
     node.bias.clear();
+    node.bias_residual.clear();
+    node.bias_roundings = 0;
     node.kind = ir::NodeKind::kActivation;
     node.predecessor = x;
     node.hinge = std::move(hinge);

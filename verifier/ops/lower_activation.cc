@@ -62,7 +62,7 @@ absl::Status LowerAbs(const OpContext& context, Lowering& lowering) {
 }
 
 absl::Status LowerLeakyRelu(const OpContext& context, Lowering& lowering) {
-  ESPALIER_ASSIGN_OR_RETURN(const double alpha, context.Float("alpha", 0.01));
+  ESPALIER_ASSIGN_OR_RETURN(const double alpha, context.Float("alpha", kDefaultLeakySlope));
   return EmitUniform(context, lowering, alpha, 1);
 }
 

@@ -6,6 +6,7 @@
 
 #include "verifier/base/status.h"
 #include "verifier/ir/compose.h"
+#include "verifier/ir/exact_sum.h"
 #include "verifier/ops/lower_functions.h"
 #include "verifier/ops/lowering.h"
 
@@ -22,7 +23,7 @@ class WeightedSum {
       if (!context.Constant(i)) operands.push_back(lowering.Input(context, i));
     }
     layout_ = Lowering::CommonLayout(shape_, operands);
-    bias_.assign(StoredPositions(shape_, layout_).size(), 0.0);
+    bias_.resize(StoredPositions(shape_, layout_).size());
   }
 
   std::vector<double> Stored(const Tensor& constant) const {
@@ -33,20 +34,29 @@ class WeightedSum {
   void Add(int input, const std::vector<double>& factor) {
     if (const Tensor* constant = context_.Constant(input)) {
       const std::vector<double> values = Stored(*constant);
-      for (size_t i = 0; i < bias_.size(); ++i) bias_[i] += factor[i] * values[i];
+      for (size_t i = 0; i < bias_.size(); ++i) bias_[i].AddProduct(factor[i], values[i]);
       return;
     }
     const LoweredValue& x = lowering_.Input(context_, input);
     ir::LinearMap map = lowering_.TermMap(x, shape_, layout_);
     terms_.push_back({x.node, MakeMap(*ir::Compose(ir::Simplify(ir::ScaleMap{factor}), map))});
   }
-  void AddBias(const std::vector<double>& shift) {
-    for (size_t i = 0; i < bias_.size(); ++i) bias_[i] += shift[i];
-  }
+  // The constant of stored element i, to be added to.
+  ir::ExactSum& Bias(size_t i) { return bias_[i]; }
 
   absl::Status Emit() {
+    ir::RoundingBound bound(0);
+    std::vector<double> bias, residual;
+    for (const ir::ExactSum& sum : bias_) {
+      if (!bound.Accept(sum, /*keeps_residual=*/true)) {
+        return context_.Unsupported("its constants overflow or cancel beyond double precision");
+      }
+      bias.push_back(sum.result());
+      residual.push_back(sum.residual());
+    }
     LoweredValue y = lowering_.AddAffine(lowering_.OutputName(context_, 0), std::move(terms_),
-                                         std::move(bias_), shape_, layout_);
+                                         std::move(bias), shape_, layout_);
+    lowering_.SetBiasResidual(y, std::move(residual));
     lowering_.SetOutput(context_, 0, std::move(y));
     return absl::OkStatus();
   }
@@ -57,8 +67,31 @@ class WeightedSum {
   Shape shape_;
   Layout layout_ = Layout::kRowMajor;
   std::vector<ir::AffineTerm> terms_;
-  std::vector<double> bias_;
+  std::vector<ir::ExactSum> bias_;
 };
+
+// gamma / sqrt(variance + epsilon): the nearest double or the one beside it, and what it leaves over,
+// together good for 100 bits.
+struct NormalisingFactor {
+  double value = 0, residual = 0;
+};
+
+NormalisingFactor FactorOf(double gamma, double variance, double epsilon) {
+  if (gamma == 0) return {};
+  const double estimate = gamma / std::sqrt(variance + epsilon);
+  // One Newton step for estimate² (variance + epsilon) = gamma², with the difference in double precision
+  // twice.
+  ir::ExactSum radicand, square, difference, factor;
+  radicand.Add(variance), radicand.Add(epsilon);
+  square.AddProduct(estimate, estimate);
+  difference.AddProduct(gamma, gamma);
+  difference.AddProduct(-square.result(), radicand.result());
+  difference.AddProduct(-square.result(), radicand.residual());
+  difference.AddProduct(-square.residual(), radicand.result());
+  factor.Add(estimate);
+  factor.Add(estimate * (difference.result() / (2 * gamma * gamma)));
+  return {factor.result(), factor.residual()};
+}
 
 }  // namespace
 
@@ -112,7 +145,7 @@ absl::Status LowerWhere(const OpContext& context, Lowering& lowering) {
 }
 
 absl::Status LowerBatchNormalization(const OpContext& context, Lowering& lowering) {
-  ESPALIER_ASSIGN_OR_RETURN(const double epsilon, context.Float("epsilon", 1e-5));
+  ESPALIER_ASSIGN_OR_RETURN(const double epsilon, context.Float("epsilon", kDefaultEpsilon));
   const Shape& shape = context.InputShape(0);
   std::vector<Tensor>
       parameters;  // scale, shift, mean, variance; one per channel, made to broadcast over pixels
@@ -124,14 +157,22 @@ absl::Status LowerBatchNormalization(const OpContext& context, Lowering& lowerin
     parameters.back().shape = per_channel;
   }
   WeightedSum sum(context, lowering, 0, 1);
-  std::vector<double> factor = sum.Stored(parameters[0]), shift = sum.Stored(parameters[1]);
+  std::vector<double> factor = sum.Stored(parameters[0]);
+  const std::vector<double> shift = sum.Stored(parameters[1]);
   const std::vector<double> mean = sum.Stored(parameters[2]), variance = sum.Stored(parameters[3]);
   for (size_t i = 0; i < factor.size(); ++i) {
-    factor[i] /= std::sqrt(variance[i] + epsilon);
-    shift[i] -= mean[i] * factor[i];
+    const NormalisingFactor exact = FactorOf(factor[i], variance[i], epsilon);
+    ir::ExactSum& bias = sum.Bias(i);
+    bias.AddProduct(-mean[i], exact.value);
+    bias.AddProduct(-mean[i], exact.residual);
+    bias.Add(shift[i]);
+    const bool cancels = bias.magnitude() > 0x1p40 * std::fabs(bias.result());
+    if (!std::isfinite(exact.value) || cancels) {
+      return context.Unsupported("scale, mean and shift overflow or cancel beyond double precision");
+    }
+    factor[i] = exact.value;
   }
   sum.Add(0, factor);
-  sum.AddBias(shift);
   return sum.Emit();
 }
 

@@ -150,6 +150,10 @@ LoweredValue Lowering::AddAffine(std::string name, std::vector<ir::AffineTerm> t
   return {static_cast<ir::NodeId>(network_.nodes.size()) - 1, std::move(shape), layout};
 }
 
+void Lowering::SetBiasResidual(const LoweredValue& x, std::vector<double> residual) {
+  network_.nodes[At(x.node)].bias_residual = std::move(residual);
+}
+
 LoweredValue Lowering::AddActivation(std::string name, const LoweredValue& x, ir::HingeLayer hinge) {
   LoweredValue argument = x;
   if (network_.nodes[At(x.node)].kind != ir::NodeKind::kAffine) {

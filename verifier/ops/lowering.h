@@ -65,6 +65,9 @@ class Lowering {
   LoweredValue AddAffine(std::string name, std::vector<ir::AffineTerm> terms, std::vector<double> bias,
                          Shape shape, Layout layout);
 
+  // What x's bias leaves of the exact constant, one entry per stored element; see NetworkNode::bias_residual.
+  void SetBiasResidual(const LoweredValue& x, std::vector<double> residual);
+
   // The activation of x. Hinge entries are in x's stored order. Where x is no affine node, an identity is put
   // between.
   LoweredValue AddActivation(std::string name, const LoweredValue& x, ir::HingeLayer hinge);

@@ -14,6 +14,10 @@
 
 namespace espalier::ops {
 
+// Defaults of float attributes are float32 numbers, like the attributes themselves.
+inline constexpr double kDefaultLeakySlope = 0.01F;  // LeakyRelu: alpha
+inline constexpr double kDefaultEpsilon = 1e-5F;     // BatchNormalization: epsilon
+
 // What an operator's functions may read: attributes with defaults, opset, inputs. Independent of protobuf.
 class OpContext {
  public:
