@@ -13,14 +13,18 @@ struct Need {
   ImageRect rect;
 };
 
-bool SameShape(const ImageShape& a, const ImageShape& b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
+bool SameShape(const ImageShape& a, const ImageShape& b) {
+  return a.h == b.h && a.w == b.w && a.c == b.c;
+}
 
 ImageRect Union(const ImageRect& a, const ImageRect& b) {
-  return {std::min(a.top, b.top), std::max(a.bottom, b.bottom), std::min(a.left, b.left), std::max(a.right, b.right)};
+  return {std::min(a.top, b.top), std::max(a.bottom, b.bottom), std::min(a.left, b.left),
+          std::max(a.right, b.right)};
 }
 
 // Taps of a convolution over [begin, end) of the small side, clipped to the big side.
-std::pair<int64_t, int64_t> Taps(int64_t begin, int64_t end, int64_t stride, int64_t pad, int64_t reach, int64_t big) {
+std::pair<int64_t, int64_t> Taps(int64_t begin, int64_t end, int64_t stride, int64_t pad, int64_t reach,
+                                 int64_t big) {
   const int64_t low = begin * stride - pad, high = (end - 1) * stride - pad + reach;
   return {std::clamp<int64_t>(low, 0, big), std::clamp<int64_t>(high, 0, big)};
 }
@@ -97,7 +101,8 @@ class Extraction {
     std::vector<int32_t> indices;
     for (int64_t h = rect.top; h < rect.bottom; ++h) {
       for (int64_t w = rect.left; w < rect.right; ++w) {
-        for (int64_t c = 0; c < image.c; ++c) indices.push_back(static_cast<int32_t>((h * image.w + w) * image.c + c));
+        for (int64_t c = 0; c < image.c; ++c)
+          indices.push_back(static_cast<int32_t>((h * image.w + w) * image.c + c));
       }
     }
     return indices;
@@ -159,10 +164,12 @@ class Extraction {
       return {Crop(term.predecessor, wanted), std::make_shared<LinearMap>(std::move(cut))};
     }
     if (std::holds_alternative<IdentityMap>(*term.map)) {
-      return {Crop(term.predecessor, need.rect), std::make_shared<LinearMap>(IdentityMap{static_cast<int64_t>(neurons.size())})};
+      return {Crop(term.predecessor, need.rect),
+              std::make_shared<LinearMap>(IdentityMap{static_cast<int64_t>(neurons.size())})};
     }
     if (const auto* m = std::get_if<ScaleMap>(term.map.get())) {
-      return {Crop(term.predecessor, need.rect), std::make_shared<LinearMap>(ScaleMap{Gather(m->scale, neurons)})};
+      return {Crop(term.predecessor, need.rect),
+              std::make_shared<LinearMap>(ScaleMap{Gather(m->scale, neurons)})};
     }
     return {predecessor, std::make_shared<LinearMap>(SelectRows(*term.map, neurons))};
   }
@@ -205,7 +212,8 @@ class Extraction {
     const auto& m = std::get<SparseMap>(map);
     SparseMap cut{static_cast<int64_t>(rows.size()), m.cols, {0}, {}, {}};
     for (int32_t r : rows) {
-      for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1]; ++k) {
+      for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1];
+           ++k) {
         cut.column.push_back(m.column[static_cast<size_t>(k)]);
         cut.value.push_back(m.value[static_cast<size_t>(k)]);
       }
@@ -229,12 +237,14 @@ ImageShape ShapeOfNode(const Network& network, NodeId id) {
   for (const AffineTerm& term : node.terms) {
     const auto* m = std::get_if<ConvMap>(term.map.get());
     if (m == nullptr) continue;
-    return m->transposed ? ImageShape{m->big_h, m->big_w, m->big_c} : ImageShape{m->small_h, m->small_w, m->small_c};
+    return m->transposed ? ImageShape{m->big_h, m->big_w, m->big_c}
+                         : ImageShape{m->small_h, m->small_w, m->small_c};
   }
   return {};
 }
 
-std::optional<Cone> ExtractCone(const Network& network, NodeId start, const ImageShape& image, const ImageRect& rect) {
+std::optional<Cone> ExtractCone(const Network& network, NodeId start, const ImageShape& image,
+                                const ImageRect& rect) {
   return Extraction(network).Run(start, image, rect);
 }
 
