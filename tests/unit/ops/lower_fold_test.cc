@@ -93,6 +93,7 @@ TEST(LowerFold, FlatInputReshapedToAnImageIsStoredAsTheImage) {
 
 TEST(LowerFold, ChainsOfDenseLayersJoinWhereThatIsLessWork) {
   GraphBuilder g({1, 2});
+  g.set_coarse();
   int x = g.Node("Gemm", {g.input(), g.Random({2, 8}), g.Random({8})});
   x = g.Node("Gemm", {x, g.Random({8, 16}), g.Random({16})});
   x = g.Node("Relu", {g.Node("Gemm", {x, g.Random({16, 20}), g.Random({20})})});

@@ -128,9 +128,11 @@ TEST(LowerGraft, GraftAsTheOutputAndUnderAnotherActivation) {
 
 TEST(LowerGraft, FullyGraftedLayerIsAffineAndDisappears) {
   GraphBuilder g({1, 4});
+  g.set_coarse();
   const int x = g.Node("Gemm", {g.input(), g.Random({4, 4})});
   const int all = g.Constant(Tensor::FromBools({1}, {1}));
-  const int graft = g.Node("Where", {all, Line(g, x), g.Node("Relu", {x})});
+  const int line = g.Node("Add", {g.Node("Mul", {g.Random({1, 4}), x}), g.Random({4})});
+  const int graft = g.Node("Where", {all, line, g.Node("Relu", {x})});
   const ir::Network network = LowerAndCompare(g.Build(g.Node("Gemm", {graft, g.Random({4, 2})})));
   EXPECT_EQ(Outline(network), (std::vector<std::string>{"input", "affine(0:dense)"}));
 }

@@ -46,12 +46,15 @@ class GraphBuilder {
     const auto n = static_cast<int64_t>(values.size());
     return Constant(Tensor::FromInts({n}, std::move(values)));
   }
+  // Random entries become multiples of 1/256, so that products of many of them are exact.
+  void set_coarse() { coarse_ = true; }
+
   // Normally distributed entries.
   ir::ValueId Random(const Shape& shape) { return Doubles(shape, Sample(*ElementCount(shape))); }
   std::vector<double> Sample(int64_t count) {
     std::normal_distribution<double> normal;
     std::vector<double> values(static_cast<size_t>(count));
-    for (double& v : values) v = normal(random_);
+    for (double& v : values) v = coarse_ ? std::round(256 * normal(random_)) / 256 : normal(random_);
     return values;
   }
 
@@ -93,6 +96,7 @@ class GraphBuilder {
 
   ir::Graph graph_;
   std::mt19937 random_;
+  bool coarse_ = false;
 };
 
 // Largest difference between the network's output and the graph's on random inputs, relative to the largest
