@@ -38,9 +38,9 @@ absl::StatusOr<std::vector<double>> EvaluateFlat(const ir::Graph& graph, const s
 
 // Lowers a prepared graph with one floating-point input and one output to a Network: recognises graft
 // spellings, lays images out channels-last, folds constants in double, folds adjacent affine maps where that
-// lowers the work (exactly, also across zero padding: biases are per neuron), drops nodes and silences neurons
-// without influence. UNIMPLEMENTED listing all nodes that evaluate but cannot be lowered (e.g. Sigmoid), one
-// "node 'n' (Op): reason" a line.
+// lowers the work (exactly, also across zero padding: biases are per neuron), drops nodes and silences
+// neurons without influence. UNIMPLEMENTED listing all nodes that evaluate but cannot be lowered (e.g.
+// Sigmoid), one "node 'n' (Op): reason" a line.
 absl::StatusOr<ir::Network> Lower(const ir::Graph& graph);
 
 // Operators of the standard domain that can be lowered, sorted; for `espalier supports --onnx-operators`.
