@@ -21,6 +21,7 @@ bounds::IntermediateSettings SettingsOf(const BoundsRequest& request) {
   bounds::IntermediateSettings settings;
   settings.backward = request.method != BoundMethod::kInterval;
   settings.intersect_interval = request.intersect_interval;
+  settings.every_neuron = true;
   const bool optimise = request.method == BoundMethod::kAlphaCrown && request.optimise_intermediate;
   settings.iterations = optimise ? request.iterations : 0;
   return settings;

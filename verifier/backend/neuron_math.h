@@ -34,6 +34,18 @@ struct Epsilon<double> {
   static constexpr double value = 2.220446049250313e-16;
 };
 
+// Bounds this close to symmetric, relative to their distance, count as symmetric.
+template <class T>
+struct TieShare;
+template <>
+struct TieShare<float> {
+  static constexpr float value = 1e-5f;
+};
+template <>
+struct TieShare<double> {
+  static constexpr double value = 1e-9;
+};
+
 template <class T>
 ESPALIER_HOST_DEVICE static inline T Max(T a, T b) {
   return a > b ? a : b;
@@ -69,7 +81,8 @@ ESPALIER_HOST_DEVICE static inline HingeLines<T> LinesOfHinge(T left, T right, T
   lines.chord_intercept = left < right ? Max(at_l, at_u) + slack : Min(at_l, at_u) - slack;
   lines.free_lo = Min(left, right);
   lines.free_hi = Max(left, right);
-  lines.free_start = u > -l ? right : left;
+  // A tie but for rounding takes the left side, whatever order the bounds were summed in.
+  lines.free_start = u + l > TieShare<T>::value * (u - l) ? right : left;
   if (!(l < u)) lines.chord_intercept = l - u;  // reached only by NaN: keep it NaN
   return lines;
 }

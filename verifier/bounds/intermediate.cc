@@ -204,7 +204,8 @@ absl::Status LayerSweep::Layer(int activation) {
       std::fill(box.lower.begin(), box.lower.end(), -std::numeric_limits<double>::infinity());
       std::fill(box.upper.begin(), box.upper.end(), std::numeric_limits<double>::infinity());
     }
-    HostRows rows = RowsOf(activation, box, !settings_.intersect_interval);
+    const bool all = settings_.every_neuron || !settings_.intersect_interval;
+    HostRows rows = RowsOf(activation, box, all);
     const double flops = static_cast<double>(rows.count()) * plan_.flops_until(rows.start);
     // The first layer's interval bounds are exact up to rounding: nothing to gain.
     const bool first = activation == 0 && settings_.intersect_interval &&
