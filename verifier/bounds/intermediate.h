@@ -18,9 +18,10 @@ namespace espalier::bounds {
 struct IntermediateSettings {
   bool backward = true;            // false: interval bounds only
   bool intersect_interval = true;  // false: every neuron by its own backward rows alone (plain CROWN)
-  // Also tighten neurons that intervals already decide: later intervals gain a little, for twice the work or more.
+  // Also tighten neurons that intervals already decide: later intervals gain a little, for twice the work or
+  // more.
   bool every_neuron = false;
-  int64_t iterations = 0;          // > 0: optimise the slopes of unstable neurons' rows (one domain only)
+  int64_t iterations = 0;  // > 0: optimise the slopes of unstable neurons' rows (one domain only)
   double alpha_rate = 0.1;
   double max_flops = 1e15;  // of the optimisation; beyond it later layers get fewer iterations
   bool cones = true;        // bound tiles of image-shaped layers on their cones where that is less work
