@@ -112,8 +112,8 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
   // Without optimised intermediate bounds first: many properties need no more, and many others have a
   // counterexample.
   ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets, /*intermediate_iterations=*/0));
-  if (root.open.empty()) return SearchEnd::kExhausted;
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+  if (root.open.empty()) return SearchEnd::kExhausted;
   ESPALIER_ASSIGN_OR_RETURN(const bool found,
                             AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
   if (found) return SearchEnd::kWitness;
@@ -121,8 +121,8 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
     std::vector<size_t> open;
     for (const Domain& domain : root.open) open.push_back(static_cast<size_t>(domain.target));
     ESPALIER_ASSIGN_OR_RETURN(root, BoundRoot(run_, box, open, run_.options.intermediate_iterations));
-    if (root.open.empty()) return SearchEnd::kExhausted;
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+    if (root.open.empty()) return SearchEnd::kExhausted;
   }
   Explain(absl::StrCat("branch and bound over ", root.root.slope_count, " unstable neurons on box ", box));
   PhaseTimer timer(run_.statistics, "search");
