@@ -22,6 +22,8 @@ bounds::IntermediateSettings SettingsOf(const BoundsRequest& request) {
   settings.backward = request.method != BoundMethod::kInterval;
   settings.intersect_interval = request.intersect_interval;
   settings.every_neuron = true;
+  // Optimising every neuron of a large layer takes too long; one float64 pass over all of them does not.
+  settings.screening = request.method == BoundMethod::kAlphaCrown;
   const bool optimise = request.method == BoundMethod::kAlphaCrown && request.optimise_intermediate;
   settings.iterations = optimise ? request.iterations : 0;
   return settings;

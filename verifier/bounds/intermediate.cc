@@ -211,7 +211,7 @@ absl::Status LayerSweep::Layer(int activation) {
     const bool first = activation == 0 && settings_.intersect_interval &&
                        plan_.node(rows.start).terms.size() == 1 &&
                        plan_.node(rows.start).terms[0].predecessor == 0;
-    if (!first && settings_.intersect_interval && flops > kScreenFlops) {
+    if (!first && settings_.screening && settings_.intersect_interval && flops > kScreenFlops) {
       ESPALIER_RETURN_IF_ERROR(Bound(rows, 0, /*screen=*/true, box));
       rows = RowsOf(activation, box, false);
     }

@@ -21,6 +21,8 @@ struct IntermediateSettings {
   // Also tighten neurons that intervals already decide: later intervals gain a little, for twice the work or
   // more.
   bool every_neuron = false;
+  // Bound large layers in float32 first; neurons which that decides keep its slightly looser bounds.
+  bool screening = true;
   int64_t iterations = 0;  // > 0: optimise the slopes of unstable neurons' rows (one domain only)
   double alpha_rate = 0.1;
   double max_flops = 1e15;  // of the optimisation; beyond it later layers get fewer iterations
