@@ -11,6 +11,7 @@
 // Vectors are flat in ONNX (row-major) order everywhere in this header.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,7 +22,9 @@
 #include "verifier/api/events.h"
 #include "verifier/api/options.h"
 #include "verifier/api/property.h"
+#include "verifier/api/training.h"
 #include "verifier/api/verdict.h"
+#include "verifier/base/dataset.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/base/tensor.h"
 
@@ -120,6 +123,75 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
 // cancellation and budgets are verdicts (kUnknown with the limit).
 absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property,
                                     const api::Options& options, api::EventSink* sink, StopToken stop);
+
+// Labelled data: .npy or .npz arrays (samples first; images as bytes or floats), CIFAR-10's binary form,
+// MNIST's IDX form. `labels` may be empty where the data hold them (CIFAR-10, an .npz with "labels" or "y").
+// INVALID_ARGUMENT names what does not fit.
+absl::StatusOr<Dataset> ReadDataset(std::string_view data_bytes, std::string_view label_bytes);
+
+// The model's network as ONNX with standard operators only (opset 13): what training and grafting return, and
+// the folded form of any model. Loading it again gives the same network.
+absl::StatusOr<std::string> Export(const Model& model);
+
+// What a long call of the three below reports while it runs. All from the calling thread.
+struct TrainHooks {
+  std::function<void(const api::TrainProgress&)> progress;
+  // After every stage and epoch: bytes from which the same call goes on when they are given as `resume`.
+  std::function<void(const std::string&)> checkpoint;
+  std::string resume;  // empty: from the start. INVALID_ARGUMENT when it belongs to another call.
+};
+
+struct TrainRequest {
+  std::string spec;              // an architecture by name or by its layers (docs/grafting.md), or
+  const Model* model = nullptr;  // a model to train further
+  const Dataset* data = nullptr;
+  const Dataset* evaluation = nullptr;  // null: the last tenth of `data` is held out
+  api::TrainOptions options;
+};
+
+struct TrainedModel {
+  std::string onnx;
+  api::Measurement measurement;  // on the evaluation data, without verification
+};
+
+// Adversarial training. Errors: INVALID_ARGUMENT (spec, data, options), UNIMPLEMENTED (model), ABORTED (the
+// loss is no longer finite; the last checkpoint is good), CANCELLED, RESOURCE_EXHAUSTED.
+absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks& hooks, StopToken stop);
+
+struct GraftRequest {
+  const Model* model = nullptr;
+  const Dataset* data = nullptr;
+  const Dataset* evaluation = nullptr;  // null: the last tenth of `data` is held out
+  api::GraftOptions graft;
+  api::TrainOptions train;           // of the fine-tuning; epsilon is that of scoring and measuring as well
+  std::vector<double> curve_ratios;  // further ratios to graft and measure for the report's trade-off curve
+};
+
+struct GraftedModel {
+  std::string onnx;
+  api::GraftReport report;
+};
+
+// Score, select, fit, fine-tune, measure, export (Chen et al., ICML 2022; docs/grafting.md). Errors as Train,
+// and FAILED_PRECONDITION for a model without a neuron that can be grafted.
+absl::StatusOr<GraftedModel> Graft(const GraftRequest& request, const TrainHooks& hooks, StopToken stop);
+
+struct CompareRequest {
+  const Model* base = nullptr;
+  const Model* other = nullptr;
+  const Dataset* data = nullptr;
+  double epsilon = 0;  // input units; boxes are cut to [low, high]
+  double low = 0, high = 1;
+  int64_t samples = 100;  // first ones of the data: difference bounds, and the fractions verified
+  int64_t alpha_iterations = 20;
+  double verify_timeout_s = 0;  // 0: bounds at the root only
+  int64_t threads = 0;
+};
+
+// What deploying `other` in place of `base` changes. INVALID_ARGUMENT when inputs, outputs or data do not
+// fit.
+absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, const TrainHooks& hooks,
+                                              StopToken stop);
 
 // What this build can do.
 struct Capabilities {

@@ -1,0 +1,56 @@
+// How unstable and how significant every activation neuron is, over a sample of the data.
+//
+//   ESPALIER_ASSIGN_OR_RETURN(Scores scores, ComputeScores(network, data, samples, settings, backend,
+//   hooks)); scores.instability[a][i]   // of the samples' boxes, how many make neuron i of activation a
+//   unstable
+//
+// Scores steer a choice and prove nothing: bounds are computed in float32 without certification. Score with
+// backward (CROWN) bounds, never intervals: intervals call nearly every neuron of a late layer unstable.
+// All vectors are [activation][neuron], activations in topological order. Neurons that are linear already
+// score 0 everywhere.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/backend/backend.h"
+#include "verifier/base/dataset.h"
+#include "verifier/base/stop_token.h"
+#include "verifier/ir/network.h"
+
+namespace espalier::graft {
+
+using PerNeuron = std::vector<std::vector<double>>;
+
+struct ScoreSettings {
+  double epsilon = 0;  // radius of the boxes, input units; boxes are cut to [low, high]
+  double low = 0, high = 1;
+  int64_t samples = 1000;        // the first ones of `order`
+  int64_t alpha_iterations = 0;  // > 0: bounds with optimised slopes, as the verifier would compute them
+};
+
+struct Scores {
+  PerNeuron instability;  // mean over samples of (l < 0 < u), 0..1
+  PerNeuron magnitude;    // mean |pre-activation| at the samples
+  PerNeuron gradient;     // mean |d loss / d pre-activation| at the samples (cross entropy with the label)
+  // Mean share of the relaxation at this neuron in the looseness of the margin's lower bound, over the rows
+  // label - other class that are hardest (the smallest lower bound of each sample): |coefficient| times the
+  // gap that its chosen line leaves, in units of the margin.
+  PerNeuron looseness;
+  std::vector<double> unstable_per_layer;  // mean number of unstable neurons, [activation]
+  double certified = 0;                    // fraction of the samples certified by these bounds alone
+  int64_t samples = 0;
+};
+
+// Called with how many samples are done.
+using ScoreProgress = std::function<void(int64_t done, int64_t total)>;
+
+// `order` lists the samples to use. CANCELLED when `stop` fires.
+absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Dataset& data,
+                                     const std::vector<int64_t>& order, const ScoreSettings& settings,
+                                     backend::Backend& backend, const ScoreProgress& progress,
+                                     StopToken stop);
+
+}  // namespace espalier::graft

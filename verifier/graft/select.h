@@ -1,0 +1,45 @@
+// Which neurons to graft: both scores are ranked over all layers together, and the neurons that are most
+// unstable for the least significance are taken, so that layers get different shares ("Linearity Grafting",
+// Chen et al., ICML 2022, section 3.2).
+//
+//   Mask mask = SelectNeurons(scores, {.ratio = 0.5}, network);
+//
+// Deterministic: ranks are averaged over ties, and equal values are taken in neuron order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "verifier/graft/score.h"
+#include "verifier/ir/network.h"
+
+namespace espalier::graft {
+
+// [activation][neuron], true: grafted. Neurons that were lines before are never in it.
+using Mask = std::vector<std::vector<bool>>;
+
+enum class Significance { kMagnitude, kGradient, kMargin };
+enum class SelectionRule {
+  kRanks,          // weight * rank(instability) - rank(significance)
+  kDecayingRanks,  // the published schedule: weights 2, 1.5, 1, 0, a quarter of the budget each
+  kInstability,    // the most unstable ones
+  kSignificance,   // the least significant ones
+  kRandom,
+};
+
+struct SelectSettings {
+  double ratio = 0.5;  // of all hinge neurons of the network, rounded to the nearest number
+  Significance significance = Significance::kGradient;
+  SelectionRule rule = SelectionRule::kRanks;
+  double instability_weight = 1;
+  uint64_t seed = 0;  // of kRandom
+};
+
+Mask SelectNeurons(const ir::Network& network, const Scores& scores, const SelectSettings& settings);
+
+int64_t CountSelected(const Mask& mask);
+
+// Ranks in [0,1], averaged over ties: 0 the smallest value, 1 the largest.
+std::vector<double> AverageRanks(const std::vector<double>& values);
+
+}  // namespace espalier::graft
