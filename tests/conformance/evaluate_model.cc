@@ -7,19 +7,14 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
+#include "tests/support/test_files.h"
 #include "verifier/formats/onnx_reader.h"
 #include "verifier/ops/ops.h"
 
 namespace {
 
-std::string ReadBytes(const char* path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+using espalier::test_support::ReadFile;
 
 int Fail(const absl::Status& status) {
   std::cerr << status << "\n";
@@ -49,7 +44,7 @@ int main(int argc, char** argv) {
     std::cerr << "usage: evaluate_model MODEL.onnx INPUT OUTPUT [--float64]\n";
     return 1;
   }
-  auto graph = espalier::formats::ReadOnnx(ReadBytes(argv[1]));
+  auto graph = espalier::formats::ReadOnnx(ReadFile(argv[1]));
   if (!graph.ok()) return Fail(graph.status());
   const auto unsupported = espalier::ops::Prepare(*graph);
   if (!unsupported.ok()) return Fail(unsupported.status());
@@ -58,7 +53,7 @@ int main(int argc, char** argv) {
   if (!unsupported->empty()) return 2;
   const bool wide = argc > 4 && std::string(argv[4]) == "--float64";
   const auto outputs =
-      espalier::ops::Evaluate(*graph, CutInputs(*graph, ReadBytes(argv[2])),
+      espalier::ops::Evaluate(*graph, CutInputs(*graph, ReadFile(argv[2])),
                               wide ? espalier::ops::Precision::kFloat64 : espalier::ops::Precision::kModel);
   if (!outputs.ok()) return Fail(outputs.status());
   std::ofstream out(argv[3], std::ios::binary);

@@ -1,9 +1,10 @@
 # The operators against ONNX's own node tests and against ONNX Runtime.
-espalier_test(onnx_nodes_test LABEL conformance SOURCES onnx_nodes_test.cc LINK espalier_formats espalier_ops TIMEOUT 300)
+espalier_test(onnx_nodes_test LABEL conformance TIMEOUT 300 SOURCES onnx_nodes_test.cc
+  LINK espalier_formats espalier_ops espalier_test_support)
 
 add_executable(evaluate_model evaluate_model.cc)
 target_compile_options(evaluate_model PRIVATE ${ESPALIER_WARNINGS})
-target_link_libraries(evaluate_model PRIVATE espalier_formats espalier_ops)
+target_link_libraries(evaluate_model PRIVATE espalier_formats espalier_ops espalier_test_support)
 
 # ESPALIER_PYTHON, else the project's virtual environment, else whatever python3 there is; the script skips when that
 # interpreter has no onnxruntime.

@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <map>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/test_files.h"
 #include "verifier/formats/onnx_reader.h"
 #include "verifier/formats/onnx_tensor.h"
 #include "verifier/ops/ops.h"
@@ -21,6 +20,8 @@ namespace espalier {
 namespace {
 
 namespace fs = std::filesystem;
+
+using test_support::ReadFile;
 
 constexpr char kNodeTests[] = "/usr/share/libonnx-testdata/data/node";
 constexpr double kRelative = 1e-5;
@@ -32,13 +33,6 @@ struct Result {
   Outcome outcome;
   std::string detail;
 };
-
-std::string ReadBytes(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 // Refusals must carry a code that says so and a reason; anything else is a failure.
 Result FromStatus(const absl::Status& status) {
@@ -71,7 +65,7 @@ absl::StatusOr<std::vector<Tensor>> ReadTensors(const fs::path& folder, const st
   for (int i = 0;; ++i) {
     const fs::path path = folder / absl::StrCat(prefix, "_", i, ".pb");
     if (!fs::exists(path)) return tensors;
-    auto tensor = formats::ReadTensorBytes(ReadBytes(path), kMaxElements);
+    auto tensor = formats::ReadTensorBytes(ReadFile(path), kMaxElements);
     if (!tensor.ok()) return tensor.status();
     tensors.push_back(*std::move(tensor));
   }
@@ -130,7 +124,7 @@ bool FeedsEmptyTensor(const fs::path& folder) {
 }
 
 Result RunNodeTest(const fs::path& folder, size_t free_inputs) {
-  const auto graph = formats::ReadOnnx(ReadBytes(folder / "model.onnx"));
+  const auto graph = formats::ReadOnnx(ReadFile(folder / "model.onnx"));
   if (!graph.ok()) return FromStatus(graph.status());
   Result result{Outcome::kFailed, "it has no data set"};
   for (int set = 0; fs::exists(folder / absl::StrCat("test_data_set_", set)); ++set) {

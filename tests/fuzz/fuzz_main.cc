@@ -15,13 +15,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/support/test_files.h"
 
 namespace {
 
@@ -93,8 +92,7 @@ int main(int argc, char** argv) {
   for (const int number : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL, SIGALRM}) signal(number, OnCrash);
   std::vector<std::string> seeds;
   for (const std::filesystem::path& path : FilesOf(places)) {
-    std::ifstream file(path, std::ios::binary);
-    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    seeds.push_back(espalier::test_support::ReadFile(path));
     RunOne(seeds.back(), "crash-seed-" + path.filename().string());
   }
   if (seeds.empty()) {

@@ -3,28 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/test_files.h"
 #include "verifier/formats/npy_reader.h"
 
 namespace espalier::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path SharedFolder() {
-  const char* folder = std::getenv("ESPALIER_SHARED_DIR");
-  return folder != nullptr ? fs::path(folder) : fs::path(ESPALIER_SOURCE_DIR).parent_path() / "shared";
-}
-
-std::string ReadWhole(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
+using test_support::ReadFile;
+using test_support::SharedFolder;
 
 api::LinearRow RowOf(const std::vector<double>& c, size_t row, size_t outputs, double sign) {
   api::LinearRow linear;
@@ -74,13 +64,13 @@ bool LoadReferenceCase(const std::string& name, ReferenceCase& reference) {
   const fs::path folder = SharedFolder() / "refbounds";
   if (!fs::exists(folder / "index.json")) return false;
   const nlohmann::json index =
-      nlohmann::json::parse(ReadWhole(folder / "index.json"), nullptr, /*exceptions=*/false);
+      nlohmann::json::parse(ReadFile(folder / "index.json"), nullptr, /*exceptions=*/false);
   if (index.is_discarded()) return false;
   for (const auto& entry : index["cases"]) {
     if (entry["case"] != name) continue;
     reference.name = name;
-    reference.onnx = ReadWhole(folder / entry["onnx"].get<std::string>());
-    reference.npz = ReadWhole(folder / entry["npz"].get<std::string>());
+    reference.onnx = ReadFile(folder / entry["onnx"].get<std::string>());
+    reference.npz = ReadFile(folder / entry["npz"].get<std::string>());
     if (reference.onnx.empty() || reference.npz.empty()) return false;
     for (const auto& [method, seconds] : entry["seconds"].items()) {
       if (seconds.contains("cpu")) reference.seconds[method] = seconds["cpu"].get<double>();

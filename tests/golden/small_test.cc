@@ -4,12 +4,11 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "tests/support/test_files.h"
 #include "verifier/verifier.h"
 
 namespace espalier {
@@ -19,16 +18,14 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> Models() {
   std::vector<fs::path> models;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(ESPALIER_SOURCE_DIR) / "models")) {
+  for (const auto& entry : fs::recursive_directory_iterator(test_support::SourceFolder() / "models")) {
     if (entry.path().extension() == ".onnx") models.push_back(entry.path());
   }
   return models;
 }
 
 Model Load(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  auto model =
-      Model::Load(std::string{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()});
+  auto model = Model::Load(test_support::ReadFile(path));
   EXPECT_TRUE(model.ok()) << path << ": " << model.status();
   return model.ok() ? *std::move(model) : Model();
 }

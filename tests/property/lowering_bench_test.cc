@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include "absl/strings/str_join.h"
+#include "tests/support/test_files.h"
 #include "tests/unit/ops/lower_graphs.h"
 #include "verifier/formats/onnx_reader.h"
 
@@ -20,14 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path BenchFolder() {
-  const char* shared = std::getenv("ESPALIER_SHARED_DIR");
-  return fs::path(shared ? shared : ESPALIER_SOURCE_DIR "/../shared") / "bench";
+  return test_support::SharedFolder() / "bench";
 }
 
 absl::StatusOr<ir::Graph> ReadModel(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  auto graph = formats::ReadOnnx(bytes);
+  auto graph = formats::ReadOnnx(test_support::ReadFile(path));
   if (!graph.ok()) return graph;
   const auto unsupported = Prepare(*graph);
   if (!unsupported.ok()) return unsupported.status();

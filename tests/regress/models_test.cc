@@ -2,27 +2,22 @@
 // without.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "tests/support/test_files.h"
 #include "verifier/verifier.h"
 
 namespace espalier {
 namespace {
 
-const std::string kModels = std::string(ESPALIER_SOURCE_DIR) + "/models/";
+using test_support::ReadFile;
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
+const std::filesystem::path kModels = test_support::SourceFolder() / "models";
 
 struct Row {
   std::string network, query, verdict;
@@ -30,7 +25,7 @@ struct Row {
 
 std::vector<Row> Index() {
   std::vector<Row> rows;
-  const std::string text = ReadFile(kModels + "index.csv");
+  const std::string text = ReadFile(kModels / "index.csv");
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<std::string> fields = absl::StrSplit(line, ',');
     if (fields.size() == 4 && fields[0] != "network") rows.push_back({fields[0], fields[1], fields[2]});
@@ -41,10 +36,10 @@ std::vector<Row> Index() {
 class ModelsTest : public ::testing::TestWithParam<Row> {
  protected:
   api::Verdict Run(bool attack) {
-    const auto model = Model::Load(ReadFile(kModels + GetParam().network));
+    const auto model = Model::Load(ReadFile(kModels / GetParam().network));
     EXPECT_TRUE(model.ok()) << model.status();
     if (!model.ok()) return api::Verdict::Unknown(api::Limit::kNone, "");
-    const auto property = ReadQuery(*model, ReadFile(kModels + GetParam().query));
+    const auto property = ReadQuery(*model, ReadFile(kModels / GetParam().query));
     EXPECT_TRUE(property.ok()) << property.status();
     if (!property.ok()) return api::Verdict::Unknown(api::Limit::kNone, "");
     api::Options options;

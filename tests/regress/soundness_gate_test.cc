@@ -3,30 +3,19 @@
 // instances; skips without.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/support/test_files.h"
 #include "verifier/verifier.h"
 
 namespace espalier {
 namespace {
 
+using test_support::ReadFile;
+
 constexpr double kSecondsEach = 1.0;
-
-std::string SharedFolder() {
-  const char* named = std::getenv("ESPALIER_SHARED_DIR");
-  return named != nullptr ? named : std::string(ESPALIER_SOURCE_DIR) + "/../shared";
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 std::vector<std::string> Fields(const std::string& line) {
   std::vector<std::string> fields;
@@ -42,7 +31,7 @@ struct Instance {
 // Known-sat instances of the quick tier whose operators are supported.
 std::vector<Instance> KnownSat(const std::string& folder) {
   std::vector<Instance> instances;
-  std::ifstream file(folder + "/instances.csv");
+  std::istringstream file(ReadFile(folder + "/instances.csv"));
   std::string line;
   std::getline(file, line);
   while (std::getline(file, line)) {
@@ -54,7 +43,7 @@ std::vector<Instance> KnownSat(const std::string& folder) {
 }
 
 TEST(SoundnessGate, KnownCounterexamplesAreNeverProvedAway) {
-  const std::string folder = SharedFolder() + "/bench";
+  const std::string folder = test_support::SharedFolder() / "bench";
   const std::vector<Instance> instances = KnownSat(folder);
   if (instances.empty()) GTEST_SKIP() << "no instances in " << folder;
   for (const Instance& instance : instances) {

@@ -9,8 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -139,15 +137,8 @@ v1::ErrorDetail DetailOf(const grpc::Status& status) {
   return detail;
 }
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
-
 std::string ModelPath(const std::string& name) {
-  return std::string(ESPALIER_SOURCE_DIR) + "/models/" + name;
+  return test_support::SourceFolder() / "models" / name;
 }
 std::string QueryPath(const std::string& name) {
   return ModelPath("properties/" + name);

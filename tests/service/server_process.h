@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "espalier/v1/error.pb.h"
 #include "espalier/v1/service.grpc.pb.h"
+#include "tests/support/test_files.h"
 
 namespace espalier::service_test {
 
@@ -79,7 +80,7 @@ class Client {
 // The detail of an error; empty when there is none.
 v1::ErrorDetail DetailOf(const grpc::Status& status);
 
-std::string ReadFile(const std::string& path);
+using test_support::ReadFile;
 std::string ModelPath(const std::string& name);  // in models/
 std::string QueryPath(const std::string& name);  // in models/properties/
 

@@ -9,14 +9,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/unit/formats/shared_folder.h"
+#include "tests/support/test_files.h"
 
 namespace espalier::formats {
 namespace {
 
+using test_support::ReadFile;
+
 // Arrays that numpy wrote.
 std::string Seed(const std::string& name) {
-  return ReadWhole(std::filesystem::path(ESPALIER_SOURCE_DIR) / "tests/fuzz/corpus/npy" / name);
+  return ReadFile(test_support::SourceFolder() / "tests/fuzz/corpus/npy" / name);
 }
 
 Tensor Read(const std::string& bytes) {

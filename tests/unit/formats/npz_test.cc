@@ -4,14 +4,17 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/formats/shared_folder.h"
+#include "tests/support/test_files.h"
 #include "verifier/formats/npy_reader.h"
 
 namespace espalier::formats {
 namespace {
 
+using test_support::ReadFile;
+using test_support::SharedFolder;
+
 std::string Seed(const std::string& name) {
-  return ReadWhole(std::filesystem::path(ESPALIER_SOURCE_DIR) / "tests/fuzz/corpus/npy" / name);
+  return ReadFile(test_support::SourceFolder() / "tests/fuzz/corpus/npy" / name);
 }
 
 class NpzTest : public testing::TestWithParam<const char*> {};
@@ -77,7 +80,7 @@ TEST(NpzReferenceTest, ReferenceBoundsAreRead) {
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
     if (file.path().extension() != ".npz") continue;
     ++archives;
-    const std::string bytes = ReadWhole(file.path());
+    const std::string bytes = ReadFile(file.path());
     const absl::StatusOr<std::vector<std::string>> names = ListNpz(bytes);
     ASSERT_TRUE(names.ok()) << file.path() << names.status();
     for (const std::string& name : *names) {

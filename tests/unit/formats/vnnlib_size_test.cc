@@ -10,12 +10,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "tests/unit/formats/shared_folder.h"
+#include "tests/support/test_files.h"
 #include "tests/unit/formats/vnnlib_text.h"
 #include "verifier/formats/vnnlib_reader.h"
 
 namespace espalier::formats {
 namespace {
+
+using test_support::ReadFile;
+using test_support::SharedFolder;
 
 int64_t CountDeclarations(const std::string& text, const std::string& prefix) {
   int64_t count = 0;
@@ -37,7 +40,7 @@ TEST(VnnlibSizeTest, EveryBenchmarkQueryIsRead) {
   std::string slowest;
   absl::Duration total;
   for (const std::filesystem::path& path : paths) {
-    const std::string text = ReadWhole(path);
+    const std::string text = ReadFile(path);
     const int64_t inputs = CountDeclarations(text, "X_"), outputs = CountDeclarations(text, "Y_");
     const absl::Time start = absl::Now();
     const absl::StatusOr<api::Property> property = ReadVnnlib(text, inputs, outputs);
