@@ -56,7 +56,7 @@ void RemoveDeadNodes(ir::Network& network) {
   network.nodes = std::move(kept);
 }
 
-void Fold(ir::Network& network) {
+void Fold(ir::Network& network, const FoldSettings& settings) {
   RemoveDeadNodes(network);
   AbsorbInputPermutation(network);
   size_t before = 0;
@@ -64,7 +64,7 @@ void Fold(ir::Network& network) {
     before = network.nodes.size();
     FoldElementwise(network);
     RemoveDeadNodes(network);
-    FoldAffine(network);
+    FoldAffine(network, settings);
     BypassAliases(network);
     RemoveDeadNodes(network);
   } while (network.nodes.size() < before);

@@ -23,6 +23,9 @@
 
 namespace espalier::ops {
 
-void Fold(ir::Network& network);
+struct FoldSettings {
+  bool keep_input_scale = false;  // factors and shifts of the input stay a node of their own
+};
+void Fold(ir::Network& network, const FoldSettings& settings = {});
 
 }  // namespace espalier::ops

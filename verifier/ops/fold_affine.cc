@@ -29,8 +29,11 @@ double NodeWork(const ir::NetworkNode& node) {
 
 class AffineFolder {
  public:
-  explicit AffineFolder(ir::Network& network)
-      : network_(network), users_(network.nodes.size()), is_argument_(network.nodes.size(), false) {
+  AffineFolder(ir::Network& network, const FoldSettings& settings)
+      : network_(network),
+        settings_(settings),
+        users_(network.nodes.size()),
+        is_argument_(network.nodes.size(), false) {
     for (size_t i = 0; i < network.nodes.size(); ++i) {
       const ir::NetworkNode& node = network.nodes[i];
       for (const ir::AffineTerm& term : node.terms)
@@ -54,6 +57,7 @@ class AffineFolder {
   // goes away unless an activation or the output needs it.
   bool Pays(ir::NodeId id) const {
     const ir::NetworkNode& node = network_.nodes[At(id)];
+    if (settings_.keep_input_scale && ScalesInput(node)) return false;
     double before = is_argument_[At(id)] || id == network_.output ? 0 : NodeWork(node);
     double after = 0;
     for (ir::NodeId user : users_[At(id)]) {
@@ -72,6 +76,11 @@ class AffineFolder {
       }
     }
     return after <= before;
+  }
+
+  static bool ScalesInput(const ir::NetworkNode& node) {
+    return node.terms.size() == 1 && node.terms[0].predecessor == 0 &&
+           std::holds_alternative<ir::ScaleMap>(*node.terms[0].map);
   }
 
   // Coefficients that a dense product would hold.
@@ -133,14 +142,15 @@ class AffineFolder {
   }
 
   ir::Network& network_;
+  const FoldSettings& settings_;
   std::vector<std::vector<ir::NodeId>> users_;  // affine nodes with a term from this one; may hold duplicates
   std::vector<bool> is_argument_;               // of an activation
 };
 
 }  // namespace
 
-void FoldAffine(ir::Network& network) {
-  AffineFolder(network).Run();
+void FoldAffine(ir::Network& network, const FoldSettings& settings) {
+  AffineFolder(network, settings).Run();
 }
 
 }  // namespace espalier::ops

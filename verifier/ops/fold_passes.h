@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "verifier/ir/network.h"
+#include "verifier/ops/fold.h"
 
 namespace espalier::ops {
 
@@ -18,7 +19,7 @@ void RemoveDeadNodes(ir::Network& network);
 void FoldElementwise(ir::Network& network);
 
 // fold_affine.cc
-void FoldAffine(ir::Network& network);
+void FoldAffine(ir::Network& network, const FoldSettings& settings);
 
 // fold_terms.cc: adds up terms of one predecessor where the sum is not more work and not off by rounding,
 // drops zero terms.

@@ -80,7 +80,7 @@ void SetPlaceholders(const OpContext& context, Lowering& lowering) {
 
 }  // namespace
 
-absl::StatusOr<ir::Network> Lower(const ir::Graph& graph) {
+absl::StatusOr<ir::Network> Lower(const ir::Graph& graph, LowerFor purpose) {
   ESPALIER_RETURN_IF_ERROR(CheckInterface(graph));
   if (const auto& constant = graph.values[At(graph.outputs[0])].constant; constant.has_value()) {
     return absl::UnimplementedError("the output does not depend on the input");
@@ -99,7 +99,7 @@ absl::StatusOr<ir::Network> Lower(const ir::Graph& graph) {
   }
   if (!refused.empty()) return absl::UnimplementedError(absl::StrJoin(refused, "\n"));
   ESPALIER_ASSIGN_OR_RETURN(ir::Network network, lowering.Finish(graph.outputs[0]));
-  Fold(network);
+  Fold(network, {.keep_input_scale = purpose == LowerFor::kTraining});
   ESPALIER_RETURN_IF_ERROR(ir::CheckNetwork(network));
   return network;
 }

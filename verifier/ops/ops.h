@@ -41,7 +41,10 @@ absl::StatusOr<std::vector<double>> EvaluateFlat(const ir::Graph& graph, const s
 // lowers the work (exactly, also across zero padding: biases are per neuron), drops nodes and silences
 // neurons without influence. UNIMPLEMENTED listing all nodes that evaluate but cannot be lowered (e.g.
 // Sigmoid), one "node 'n' (Op): reason" a line.
-absl::StatusOr<ir::Network> Lower(const ir::Graph& graph);
+// For training, a normalisation of the input stays a node of its own: weights behind it then learn as they
+// did when the model was made, and folding it into the first layer is left to whoever bounds the result.
+enum class LowerFor { kBounding, kTraining };
+absl::StatusOr<ir::Network> Lower(const ir::Graph& graph, LowerFor purpose = LowerFor::kBounding);
 
 // Operators of the standard domain that can be lowered, sorted; for `espalier supports --onnx-operators`.
 std::vector<std::string> SupportedOperators();

@@ -1,20 +1,23 @@
 // A network whose weights, biases and lines are on the device and can be trained: forward, gradients, steps.
 //
 //   ESPALIER_ASSIGN_OR_RETURN(auto net, DeviceNetwork::Make(network, *backend, /*rows=*/128));
-//   net->Forward(rows, x);                       // x [rows][inputs], stored order, device
-//   net->Backward(rows, gradient, {.weights = true});   // d(loss)/d(logits), [rows][outputs]
-//   net->Descend(step);                          // one step of every parameter
+//   net->Forward(rows, x);                              // x [rows][inputs], stored order, device
+//   net->Backward(rows, gradient, {.weights = true});   // d(mean loss)/d(logits), [rows][outputs], device
+//   net->Descend(rates);                                // one step of every parameter
 //   ir::Network trained = net->ToNetwork();
 //
-// Trained are the coefficients of dense maps and convolutions, the biases of their nodes (one per channel
-// where the network has one per channel), and the slope and intercept of every grafted neuron (left == right,
-// not a plain identity). Scales, permutations and hinges with a kink stay as they are. Not thread-safe; one
-// at a time on its backend.
+// Trained are the coefficients of dense maps and convolutions, the biases of their nodes, and the slope and
+// intercept of every grafted neuron (left == right, not a plain identity). A convolution's node has one step
+// of the bias per channel, even where folding made its biases differ at the border. Scales, permutations and
+// hinges with a kink stay as they are. Errors of the device are sticky: see Backend::Synchronise. Not
+// thread-safe; one at a time on its backend.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "verifier/backend/backend.h"
 #include "verifier/backend/training.h"
@@ -40,13 +43,11 @@ struct ParameterState {
 
 class DeviceNetwork {
  public:
-  // `rows`: the largest batch. UNIMPLEMENTED for a network that cannot be trained (no dense map or
-  // convolution).
+  // `rows`: the largest batch. UNIMPLEMENTED for a network without a dense map or convolution.
   static absl::StatusOr<std::unique_ptr<DeviceNetwork>> Make(const ir::Network& network,
                                                              backend::Backend& backend, int64_t rows);
   ~DeviceNetwork();
 
-  int64_t input_size() const;
   int64_t classes() const;
   // Logits of the last Forward, [rows][classes], device.
   const float* logits() const;
@@ -54,8 +55,9 @@ class DeviceNetwork {
   const float* input_gradient() const;
 
   void Forward(int64_t rows, const float* x);
-  // Gradients of parameters are sums over the rows divided by `rows`.
-  void Backward(int64_t rows, const float* logit_gradient, const Wanted& wanted);
+  // Gradients of parameters are sums over the rows: the caller's logit gradient carries the 1/rows. It is
+  // overwritten.
+  void Backward(int64_t rows, float* logit_gradient, const Wanted& wanted);
   void Descend(const StepRates& rates);
 
   ir::Network ToNetwork() const;

@@ -1,5 +1,5 @@
-// Adversarial training (Goodfellow et al. 2015 with random start, Wong et al. 2020; PGD, Madry et al. 2018)
-// and accuracies, on a DeviceNetwork.
+// Adversarial training: one step from a random start (Wong et al. 2020) or projected gradient descent (Madry
+// et al. 2018), stochastic gradient descent with momentum, optionally following a teacher.
 //
 //   ESPALIER_ASSIGN_OR_RETURN(ir::Network trained, Train(network, data, order, options, *backend, hooks,
 //   stop));
@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "verifier/api/training.h"
@@ -26,34 +27,19 @@ struct TrainState {
 };
 
 struct TrainHooks {
-  // During an epoch about twice a second, and once at its end.
+  // About twice a second, and at the end of every epoch (done == total). Stage and seconds are the caller's.
   std::function<void(const api::TrainProgress&)> progress;
-  // After every epoch.
+  // After every epoch but the last.
   std::function<void(const TrainState&)> checkpoint;
   std::optional<TrainState> resume;
 };
 
-// INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires. INTERNAL-free: a loss that
-// is not finite ends with ABORTED and says in which epoch; the last checkpoint is good.
-absl::StatusOr<ir::Network> Train(const ir::Network& network, const Dataset& data,
+// `order` lists the samples to train on. With options.distil > 0 the loss follows the outputs of `teacher`
+// (at the clean samples). INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires.
+// ABORTED when the loss is not finite, naming the epoch; the last checkpoint is good.
+absl::StatusOr<ir::Network> Train(const ir::Network& network, const ir::Network* teacher, const Dataset& data,
                                   const std::vector<int64_t>& order, const api::TrainOptions& options,
                                   backend::Backend& backend, const TrainHooks& hooks, StopToken stop);
-
-struct Accuracy {
-  int64_t samples = 0, clean = 0, attacked = 0;  // correct ones; attacked: also correct under the attack
-  std::vector<bool> correct;                     // [samples] clean
-};
-
-struct AccuracySettings {
-  double epsilon = 0;
-  double low = 0, high = 1;
-  int64_t steps = 20;  // of projected gradient descent, step size epsilon / 4; 0: clean accuracy only
-  uint64_t seed = 0;
-};
-
-absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Dataset& data,
-                                         const std::vector<int64_t>& order, const AccuracySettings& settings,
-                                         backend::Backend& backend, StopToken stop);
 
 // INVALID_ARGUMENT when samples or labels do not fit the network.
 absl::Status CheckFits(const ir::Network& network, const Dataset& data);

@@ -1,0 +1,32 @@
+// Clean and attacked accuracy on labelled samples.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/backend/backend.h"
+#include "verifier/base/dataset.h"
+#include "verifier/base/stop_token.h"
+#include "verifier/ir/network.h"
+
+namespace espalier::train {
+
+struct Accuracy {
+  int64_t samples = 0, clean = 0,
+          attacked = 0;       // correct ones; attacked: correct at every point of the attack
+  std::vector<bool> correct;  // [samples] clean
+};
+
+struct AccuracySettings {
+  double epsilon = 0;
+  double low = 0, high = 1;
+  int64_t steps = 20;  // of projected gradient descent, step size epsilon / 4; 0: clean accuracy only
+  uint64_t seed = 0;
+};
+
+// INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires.
+absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Dataset& data,
+                                         const std::vector<int64_t>& order, const AccuracySettings& settings,
+                                         backend::Backend& backend, StopToken stop);
+
+}  // namespace espalier::train
