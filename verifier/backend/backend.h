@@ -13,6 +13,10 @@
 // they run in order. An error is sticky and is reported by Synchronise(). Allocation fails with
 // RESOURCE_EXHAUSTED: the caller halves its batch. A Backend serves one thread at a time.
 //
+// A backend that was made with a StopToken polls it before every primitive and inside long ones. Once it
+// fires, primitives do nothing, what they should have written is unspecified, and Synchronise() answers
+// CANCELLED for good: what a caller reads after a successful Synchronise() was computed in full.
+//
 // float32 primitives compute in float32 with sums along a row's neurons (Dot, Concretise, intercepts) in
 // double; float64 ones in double throughout. No primitive uses reduced-precision products.
 #pragma once
@@ -23,11 +27,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "verifier/base/stop_token.h"
 #include "verifier/ir/linear_map.h"
 
 namespace espalier::backend {
 
 class Backend;
+class Training;  // training.h
 
 // Device memory that frees itself. Move-only.
 class RawBuffer {
@@ -280,6 +286,7 @@ class Backend {
 
   virtual Kernels<float>& f32() = 0;
   virtual Kernels<double>& f64() = 0;
+  virtual Training& training() = 0;
 
   virtual int64_t bytes_in_use() const = 0;
   virtual int64_t threads() const = 0;
@@ -309,6 +316,7 @@ Kernels<T>& KernelsOf(Backend& backend) {
 struct CpuOptions {
   int64_t threads = 0;       // 0: all processors
   int64_t memory_bytes = 0;  // 0: no budget of its own
+  StopToken stop = {};       // ends all work with CANCELLED; never: the default
 };
 
 // oneDNN (float32) and OpenBLAS (float64) with OpenMP. Checks its GEMM and convolutions against plain loops

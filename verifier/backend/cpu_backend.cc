@@ -10,25 +10,22 @@
 #include "verifier/backend/cpu_map.h"
 #include "verifier/backend/cpu_memory.h"
 #include "verifier/backend/cpu_rowwise.h"
+#include "verifier/backend/cpu_self_check.h"
+#include "verifier/backend/cpu_state.h"
+#include "verifier/backend/cpu_training.h"
 #include "verifier/base/status.h"
 
 namespace espalier::backend {
 namespace {
 
-// What both element types share: the sticky error and the maps' scratch memory.
-struct CpuState {
-  absl::Status status;
-  CpuScratch scratch;
-  int64_t threads = 1;
-
-  void Note(absl::Status result) {
-    if (status.ok()) status = std::move(result);
-  }
-};
-
 // Far above what any number of underflowed products can lose, far below what any bound is.
 template <class T>
 constexpr T kUnderflow = std::is_same_v<T, float> ? T(1e-30) : T(1e-280);
+
+// Work of one slice of a product, between two looks at the stop token, and its fewest rows.
+template <class T>
+constexpr double kSliceFlops = std::is_same_v<T, float> ? 1e9 : 2.5e8;
+constexpr int64_t kFewestRowsInASlice = 8;
 
 template <class T>
 class CpuKernels final : public Kernels<T> {
@@ -36,25 +33,33 @@ class CpuKernels final : public Kernels<T> {
   explicit CpuKernels(CpuState& state) : state_(state), table_(BestRowwiseTable<T>()) {}
 
   void Forward(const PreparedMap& map, int64_t rows, const T* x, T* y, bool accumulate) override {
-    state_.Note(static_cast<const CpuMap&>(map).Forward(rows, x, y, accumulate, state_.scratch));
+    const int64_t in = map.input_size(), out = map.output_size();
+    InSlices(map, rows, [&](int64_t begin, int64_t count) {
+      return static_cast<const CpuMap&>(map).Forward(count, x + begin * in, y + begin * out, accumulate,
+                                                     state_.scratch);
+    });
   }
   void Backward(const PreparedMap& map, int64_t rows, const T* lambda, T* out, bool accumulate) override {
-    state_.Note(static_cast<const CpuMap&>(map).Backward(rows, lambda, out, accumulate, state_.scratch));
+    const int64_t to = map.input_size(), from = map.output_size();
+    InSlices(map, rows, [&](int64_t begin, int64_t count) {
+      return static_cast<const CpuMap&>(map).Backward(count, lambda + begin * from, out + begin * to,
+                                                      accumulate, state_.scratch);
+    });
   }
   void BackwardUnit(const PreparedMap& map, const UnitRows<T>& unit, T* out, bool accumulate) override {
     const auto& cpu = static_cast<const CpuMap&>(map);
     const int64_t n = map.input_size();
-    ForRows(unit.rows, n, [&](int64_t r) {
+    state_.ForRows(unit.rows, n, [&](int64_t r) {
       if (!accumulate) std::memset(out + r * n, 0, static_cast<size_t>(n) * sizeof(T));
       cpu.AddRow(unit.neuron[r], unit.sign[r], out + r * n);
     });
   }
 
   void Dot(int64_t rows, int64_t n, const T* lambda, const T* vec, double* acc) override {
-    ForRows(rows, n, [&](int64_t r) { acc[r] += table_.dot(n, lambda + r * n, vec); });
+    state_.ForRows(rows, n, [&](int64_t r) { acc[r] += table_.dot(n, lambda + r * n, vec); });
   }
   void AbsDot(int64_t rows, int64_t n, const T* lambda, const T* vec, double factor, double* acc) override {
-    ForRows(rows, n, [&](int64_t r) { acc[r] += factor * table_.abs_dot(n, lambda + r * n, vec); });
+    state_.ForRows(rows, n, [&](int64_t r) { acc[r] += factor * table_.abs_dot(n, lambda + r * n, vec); });
   }
   void DotUnit(const UnitRows<T>& unit, const T* vec, double factor, bool abs, double* acc) override {
     for (int64_t r = 0; r < unit.rows; ++r) {
@@ -65,23 +70,26 @@ class CpuKernels final : public Kernels<T> {
 
   void Add(int64_t count, const T* in, T* out) override {
     const int64_t piece = 1 << 14;
-    ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
+    state_.ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
       table_.add(std::min(piece, count - p * piece), in + p * piece, out + p * piece);
     });
   }
   void FillRows(int64_t rows, int64_t n, const T* vec, T* out) override {
-    ForRows(rows, n, [&](int64_t r) { std::memcpy(out + r * n, vec, static_cast<size_t>(n) * sizeof(T)); });
+    state_.ForRows(rows, n,
+                   [&](int64_t r) { std::memcpy(out + r * n, vec, static_cast<size_t>(n) * sizeof(T)); });
   }
-  void Fill(int64_t count, T value, T* out) override { std::fill_n(out, count, value); }
+  void Fill(int64_t count, T value, T* out) override {
+    if (state_.Going()) std::fill_n(out, count, value);
+  }
 
   void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) override {
-    ForRows(rows.rows, n, [&](int64_t r) {
+    state_.ForRows(rows.rows, n, [&](int64_t r) {
       std::memcpy(out + r * n, table + rows.domain_of_row[r] * n, static_cast<size_t>(n) * sizeof(T));
     });
   }
 
   void Relax(int64_t domains, int64_t unstable, const HingeBounds<T>& b, const LineArrays<T>& out) override {
-    ForRows(domains, unstable, [&](int64_t d) {
+    state_.ForRows(domains, unstable, [&](int64_t d) {
       const int64_t at = d * unstable;
       T* const lines[5] = {out.chord_slope + at, out.chord_intercept + at, out.free_lo + at, out.free_hi + at,
                            out.free_start + at};
@@ -93,7 +101,7 @@ class CpuKernels final : public Kernels<T> {
                   T* saved, const RowSums& sums) override {
     const T* alpha = learned.slopes.alpha;
     const SplitRows<T>& splits = learned.splits;
-    ForRows(rows.rows, layer.neurons, [&](int64_t r) {
+    state_.ForRows(rows.rows, layer.neurons, [&](int64_t r) {
       const RowLines<T> row = RowView(rows, layer, r);
       T* coefficients = lambda + r * layer.neurons;
       double magnitude = 0;
@@ -110,7 +118,7 @@ class CpuKernels final : public Kernels<T> {
 
   void Concretise(const RowSet& rows, int64_t n, const T* lambda, const BoxArrays<T>& box,
                   const RowSums& sums, const Minimum<T>& minimum) override {
-    ForRows(rows.rows, n, [&](int64_t r) {
+    state_.ForRows(rows.rows, n, [&](int64_t r) {
       const int64_t at = rows.domain_of_row[r] * n;
       double magnitude = 0;
       minimum.bound[r] =
@@ -129,7 +137,7 @@ class CpuKernels final : public Kernels<T> {
     const auto correction1 = static_cast<T>(1.0 / (1.0 - std::pow(0.9, t)));
     const auto correction2 = static_cast<T>(1.0 / (1.0 - std::pow(0.999, t)));
     const bool learn = slopes.first_moment != nullptr;
-    ForRows(rows.rows, 2 * layer.neurons, [&](int64_t r) {
+    state_.ForRows(rows.rows, 2 * layer.neurons, [&](int64_t r) {
       T* values = z + r * layer.neurons;
       if (splits.begin != nullptr && splits.first_moment != nullptr) {
         StepSplits(splits, r, values, static_cast<T>(step.beta_rate), correction1, correction2);
@@ -147,7 +155,7 @@ class CpuKernels final : public Kernels<T> {
 
   void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from,
                 T* to) override {
-    ForRows(rows, n, [&](int64_t r) {
+    state_.ForRows(rows, n, [&](int64_t r) {
       if (bound[r] > best[r]) std::memcpy(to + r * n, from + r * n, static_cast<size_t>(n) * sizeof(T));
     });
   }
@@ -160,13 +168,13 @@ class CpuKernels final : public Kernels<T> {
   }
 
   void Score(const RowSet& rows, const LayerLines<T>& layer, const T* saved, T* score) override {
-    ForRows(rows.rows, layer.unstable, [&](int64_t r) {
+    state_.ForRows(rows.rows, layer.unstable, [&](int64_t r) {
       table_.score(RowView(rows, layer, r), saved + r * layer.unstable, score + r * layer.unstable);
     });
   }
 
   void Hinge(int64_t rows, int64_t n, const HingeArrays<T>& hinge, T* z, T* slope) override {
-    ForRows(rows, n, [&](int64_t r) {
+    state_.ForRows(rows, n, [&](int64_t r) {
       table_.hinge(n, hinge.left, hinge.right, hinge.intercept, z + r * n,
                    slope == nullptr ? nullptr : slope + r * n);
     });
@@ -181,7 +189,7 @@ class CpuKernels final : public Kernels<T> {
   }
   void FromCentre(int64_t rows, int64_t n, const CentreArrays<T>& from, const T* bias, T slack,
                   const IntervalArrays<T>& to) override {
-    ForRows(rows, n, [&](int64_t r) {
+    state_.ForRows(rows, n, [&](int64_t r) {
       for (int64_t i = 0; i < n; ++i) {
         const T c = from.centre[r * n + i] + bias[i];
         const T spread = from.radius[r * n + i];
@@ -195,7 +203,7 @@ class CpuKernels final : public Kernels<T> {
   }
   void HingeInterval(int64_t rows, int64_t n, const HingeArrays<T>& hinge, T slack,
                      const IntervalArrays<T>& interval) override {
-    ForRows(rows, n, [&](int64_t r) {
+    state_.ForRows(rows, n, [&](int64_t r) {
       for (int64_t i = 0; i < n; ++i) {
         const T l = interval.lower[r * n + i], u = interval.upper[r * n + i];
         const T at_l = (l < T(0) ? hinge.left[i] : hinge.right[i]) * l;
@@ -213,21 +221,22 @@ class CpuKernels final : public Kernels<T> {
 
   void Multiply(int64_t count, const T* in, T* out) override {
     const int64_t piece = 1 << 14;
-    ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
+    state_.ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
       table_.multiply(std::min(piece, count - p * piece), in + p * piece, out + p * piece);
     });
   }
 
  private:
-  // Rows in parallel when there is enough work to pay for waking the threads.
-  template <class Body>
-  static void ForRows(int64_t rows, int64_t work_per_row, Body body) {
-    if (rows * work_per_row < 1 << 15) {
-      for (int64_t r = 0; r < rows; ++r) body(r);
-      return;
+  // A product of many rows as several of at most some 10 ms each, so that a stop is noticed in between.
+  template <class Product>
+  void InSlices(const PreparedMap& map, int64_t rows, Product product) {
+    const double flops_per_row = 2.0 * static_cast<double>(std::min(map.input_size(), map.output_size())) *
+                                 static_cast<double>(map.longest_sum());
+    int64_t slice = kFewestRowsInASlice;
+    while (slice < rows && 2.0 * static_cast<double>(slice) * flops_per_row <= kSliceFlops<T>) slice *= 2;
+    for (int64_t begin = 0; begin < rows && state_.Going(); begin += slice) {
+      state_.Note(product(begin, std::min(slice, rows - begin)));
     }
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; ++r) body(r);
   }
 
   static RowLines<T> RowView(const RowSet& rows, const LayerLines<T>& layer, int64_t r) {
@@ -260,65 +269,12 @@ class CpuKernels final : public Kernels<T> {
   const RowwiseTable<T>& table_;
 };
 
-// Compares one map's products with plain loops on a fixed pattern. Old BLAS builds are known to compute wrong
-// results on some processors; a verifier must not start on one.
-absl::Status CheckMap(const ir::LinearMap& map) {
-  ESPALIER_ASSIGN_OR_RETURN(const std::shared_ptr<const CpuMap> cpu,
-                            MakeCpuMap(std::make_shared<ir::LinearMap>(map), false));
-  const int64_t in = ir::InputSize(map), out = ir::OutputSize(map), rows = 3;
-  const auto value = [](int64_t i) { return static_cast<double>((i * 37 + 11) % 19 - 9) / 8.0; };
-  std::vector<double> x(static_cast<size_t>(rows * in)), y(static_cast<size_t>(rows * out)),
-      expected(y.size());
-  for (size_t i = 0; i < x.size(); ++i) x[i] = value(static_cast<int64_t>(i));
-  for (int64_t r = 0; r < rows; ++r) ir::Apply(map, x.data() + r * in, expected.data() + r * out);
-  CpuScratch scratch;
-  ESPALIER_RETURN_IF_ERROR(cpu->Forward(rows, x.data(), y.data(), false, scratch));
-  std::vector<float> xf(x.begin(), x.end()), yf(y.size());
-  ESPALIER_RETURN_IF_ERROR(cpu->Forward(rows, xf.data(), yf.data(), false, scratch));
-  std::vector<double> back(x.size()), expected_back(x.size());
-  for (int64_t r = 0; r < rows; ++r)
-    ir::ApplyTransposed(map, expected.data() + r * out, expected_back.data() + r * in);
-  ESPALIER_RETURN_IF_ERROR(cpu->Backward(rows, expected.data(), back.data(), false, scratch));
-  std::vector<float> ef(expected.begin(), expected.end()), bf(x.size());
-  ESPALIER_RETURN_IF_ERROR(cpu->Backward(rows, ef.data(), bf.data(), false, scratch));
-  bool good = true;
-  for (size_t i = 0; i < y.size(); ++i) {
-    good = good && std::fabs(y[i] - expected[i]) < 1e-10 &&
-           std::fabs(static_cast<double>(yf[i]) - expected[i]) < 1e-3;
-  }
-  for (size_t i = 0; i < x.size(); ++i) {
-    good = good && std::fabs(back[i] - expected_back[i]) < 1e-9 &&
-           std::fabs(static_cast<double>(bf[i]) - expected_back[i]) < 1e-2;
-  }
-  if (!good)
-    return absl::InternalError("the linear algebra libraries compute wrong results on this processor");
-  return absl::OkStatus();
-}
-
-// A pattern of weights; with 256 columns large enough for oneDNN's GEMM, with few for OpenBLAS's.
-ir::LinearMap SampleDense(int64_t rows, int64_t cols) {
-  ir::DenseMap m{rows, cols, {}};
-  for (int64_t i = 0; i < rows * cols; ++i)
-    m.weights.push_back(static_cast<double>((i * 29 + 3) % 17 - 8) / 16.0);
-  return m;
-}
-
-ir::LinearMap SampleConv() {
-  ir::ConvMap m;
-  m.big_h = m.big_w = 7, m.big_c = 3;
-  m.small_h = m.small_w = 4, m.small_c = 5;
-  m.kernel_h = m.kernel_w = 3;
-  m.stride_h = m.stride_w = 2;
-  m.pad_top = m.pad_left = 1;
-  for (int i = 0; i < 135; ++i) m.kernel.push_back(static_cast<double>((i * 31 + 5) % 23 - 11) / 32.0);
-  return m;
-}
-
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const CpuOptions& options, int64_t threads)
-      : memory_(options.memory_bytes), f32_(state_), f64_(state_) {
+      : memory_(options.memory_bytes), f32_(state_), f64_(state_), training_(*this, state_, checked_) {
     state_.threads = threads;
+    state_.stop = options.stop;
   }
 
   absl::StatusOr<RawBuffer> AllocateBytes(int64_t bytes) override {
@@ -335,10 +291,12 @@ class CpuBackend final : public Backend {
   absl::Status Synchronise() override { return state_.status; }
 
   absl::StatusOr<std::shared_ptr<const PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
-    ESPALIER_RETURN_IF_ERROR(SelfCheck(*map));
+    if (!state_.Going()) return state_.status;
+    ESPALIER_RETURN_IF_ERROR(checked_.ForMap(*map));
     return MakeCpuMap(map, false);
   }
   absl::StatusOr<std::shared_ptr<const PreparedMap>> PrepareAbs(const ir::LinearMapPtr& map) override {
+    if (!state_.Going()) return state_.status;
     return MakeCpuMap(map, true);
   }
 
@@ -346,29 +304,17 @@ class CpuBackend final : public Backend {
 
   Kernels<float>& f32() override { return f32_; }
   Kernels<double>& f64() override { return f64_; }
+  Training& training() override { return training_; }
   int64_t bytes_in_use() const override { return memory_.in_use(); }
   int64_t threads() const override { return state_.threads; }
 
  private:
-  // Each library is checked before the first map that relies on it.
-  absl::Status SelfCheck(const ir::LinearMap& map) {
-    if (!blas_checked_) {
-      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense(9, 7)));
-      blas_checked_ = true;
-    }
-    if (UsesOneDnn(map) && !onednn_checked_) {
-      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense(256, 256)));
-      ESPALIER_RETURN_IF_ERROR(CheckMap(SampleConv()));
-      onednn_checked_ = true;
-    }
-    return absl::OkStatus();
-  }
-
   CpuMemory memory_;
   CpuState state_;
   CpuKernels<float> f32_;
   CpuKernels<double> f64_;
-  bool blas_checked_ = false, onednn_checked_ = false;
+  CpuSelfCheck checked_;
+  CpuTraining training_;
 };
 
 }  // namespace

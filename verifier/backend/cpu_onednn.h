@@ -10,11 +10,13 @@
 
 namespace espalier::backend {
 
-// C[m][n] = A[m][k] B[k][n] (+ C), row-major; transpose_b reads B as [n][k].
+// C[m][n] = A[m][k] B[k][n] (+ C), row-major; transpose_a reads A as [k][m], transpose_b B as [n][k].
 struct GemmShape {
   int64_t m = 0, n = 0, k = 0;
   bool transpose_b = false;
   bool accumulate = false;
+  bool transpose_a = false;
+  int64_t lda = 0, ldb = 0, ldc = 0;  // distance of the operands' rows; 0: no gap between them
 };
 void SgemmRowMajor(const GemmShape& shape, const float* a, const float* b, float* c);
 

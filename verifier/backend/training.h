@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "verifier/backend/neuron_math.h"
 #include "verifier/ir/linear_map.h"
 
 namespace espalier::backend {
@@ -72,16 +73,19 @@ struct RandomKey {
   uint64_t stream = 0;
 };
 
-// Uniform in [0, 1), number `counter` of the key's sequence (SplitMix64's output function over the counter).
-inline float CounterUniform(const RandomKey& key, uint64_t counter) {
-  uint64_t z = key.seed * 0x9E3779B97F4A7C15ull ^ (key.stream + 0x632BE59BD9B4E019ull);
-  for (uint64_t mixed : {counter + 1, uint64_t{0}}) {
-    z += (mixed + 1) * 0x9E3779B97F4A7C15ull;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    z ^= z >> 31;
-  }
-  return static_cast<float>(z >> 40) * 0x1.0p-24f;
+// SplitMix64's output function (Steele et al. 2014). Own linkage: each instruction set compiles its copy.
+ESPALIER_HOST_DEVICE static inline uint64_t MixBits(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+// Uniform in [0, 1), number `counter` of the key's sequence: SplitMix64 from a start that the key is mixed
+// to.
+ESPALIER_HOST_DEVICE static inline float CounterUniform(const RandomKey& key, uint64_t counter) {
+  constexpr uint64_t kGamma = 0x9E3779B97F4A7C15ull;
+  const uint64_t start = MixBits(key.seed + MixBits(key.stream + kGamma));
+  return static_cast<float>(MixBits(start + (counter + 1) * kGamma) >> 40) * 0x1.0p-24f;
 }
 
 class Training {
