@@ -122,19 +122,20 @@ void CpuTraining::ColumnSums(int64_t rows, int64_t n, const float* g, float* out
              [&](const Tile& tile, int64_t at, double* sum) { table_.column_sums(tile, g + at, sum); });
 }
 
-void CpuTraining::HingeForward(int64_t rows, int64_t n, const float* left, const float* right,
-                               const float* intercept, const float* z, float* y) {
+void CpuTraining::HingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
+                               float* y) {
   ForTiles(rows, n, [&](const Tile& tile, int64_t row, int64_t column) {
     const int64_t at = row * n + column;
-    table_.hinge_forward(tile, {left + column, right + column, intercept + column}, z + at, y + at);
+    table_.hinge_forward(tile, {hinge.left + column, hinge.right + column, hinge.intercept + column}, z + at,
+                         y + at);
   });
 }
 
-void CpuTraining::HingeBackward(int64_t rows, int64_t n, const float* left, const float* right,
-                                const float* z, float* g) {
+void CpuTraining::HingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
+                                float* g) {
   ForTiles(rows, n, [&](const Tile& tile, int64_t row, int64_t column) {
     const int64_t at = row * n + column;
-    table_.hinge_backward(tile, {left + column, right + column, nullptr}, z + at, g + at);
+    table_.hinge_backward(tile, {hinge.left + column, hinge.right + column, nullptr}, z + at, g + at);
   });
 }
 
@@ -164,11 +165,10 @@ void CpuTraining::Descend(int64_t count, const DescentStep& step, const float* g
   });
 }
 
-void CpuTraining::BoxAround(int64_t count, const float* x, float epsilon, float low, float high, float* lower,
+void CpuTraining::BoxAround(int64_t count, const float* x, const BoxShape& shape, float* lower,
                             float* upper) {
-  const float settings[3] = {epsilon, low, high};
   ForPieces(count, [&](int64_t at, int64_t size) {
-    table_.box_around(size, x + at, settings, lower + at, upper + at);
+    table_.box_around(size, x + at, shape, lower + at, upper + at);
   });
 }
 

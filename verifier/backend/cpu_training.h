@@ -28,9 +28,9 @@ class CpuTraining final : public Training {
 
   void AddRows(int64_t rows, int64_t n, const float* vec, float* y) override;
   void ColumnSums(int64_t rows, int64_t n, const float* g, float* out) override;
-  void HingeForward(int64_t rows, int64_t n, const float* left, const float* right, const float* intercept,
-                    const float* z, float* y) override;
-  void HingeBackward(int64_t rows, int64_t n, const float* left, const float* right, const float* z,
+  void HingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
+                    float* y) override;
+  void HingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
                      float* g) override;
   void LineGradient(int64_t rows, int64_t n, const float* z, const float* gy,
                     const LineGradients& out) override;
@@ -38,8 +38,7 @@ class CpuTraining final : public Training {
                     const LossResult& result) override;
   void Descend(int64_t count, const DescentStep& step, const float* gradient, float* velocity,
                float* weight) override;
-  void BoxAround(int64_t count, const float* x, float epsilon, float low, float high, float* lower,
-                 float* upper) override;
+  void BoxAround(int64_t count, const float* x, const BoxShape& shape, float* lower, float* upper) override;
   void UniformInBox(int64_t count, const RandomKey& key, const float* lower, const float* upper,
                     float* x) override;
   void SignStep(int64_t count, float rate, const float* g, const float* lower, const float* upper,

@@ -13,23 +13,18 @@ struct Tile {
   int64_t rows, count, stride;
 };
 
-// Parameters of the tile's columns.
-struct TileHinges {
-  const float *left, *right, *intercept;
-};
-
 struct TrainingTable {
   void (*add_rows)(const Tile& tile, const float* vec, float* y);
   // sum[0..count) = sums over the tile's rows of g, of g z.
   void (*column_sums)(const Tile& tile, const float* g, double* sum);
   void (*column_dots)(const Tile& tile, const float* g, const float* z, double* sum);
-  void (*hinge_forward)(const Tile& tile, const TileHinges& hinge, const float* z, float* y);
-  void (*hinge_backward)(const Tile& tile, const TileHinges& hinge, const float* z, float* g);
+  void (*hinge_forward)(const Tile& tile, const HingeArrays<float>& hinge, const float* z, float* y);
+  void (*hinge_backward)(const Tile& tile, const HingeArrays<float>& hinge, const float* z, float* g);
 
   // Element by element.
   void (*descend)(int64_t count, const DescentStep& step, const float* gradient, float* velocity,
                   float* weight);
-  void (*box_around)(int64_t count, const float* x, const float* settings, float* lower, float* upper);
+  void (*box_around)(int64_t count, const float* x, const BoxShape& shape, float* lower, float* upper);
   void (*uniform_in_box)(int64_t first, int64_t count, const RandomKey& key, const float* const* box,
                          float* x);
   void (*sign_step)(int64_t count, float rate, const float* g, const float* const* box, float* x);

@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "verifier/backend/backend.h"
 #include "verifier/backend/neuron_math.h"
 #include "verifier/ir/linear_map.h"
 
@@ -67,6 +68,11 @@ struct LossResult {
   float* correct = nullptr;  // [rows]: 1 when the label's logit is the largest (ties count as wrong); or null
 };
 
+// Elements within epsilon of a centre, cut to [low, high].
+struct BoxShape {
+  float epsilon = 0, low = 0, high = 1;
+};
+
 // Which pseudo-random numbers: the same key gives the same numbers on every device.
 struct RandomKey {
   uint64_t seed = 0;
@@ -109,9 +115,9 @@ class Training {
 
   // Hinges left, right, intercept [n]: y = intercept + (z < 0 ? left : right) z, and its gradient in place on
   // g: g *= (z < 0 ? left : right). At z = 0 the right slope passes.
-  virtual void HingeForward(int64_t rows, int64_t n, const float* left, const float* right,
-                            const float* intercept, const float* z, float* y) = 0;
-  virtual void HingeBackward(int64_t rows, int64_t n, const float* left, const float* right, const float* z,
+  virtual void HingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
+                            float* y) = 0;
+  virtual void HingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
                              float* g) = 0;
   // From the gradient gy of the activations' outputs (before HingeBackward) and their inputs z.
   virtual void LineGradient(int64_t rows, int64_t n, const float* z, const float* gy,
@@ -123,8 +129,8 @@ class Training {
   virtual void Descend(int64_t count, const DescentStep& step, const float* gradient, float* velocity,
                        float* weight) = 0;
 
-  // The box of radius epsilon around x, cut to [low, high], element by element.
-  virtual void BoxAround(int64_t count, const float* x, float epsilon, float low, float high, float* lower,
+  // The box around x, element by element.
+  virtual void BoxAround(int64_t count, const float* x, const BoxShape& shape, float* lower,
                          float* upper) = 0;
   // x[i] = lower[i] + CounterUniform(key, i) * (upper[i] - lower[i])
   virtual void UniformInBox(int64_t count, const RandomKey& key, const float* lower, const float* upper,

@@ -24,8 +24,9 @@ void Adversary::Load(int64_t rows, const float* x, const int32_t* label, const A
   backend_->Upload(x, count * static_cast<int64_t>(sizeof(float)), sample_.data());
   backend_->Upload(x, count * static_cast<int64_t>(sizeof(float)), point_.data());
   backend_->Upload(label, rows * static_cast<int64_t>(sizeof(int32_t)), label_.data());
-  backend_->training().BoxAround(count, sample_.data(), static_cast<float>(settings.epsilon),
-                                 static_cast<float>(settings.low), static_cast<float>(settings.high),
+  backend_->training().BoxAround(count, sample_.data(),
+                                 {static_cast<float>(settings.epsilon), static_cast<float>(settings.low),
+                                  static_cast<float>(settings.high)},
                                  lower_.data(), upper_.data());
 }
 

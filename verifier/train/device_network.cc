@@ -112,7 +112,7 @@ void DeviceNetwork::Impl::BackwardActivation(int64_t rows, DeviceNode& node, flo
     training.LineGradient(rows, node.size, z, g,
                           {node.mask.data(), node.right.gradient(), node.intercept.gradient()});
   }
-  training.HingeBackward(rows, node.size, node.left.value(), node.right.value(), z, g);
+  training.HingeBackward(rows, node.size, {node.left.value(), node.right.value(), nullptr}, z, g);
   float*& there = gradient[static_cast<size_t>(node.predecessor)];
   DeviceNode& argument = At(node.predecessor);
   if (argument.consumers == 1) {
@@ -155,8 +155,9 @@ void DeviceNetwork::Forward(int64_t rows, const float* x) {
     if (node.kind == ir::NodeKind::kAffine) {
       impl_->ForwardAffine(rows, node);
     } else {
-      impl_->training.HingeForward(rows, node.size, node.left.value(), node.right.value(),
-                                   node.intercept.value(), impl_->Value(node.predecessor), node.value.data());
+      impl_->training.HingeForward(rows, node.size,
+                                   {node.left.value(), node.right.value(), node.intercept.value()},
+                                   impl_->Value(node.predecessor), node.value.data());
     }
   }
 }
