@@ -3,16 +3,8 @@
 #include "verifier/base/status.h"
 
 namespace espalier::bounds {
-namespace {
 
-std::vector<double> Gather(const std::vector<double>& from, const std::vector<int32_t>& at) {
-  std::vector<double> to;
-  to.reserve(at.size());
-  for (int32_t i : at) to.push_back(from[static_cast<size_t>(i)]);
-  return to;
-}
-
-}  // namespace
+using ir::Gather;
 
 absl::StatusOr<std::unique_ptr<ConeScope>> ConeScope::Make(ir::Cone cone, backend::Backend& backend,
                                                            const InputBoxes& boxes,

@@ -32,14 +32,19 @@ class LayerSweep {
  private:
   absl::Status Layer(int activation);
   HostRows RowsOf(int activation, const LayerBox& box, bool all) const;
-  // Bounds the rows (screening, or optimised and certified) and tightens `box`; by tiles where that pays.
-  absl::Status Bound(const HostRows& rows, int64_t iterations, bool screen, LayerBox& box);
-  absl::Status BoundOn(RowBounder& bounder, const HostRows& rows, int64_t iterations, bool screen,
-                       std::vector<double>& lower);
+  // Tightens `box` by the rows' own bounds; by tiles where that pays.
+  absl::Status Bound(int activation, const HostRows& rows, LayerBox& box);
   std::vector<ir::ImageRect> Tiles(const HostRows& rows) const;
-  absl::Status BoundTile(const ir::ImageRect& tile, const HostRows& rows, int64_t iterations, bool screen,
+  HostRows InTile(const ir::ImageRect& tile, const HostRows& rows) const;
+  absl::Status BoundTile(int activation, const ir::ImageRect& tile, const HostRows& rows, double flops,
                          LayerBox& box);
-  int64_t IterationsFor(int activation, int64_t rows);
+  // Screens the rows where that pays, then optimises (with at most `flops`) and certifies what is left of
+  // them; on the whole network, or on a cone of it.
+  absl::Status BoundOn(RowBounder& bounder, const ConeScope* cone, int activation, const HostRows& rows,
+                       double flops, LayerBox& box);
+  int64_t IterationsFor(int activation, int64_t rows, double flops);
+  bool Unstable(int activation, const LayerBox& box, size_t at) const;
+  HostRows StillUnstable(int activation, const HostRows& rows, const LayerBox& box) const;
   void Tighten(const HostRows& rows, const std::vector<double>& lower, LayerBox& box) const;
 
   const Plan& plan_;
@@ -51,6 +56,7 @@ class LayerSweep {
   Relaxation<double> relaxation64_;
   std::unique_ptr<RowBounder> whole_;
   double flops_left_ = 0;
+  bool screen_ = false;  // this layer's rows are worth a float32 pass first
 };
 
 absl::Status LayerSweep::Run() {
@@ -78,16 +84,21 @@ absl::Status LayerSweep::Run() {
   return absl::OkStatus();
 }
 
+// `at` counts neurons of all domains.
+bool LayerSweep::Unstable(int activation, const LayerBox& box, size_t at) const {
+  const ir::HingeLayer& hinge = plan_.hinge(activation);
+  const size_t i = at % hinge.left.size();
+  return !(box.lower[at] >= 0 || box.upper[at] <= 0 || hinge.left[i] == hinge.right[i]);
+}
+
 HostRows LayerSweep::RowsOf(int activation, const LayerBox& box, bool all) const {
   const PlanNode& node = plan_.node(plan_.activations()[static_cast<size_t>(activation)]);
-  const ir::HingeLayer& hinge = plan_.hinge(activation);
   const auto n = static_cast<size_t>(node.size);
   HostRows rows;
   rows.start = node.predecessor;
   for (size_t k = 0; k < box.lower.size(); ++k) {
     const size_t i = k % n;
-    const bool stable = box.lower[k] >= 0 || box.upper[k] <= 0 || hinge.left[i] == hinge.right[i];
-    if (stable && !all) continue;
+    if (!all && !Unstable(activation, box, k)) continue;
     for (double sign : {1.0, -1.0}) {
       rows.domain.push_back(static_cast<int32_t>(k / n));
       rows.neuron.push_back(static_cast<int32_t>(i));
@@ -110,21 +121,47 @@ void LayerSweep::Tighten(const HostRows& rows, const std::vector<double>& lower,
   }
 }
 
-int64_t LayerSweep::IterationsFor(int activation, int64_t rows) {
+HostRows LayerSweep::StillUnstable(int activation, const HostRows& rows, const LayerBox& box) const {
+  const int64_t n = plan_.node(rows.start).size;
+  HostRows left;
+  left.start = rows.start;
+  for (size_t r = 0; r < rows.domain.size(); ++r) {
+    if (!Unstable(activation, box, static_cast<size_t>(rows.domain[r] * n + rows.neuron[r]))) continue;
+    left.domain.push_back(rows.domain[r]);
+    left.neuron.push_back(rows.neuron[r]);
+    left.sign.push_back(rows.sign[r]);
+  }
+  return left;
+}
+
+int64_t LayerSweep::IterationsFor(int activation, int64_t rows, double flops) {
   if (settings_.iterations <= 0 || rows == 0) return 0;
   const ir::NodeId id = plan_.activations()[static_cast<size_t>(activation)];
   const double per_iteration = 2.0 * static_cast<double>(rows) * plan_.flops_until(id);
-  const double share = flops_left_ / 2.0;  // keep half for the layers that follow
-  const auto affordable = static_cast<int64_t>(share / std::max(per_iteration, 1.0));
+  const auto affordable = static_cast<int64_t>(flops / std::max(per_iteration, 1.0));
   const int64_t iterations = std::min(settings_.iterations, affordable);
+  if (iterations < 3) return 0;
   flops_left_ -= static_cast<double>(iterations) * per_iteration;
-  return iterations >= 3 ? iterations : 0;
+  return iterations;
 }
 
-absl::Status LayerSweep::BoundOn(RowBounder& bounder, const HostRows& rows, int64_t iterations, bool screen,
-                                 std::vector<double>& lower) {
-  if (screen) return bounder.Screen(rows, stop_, lower);
-  return bounder.Bound(rows, {.iterations = iterations, .alpha_rate = settings_.alpha_rate}, stop_, lower);
+absl::Status LayerSweep::BoundOn(RowBounder& bounder, const ConeScope* cone, int activation,
+                                 const HostRows& rows, double flops, LayerBox& box) {
+  const auto local = [cone](const HostRows& wanted) {
+    return cone == nullptr ? wanted : cone->Translate(wanted);
+  };
+  std::vector<double> lower;
+  HostRows left = rows;
+  if (screen_) {
+    ESPALIER_RETURN_IF_ERROR(bounder.Screen(local(rows), stop_, lower));
+    Tighten(rows, lower, box);
+    left = StillUnstable(activation, rows, box);
+  }
+  const int64_t iterations = IterationsFor(activation, left.count(), flops);
+  ESPALIER_RETURN_IF_ERROR(bounder.Bound(
+      local(left), {.iterations = iterations, .alpha_rate = settings_.alpha_rate}, stop_, lower));
+  Tighten(left, lower, box);
+  return absl::OkStatus();
 }
 
 // Square tiles with about kRowsPerTile rows each; none when the layer is no image or cones would not pay.
@@ -155,8 +192,7 @@ std::vector<ir::ImageRect> LayerSweep::Tiles(const HostRows& rows) const {
   return tiles;
 }
 
-absl::Status LayerSweep::BoundTile(const ir::ImageRect& tile, const HostRows& rows, int64_t iterations,
-                                   bool screen, LayerBox& box) {
+HostRows LayerSweep::InTile(const ir::ImageRect& tile, const HostRows& rows) const {
   const ir::ImageShape image = ir::ShapeOfNode(plan_.network(), rows.start);
   HostRows inside;
   inside.start = rows.start;
@@ -167,32 +203,34 @@ absl::Status LayerSweep::BoundTile(const ir::ImageRect& tile, const HostRows& ro
     inside.neuron.push_back(rows.neuron[r]);
     inside.sign.push_back(rows.sign[r]);
   }
-  if (inside.count() == 0) return absl::OkStatus();
-  std::optional<ir::Cone> cone = ir::ExtractCone(plan_.network(), rows.start, image, tile);
-  std::vector<double> lower;
-  if (!cone.has_value()) {  // a tile that sees only padding somewhere
-    ESPALIER_RETURN_IF_ERROR(BoundOn(*whole_, inside, iterations, screen, lower));
-  } else {
-    ESPALIER_ASSIGN_OR_RETURN(
-        const std::unique_ptr<ConeScope> scope,
-        ConeScope::Make(*std::move(cone), plan_.backend(), result_.boxes, result_.layers, plan_));
-    RowBounder bounder(scope->scope());
-    ESPALIER_RETURN_IF_ERROR(BoundOn(bounder, scope->Translate(inside), iterations, screen, lower));
-  }
-  Tighten(inside, lower, box);
-  return absl::OkStatus();
+  return inside;
 }
 
-absl::Status LayerSweep::Bound(const HostRows& rows, int64_t iterations, bool screen, LayerBox& box) {
+absl::Status LayerSweep::BoundTile(int activation, const ir::ImageRect& tile, const HostRows& rows,
+                                   double flops, LayerBox& box) {
+  if (rows.count() == 0) return absl::OkStatus();
+  const ir::ImageShape image = ir::ShapeOfNode(plan_.network(), rows.start);
+  std::optional<ir::Cone> cone = ir::ExtractCone(plan_.network(), rows.start, image, tile);
+  if (!cone.has_value()) {  // a tile that sees only padding somewhere
+    return BoundOn(*whole_, nullptr, activation, rows, flops, box);
+  }
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ConeScope> scope,
+      ConeScope::Make(*std::move(cone), plan_.backend(), result_.boxes, result_.layers, plan_));
+  RowBounder bounder(scope->scope());
+  return BoundOn(bounder, scope.get(), activation, rows, flops, box);
+}
+
+absl::Status LayerSweep::Bound(int activation, const HostRows& rows, LayerBox& box) {
+  const double flops = flops_left_ / 2.0;  // keep half for the layers that follow
   const std::vector<ir::ImageRect> tiles = Tiles(rows);
+  if (tiles.empty()) return BoundOn(*whole_, nullptr, activation, rows, flops, box);
   for (const ir::ImageRect& tile : tiles) {
     if (stop_.StopRequested()) break;
-    ESPALIER_RETURN_IF_ERROR(BoundTile(tile, rows, iterations, screen, box));
+    const HostRows inside = InTile(tile, rows);
+    const double share = static_cast<double>(inside.count()) / static_cast<double>(rows.count());
+    ESPALIER_RETURN_IF_ERROR(BoundTile(activation, tile, inside, share * flops, box));
   }
-  if (!tiles.empty()) return absl::OkStatus();
-  std::vector<double> lower;
-  ESPALIER_RETURN_IF_ERROR(BoundOn(*whole_, rows, iterations, screen, lower));
-  Tighten(rows, lower, box);
   return absl::OkStatus();
 }
 
@@ -205,18 +243,14 @@ absl::Status LayerSweep::Layer(int activation) {
       std::fill(box.upper.begin(), box.upper.end(), std::numeric_limits<double>::infinity());
     }
     const bool all = settings_.every_neuron || !settings_.intersect_interval;
-    HostRows rows = RowsOf(activation, box, all);
+    const HostRows rows = RowsOf(activation, box, all);
     const double flops = static_cast<double>(rows.count()) * plan_.flops_until(rows.start);
     // The first layer's interval bounds are exact up to rounding: nothing to gain.
     const bool first = activation == 0 && settings_.intersect_interval &&
                        plan_.node(rows.start).terms.size() == 1 &&
                        plan_.node(rows.start).terms[0].predecessor == 0;
-    if (!first && settings_.screening && settings_.intersect_interval && flops > kScreenFlops) {
-      ESPALIER_RETURN_IF_ERROR(Bound(rows, 0, /*screen=*/true, box));
-      rows = RowsOf(activation, box, false);
-    }
-    if (!first)
-      ESPALIER_RETURN_IF_ERROR(Bound(rows, IterationsFor(activation, rows.count()), /*screen=*/false, box));
+    screen_ = settings_.screening && settings_.intersect_interval && flops > kScreenFlops;
+    if (!first) ESPALIER_RETURN_IF_ERROR(Bound(activation, rows, box));
   }
   ESPALIER_RETURN_IF_ERROR(interval_.SetPreActivation(activation, box));
   ESPALIER_RETURN_IF_ERROR(relaxation32_.AddLayer(plan_, activation, box));

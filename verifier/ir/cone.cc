@@ -116,13 +116,6 @@ class Extraction {
     return all;
   }
 
-  static std::vector<double> Gather(const std::vector<double>& from, const std::vector<int32_t>& at) {
-    std::vector<double> to;
-    to.reserve(at.size());
-    for (int32_t i : at) to.push_back(from[static_cast<size_t>(i)]);
-    return to;
-  }
-
   NodeId Append(NetworkNode made, NodeId original, std::vector<int32_t> neurons) {
     cone_.network.nodes.push_back(std::move(made));
     cone_.node.push_back(original);
@@ -230,6 +223,13 @@ class Extraction {
 };
 
 }  // namespace
+
+std::vector<double> Gather(const std::vector<double>& from, const std::vector<int32_t>& at) {
+  std::vector<double> to;
+  to.reserve(at.size());
+  for (int32_t i : at) to.push_back(from[static_cast<size_t>(i)]);
+  return to;
+}
 
 ImageShape ShapeOfNode(const Network& network, NodeId id) {
   const NetworkNode& node = network.nodes[static_cast<size_t>(id)];

@@ -37,6 +37,9 @@ struct Cone {
 std::optional<Cone> ExtractCone(const Network& network, NodeId start, const ImageShape& image,
                                 const ImageRect& rect);
 
+// from[at[0]], from[at[1]], ...: a cone's share of per-neuron values.
+std::vector<double> Gather(const std::vector<double>& from, const std::vector<int32_t>& at);
+
 // Image shape of a node as its own or its maps' geometry tells; c == 0 when it has none.
 ImageShape ShapeOfNode(const Network& network, NodeId node);
 

@@ -45,9 +45,10 @@ double LargestRow(const AffineBounds& rows, const std::vector<double>& point) {
   return largest;
 }
 
-void Solve(const AffineBounds& rows, const double* lower, const double* upper, Combination& best) {
+void Solve(const AffineBounds& rows, const double* lower, const double* upper, const StopToken& stop,
+           Combination& best) {
   const AffineBounds none{.rows = 0, .inputs = rows.inputs, .lambda = {}, .constant = {}};
-  const MinMaxAnswer answer = SolveMinMax(rows, none, lower, upper);
+  const MinMaxAnswer answer = SolveMinMax(rows, none, lower, upper, stop);
   if (!answer.solved) return;
   std::vector<double> value, point(answer.point.size());
   const double bound = Evaluate(rows, lower, upper, answer.weights, point, value);
@@ -57,7 +58,8 @@ void Solve(const AffineBounds& rows, const double* lower, const double* upper, C
 
 }  // namespace
 
-Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper) {
+Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper,
+                            const StopToken& stop) {
   const auto k = static_cast<size_t>(rows.rows);
   Combination best;
   best.bound = -INFINITY;
@@ -82,7 +84,7 @@ Combination BestCombination(const AffineBounds& rows, const double* lower, const
   for (size_t j = 0; j < average.size(); ++j) average[j] = std::clamp(average[j], lower[j], upper[j]);
   best.point = std::move(average);
   // Some row is positive at the averaged point, so the program's value may be: worth an exact solution.
-  if (!(best.bound > 0) && LargestRow(rows, best.point) > 0) Solve(rows, lower, upper, best);
+  if (!(best.bound > 0) && LargestRow(rows, best.point) > 0) Solve(rows, lower, upper, stop, best);
   return best;
 }
 

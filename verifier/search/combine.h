@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "verifier/base/stop_token.h"
+
 namespace espalier::search {
 
 // Affine lower bounds of k rows over n inputs: lambda [k][n], constant [k] (already lowered by its rounding
@@ -26,7 +28,8 @@ struct Combination {
   std::vector<double> point;    // near the program's own solution, in the box
 };
 
-// lower, upper: [inputs]. Deterministic.
-Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper);
+// lower, upper: [inputs]. Deterministic, unless `stop` fires: then the weights are what was found so far.
+Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper,
+                            const StopToken& stop);
 
 }  // namespace espalier::search

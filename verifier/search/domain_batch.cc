@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "verifier/backend/neuron_math.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/rounding.h"
 
@@ -79,7 +80,10 @@ absl::Status DomainBatch<T>::LoadSlopes(const std::vector<const Domain*>& domain
                      hi = std::max(hinge.left[i], hinge.right[i]);
         if (domain->slopes.empty()) {
           const bounds::LayerBox& box = root_.bounds.layers[a];
-          alpha.push_back(static_cast<T>(box.upper[i] > -box.lower[i] ? hinge.right[i] : hinge.left[i]));
+          alpha.push_back(
+              backend::LinesOfHinge<T>(static_cast<T>(hinge.left[i]), static_cast<T>(hinge.right[i]),
+                                       bounds::RoundDown<T>(box.lower[i]), bounds::RoundUp<T>(box.upper[i]))
+                  .free_start);
         } else {
           alpha.push_back(static_cast<T>(lo + (hi - lo) * domain->slopes[offset + j] / 255.0));
         }
@@ -143,11 +147,11 @@ absl::Status DomainBatch<T>::Load(const std::vector<const Domain*>& domains) {
     const Target& target = run_.problem.targets[static_cast<size_t>(domains[d]->target)];
     AppendRow(run_.problem, target, domains[d]->weights, static_cast<int32_t>(d), magnitude, rows);
   }
-  // Every domain has the root's box: one copy per domain keeps the kernels simple.
+  // Every domain has the same box: one copy per domain keeps the kernels simple.
   bounds::InputBoxes boxes;
   boxes.domains = count_;
   for (int64_t d = 0; d < count_; ++d) {
-    const bounds::InputBoxes& box = root_.bounds.boxes;
+    const bounds::InputBoxes& box = part_ != nullptr ? *part_ : root_.bounds.boxes;
     boxes.lower.insert(boxes.lower.end(), box.lower.begin(), box.lower.end());
     boxes.upper.insert(boxes.upper.end(), box.upper.begin(), box.upper.end());
   }
@@ -203,10 +207,11 @@ template class DomainBatch<float>;
 template class DomainBatch<double>;
 
 absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
-                                                   const std::vector<const Domain*>& domains) {
+                                                   const std::vector<const Domain*>& domains,
+                                                   const bounds::InputBoxes* part) {
   PhaseTimer timer(run.statistics, "certify");
   auto& backend = run.plan.backend();
-  DomainBatch<double> batch(run, root);
+  DomainBatch<double> batch(run, root, part);
   ESPALIER_RETURN_IF_ERROR(batch.Load(domains));
   const auto count = static_cast<int64_t>(domains.size());
   ESPALIER_ASSIGN_OR_RETURN(Buffer<double> bound, Allocate<double>(backend, count));

@@ -27,7 +27,9 @@ struct SharedRoot {
 template <class T>
 class DomainBatch {
  public:
-  DomainBatch(const Run& run, SharedRoot& root) : run_(run), root_(root) {}
+  // `part`: a box inside the root's, for all domains; null: the root's own. Outlives the batch.
+  DomainBatch(const Run& run, SharedRoot& root, const bounds::InputBoxes* part = nullptr)
+      : run_(run), root_(root), part_(part) {}
 
   absl::Status Load(const std::vector<const Domain*>& domains);
   bounds::BackwardInput<T> Input();
@@ -45,6 +47,7 @@ class DomainBatch {
 
   const Run& run_;
   SharedRoot& root_;
+  const bounds::InputBoxes* part_;
   bounds::Slopes<T> slopes_;
   bounds::Splits<T> splits_;
   bounds::DeviceRows<T> rows_;
@@ -52,8 +55,9 @@ class DomainBatch {
 };
 
 // Certified margins of the domains with their stored slopes, multipliers and weights: float64, allowance
-// taken off.
+// taken off. `part` as for DomainBatch.
 absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
-                                                   const std::vector<const Domain*>& domains);
+                                                   const std::vector<const Domain*>& domains,
+                                                   const bounds::InputBoxes* part = nullptr);
 
 }  // namespace espalier::search

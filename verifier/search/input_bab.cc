@@ -100,6 +100,7 @@ void InputBab::Split(const BoxDomain& domain, const std::vector<double>& smear) 
   }
   if (best == domain.lower.size()) {
     ++unresolved_;  // a point box that neither bound nor replay decided
+    run_.NoteUndecided(domain.bound);
     return;
   }
   const double middle = 0.5 * domain.lower[best] + 0.5 * domain.upper[best];
@@ -139,8 +140,8 @@ void InputBab::Digest(const std::vector<BoxDomain>& domains, const PairRows& pai
   std::vector<double> weights(pair.end - pair.begin, 0.0);
   weights[best - pair.begin] = 1.0;
   if (!(bound > 0) && pair.end - pair.begin > 1) {
-    const Combination combined =
-        BestCombination(FreePart(free, pair, margin, details), domain.lower.data(), domain.upper.data());
+    const Combination combined = BestCombination(FreePart(free, pair, margin, details), domain.lower.data(),
+                                                 domain.upper.data(), run_.stop);
     for (size_t k = 0; k < free.size(); ++k) point[static_cast<size_t>(free[k])] = combined.point[k];
     if (combined.bound > bound) bound = combined.bound, weights = combined.weights;
   }
@@ -220,7 +221,10 @@ absl::Status InputBab::Bound(const std::vector<BoxDomain>& domains, Outcome& out
   outcome.open.resize(domains.size());
   outcome.bound.assign(domains.size(), INFINITY);
   outcome.smear.resize(domains.size());
-  for (const PairRows& pair : pairs) Digest(domains, pair, margin, details, outcome);
+  for (const PairRows& pair : pairs) {
+    if (run_.stop.StopRequested()) return absl::CancelledError("stopped");
+    Digest(domains, pair, margin, details, outcome);
+  }
   return absl::OkStatus();
 }
 

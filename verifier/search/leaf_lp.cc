@@ -1,6 +1,10 @@
 #include "verifier/search/leaf_lp.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
 
 #include "verifier/base/status.h"
 #include "verifier/search/min_max_lp.h"
@@ -66,35 +70,135 @@ AffineBounds Negated(AffineBounds rows) {
   return rows;
 }
 
-}  // namespace
+// How often the box of a leaf is halved at most.
+constexpr int kMostHalvings = 10;
 
-absl::StatusOr<LeafEnd> DecideLeaf(Run& run, SharedRoot& root, Domain& domain) {
-  ++run.statistics.counters["leaf_lps"];
+struct Part {
+  bounds::InputBoxes box;
+  int halvings = 0;
+};
+
+// One leaf: its affine functions, and the parts of its box that are not decided yet.
+class Leaf {
+ public:
+  Leaf(Run& run, SharedRoot& root, Domain& domain)
+      : run_(run),
+        root_(root),
+        domain_(domain),
+        target_(run.problem.targets[static_cast<size_t>(domain.target)]) {}
+
+  absl::Status Prepare();
+  absl::StatusOr<LeafEnd> Decide();
+
+ private:
+  absl::StatusOr<LeafEnd> DecidePart(const Part& part);
+  absl::Status ProveEmpty(const Part& part, MinMaxAnswer& answer) const;
+  std::optional<size_t> Widest(const Part& part) const;
+  // Halves the part; the half that holds the last program's optimum is looked at next.
+  bool Halve(const Part& part);
+
+  Run& run_;
+  SharedRoot& root_;
+  Domain& domain_;
+  const Target& target_;
+  AffineBounds margins_, constraints_;
+  std::vector<Part> open_;
+  std::vector<double> optimum_;  // of the last part's program; empty: it has none
+  double bound_ = 0;             // certified, of the last part
+};
+
+absl::Status Leaf::Prepare() {
   {
-    DomainBatch<double> batch(run, root);  // puts the domain's splits into the shared relaxation
-    ESPALIER_RETURN_IF_ERROR(batch.Load({&domain}));
+    DomainBatch<double> batch(run_, root_);  // puts the domain's splits into the shared relaxation
+    ESPALIER_RETURN_IF_ERROR(batch.Load({&domain_}));
   }
-  const Target& target = run.problem.targets[static_cast<size_t>(domain.target)];
-  const api::Box& box = run.problem.boxes[static_cast<size_t>(target.box)];
-  ESPALIER_ASSIGN_OR_RETURN(const AffineBounds margins, MarginRows(run, root, target));
-  ESPALIER_ASSIGN_OR_RETURN(const AffineBounds constraints, SplitConstraints(run, root, domain));
-  MinMaxAnswer answer = SolveMinMax(margins, constraints, box.lower.data(), box.upper.data());
-  if (answer.solved && run.TryWitness(answer.point.data())) return LeafEnd::kWitness;
+  ESPALIER_ASSIGN_OR_RETURN(margins_, MarginRows(run_, root_, target_));
+  ESPALIER_ASSIGN_OR_RETURN(constraints_, SplitConstraints(run_, root_, domain_));
+  open_.push_back({root_.bounds.boxes, 0});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LeafEnd> Leaf::DecidePart(const Part& part) {
+  ++run_.statistics.counters["leaf_lps"];
+  const double *lower = part.box.lower.data(), *upper = part.box.upper.data();
+  MinMaxAnswer answer = SolveMinMax(margins_, constraints_, lower, upper, run_.stop);
+  optimum_ = answer.point;
+  if (answer.solved && run_.TryWitness(answer.point.data())) return LeafEnd::kWitness;
+  bound_ = -std::numeric_limits<double>::infinity();
   if (!answer.solved) {
     // The splits contradict each other: min over x of max of -constraint is positive, and its weights prove
     // it.
-    answer = SolveMinMax(Negated(constraints),
-                         {.rows = 0, .inputs = constraints.inputs, .lambda = {}, .constant = {}},
-                         box.lower.data(), box.upper.data());
+    answer = SolveMinMax(Negated(constraints_),
+                         {.rows = 0, .inputs = constraints_.inputs, .lambda = {}, .constant = {}}, lower,
+                         upper, run_.stop);
     if (!answer.solved) return LeafEnd::kUndecided;
     answer.multipliers = answer.weights;
-    answer.weights.assign(static_cast<size_t>(target.rows), 0.0);
+    answer.weights.assign(static_cast<size_t>(target_.rows), 0.0);
   }
-  domain.weights = answer.weights;
-  for (size_t k = 0; k < domain.splits.size(); ++k)
-    domain.splits[k].beta = static_cast<float>(answer.multipliers[k]);
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> bound, CertifyDomains(run, root, {&domain}));
-  return bound[0] > 0 ? LeafEnd::kRefuted : LeafEnd::kUndecided;
+  domain_.weights = answer.weights;
+  for (size_t k = 0; k < domain_.splits.size(); ++k)
+    domain_.splits[k].beta = static_cast<float>(answer.multipliers[k]);
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> bound,
+                            CertifyDomains(run_, root_, {&domain_}, &part.box));
+  bound_ = bound[0];
+  return bound_ > 0 ? LeafEnd::kRefuted : LeafEnd::kUndecided;
+}
+
+// The input whose width moves the margins most; among inputs without influence, the widest.
+std::optional<size_t> Leaf::Widest(const Part& part) const {
+  std::optional<size_t> best;
+  double most = -1;
+  for (size_t j = 0; j < part.box.lower.size(); ++j) {
+    const double low = part.box.lower[j], high = part.box.upper[j], middle = 0.5 * low + 0.5 * high;
+    if (!(low < middle && middle < high)) continue;
+    double influence = 0;
+    for (const AffineBounds* rows : {&margins_, &constraints_}) {
+      for (size_t r = 0; r < static_cast<size_t>(rows->rows); ++r) {
+        influence = std::max(influence, std::fabs(rows->lambda[r * part.box.lower.size() + j]));
+      }
+    }
+    const double value = (influence + 1e-12) * (high - low);
+    if (value > most) most = value, best = j;
+  }
+  return best;
+}
+
+bool Leaf::Halve(const Part& part) {
+  const std::optional<size_t> widest = part.halvings < kMostHalvings ? Widest(part) : std::nullopt;
+  if (!widest.has_value()) return false;
+  const size_t j = *widest;
+  const double middle = 0.5 * part.box.lower[j] + 0.5 * part.box.upper[j];
+  Part low{part.box, part.halvings + 1}, high{part.box, part.halvings + 1};
+  low.box.upper[j] = high.box.lower[j] = middle;
+  const bool low_first = !optimum_.empty() && optimum_[j] <= middle;
+  open_.push_back(std::move(low_first ? high : low));
+  open_.push_back(std::move(low_first ? low : high));
+  return true;
+}
+
+absl::StatusOr<LeafEnd> Leaf::Decide() {
+  while (!open_.empty()) {
+    const Part part = std::move(open_.back());
+    open_.pop_back();
+    ESPALIER_ASSIGN_OR_RETURN(const LeafEnd end, DecidePart(part));
+    if (end == LeafEnd::kWitness) return end;
+    if (end == LeafEnd::kRefuted) continue;
+    if (run_.stop.StopRequested()) return LeafEnd::kUndecided;
+    if (!Halve(part)) {
+      run_.NoteUndecided(bound_);
+      return LeafEnd::kUndecided;
+    }
+    ++run_.statistics.counters["leaf_halvings"];
+  }
+  return LeafEnd::kRefuted;
+}
+
+}  // namespace
+
+absl::StatusOr<LeafEnd> DecideLeaf(Run& run, SharedRoot& root, Domain& domain) {
+  Leaf leaf(run, root, domain);
+  ESPALIER_RETURN_IF_ERROR(leaf.Prepare());
+  return leaf.Decide();
 }
 
 }  // namespace espalier::search

@@ -1,9 +1,11 @@
 #include "verifier/search/min_max_lp.h"
 
+#include <ClpEventHandler.hpp>
 #include <ClpSimplex.hpp>
 #include <CoinPackedMatrix.hpp>
 #include <CoinPackedVector.hpp>
 #include <algorithm>
+#include <utility>
 
 namespace espalier::search {
 namespace {
@@ -17,10 +19,21 @@ CoinPackedVector RowOf(const AffineBounds& rows, int64_t r) {
   return entries;
 }
 
+// Clp asks it after every iteration; any answer from 0 on ends the solution.
+class StopHandler final : public ClpEventHandler {
+ public:
+  explicit StopHandler(StopToken stop) : stop_(std::move(stop)) {}
+  int event(Event) override { return stop_.StopRequested() ? 0 : -1; }
+  ClpEventHandler* clone() const override { return new StopHandler(*this); }
+
+ private:
+  StopToken stop_;
+};
+
 }  // namespace
 
 MinMaxAnswer SolveMinMax(const AffineBounds& margins, const AffineBounds& constraints, const double* lower,
-                         const double* upper) {
+                         const double* upper, const StopToken& stop) {
   const auto inputs = static_cast<int>(margins.inputs);
   CoinPackedMatrix matrix(false, 0, 0);
   matrix.setDimensions(0, inputs + 1);
@@ -46,6 +59,8 @@ MinMaxAnswer SolveMinMax(const AffineBounds& margins, const AffineBounds& constr
   lp.setLogLevel(0);
   lp.loadProblem(matrix, column_lower.data(), column_upper.data(), objective.data(), row_lower.data(),
                  row_upper.data());
+  const StopHandler handler(stop);
+  lp.passInEventHandler(&handler);
   lp.dual();
   MinMaxAnswer answer;
   if (!lp.isProvenOptimal()) return answer;

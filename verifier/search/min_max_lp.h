@@ -8,19 +8,20 @@
 
 #include <vector>
 
+#include "verifier/base/stop_token.h"
 #include "verifier/search/combine.h"
 
 namespace espalier::search {
 
 struct MinMaxAnswer {
-  bool solved = false;              // false: infeasible or not solved to optimality
+  bool solved = false;              // false: infeasible, not solved to optimality, or stopped
   std::vector<double> point;        // [inputs]
   std::vector<double> weights;      // [margins]
   std::vector<double> multipliers;  // [constraints]
 };
 
-// `constraints` may have zero rows. lower, upper: [inputs].
+// `constraints` may have zero rows. lower, upper: [inputs]. `stop` is polled at every iteration.
 MinMaxAnswer SolveMinMax(const AffineBounds& margins, const AffineBounds& constraints, const double* lower,
-                         const double* upper);
+                         const double* upper, const StopToken& stop);
 
 }  // namespace espalier::search

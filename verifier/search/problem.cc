@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "verifier/base/status.h"
@@ -172,6 +173,11 @@ bool Run::TryWitness(const double* stored_input) {
   ++statistics.counters["witness_candidates"];
   witness_ = judge_.Judge(onnx);
   return witness_.has_value();
+}
+
+void Run::NoteUndecided(double bound) {
+  ++undecided_;
+  if (!(-bound <= gap_)) gap_ = std::isnan(bound) ? std::numeric_limits<double>::infinity() : -bound;
 }
 
 void Run::Report(const std::string& phase, double bound, int64_t open, int64_t closed) {

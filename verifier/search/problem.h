@@ -69,6 +69,12 @@ class Run {
   bool TryWitness(const double* stored_input);
   const std::optional<api::Witness>& witness() const { return witness_; }
 
+  // A subproblem was given up because arithmetic cannot tell: `bound` is its certified margin, <= 0.
+  void NoteUndecided(double bound);
+  int64_t undecided() const { return undecided_; }
+  // How far below zero the certified margins of undecided subproblems are at most; infinite: not bounded.
+  double gap() const { return gap_; }
+
   // At most about 5 per second.
   void Report(const std::string& phase, double bound, int64_t open, int64_t closed);
   double SecondsSinceStart() const { return absl::ToDoubleSeconds(absl::Now() - start_); }
@@ -79,6 +85,8 @@ class Run {
   std::vector<bool> refuted_;
   int64_t open_ = 0;
   std::optional<api::Witness> witness_;
+  int64_t undecided_ = 0;
+  double gap_ = 0;
   absl::Time start_, last_report_;
 };
 

@@ -63,7 +63,7 @@ absl::Status Reweight(Run& run, SharedRoot& root, std::vector<Domain>& domains) 
     if (target.rows < 2 || domain.bound > 0) continue;
     ESPALIER_ASSIGN_OR_RETURN(const AffineBounds rows, BoundRows(run, root, RowDomains(run, domain)));
     const api::Box& box = run.problem.boxes[static_cast<size_t>(target.box)];
-    const Combination best = BestCombination(rows, box.lower.data(), box.upper.data());
+    const Combination best = BestCombination(rows, box.lower.data(), box.upper.data(), run.stop);
     if (!(best.bound > domain.bound)) continue;
     domain.bound = best.bound;
     domain.weights = best.weights;

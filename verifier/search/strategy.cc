@@ -26,6 +26,17 @@ constexpr double kFirstAttackFlops = 1e9;
 constexpr double kSecondAttackFlops = 4e10;
 constexpr double kFirstAttackShare = 0.05;  // of the work of CROWN bounds
 
+// The backend ends whatever it computes when the token fires: no error of the search.
+bool StoppedIn(const absl::Status& status, const StopToken& stop) {
+  return absl::IsCancelled(status) && stop.StopRequested();
+}
+
+api::Verdict Stopped(const StopToken& stop) {
+  return stop.Reason() == StopReason::kCancelled
+             ? api::Verdict::Unknown(api::Limit::kCancelled, "cancelled")
+             : api::Verdict::Unknown(api::Limit::kTime, "the time limit was reached");
+}
+
 class Strategy {
  public:
   Strategy(Run& run) : run_(run) {}
@@ -163,9 +174,7 @@ api::Verdict Strategy::Conclude(SearchEnd end) const {
   if (run_.open_targets() == 0) return api::Verdict::Verified();
   switch (end) {
     case SearchEnd::kStopped:
-      return run_.stop.Reason() == StopReason::kCancelled
-                 ? api::Verdict::Unknown(api::Limit::kCancelled, "cancelled")
-                 : api::Verdict::Unknown(api::Limit::kTime, "the time limit was reached");
+      return Stopped(run_.stop);
     case SearchEnd::kMemory:
       return api::Verdict::Unknown(api::Limit::kMemory, "the memory budget was reached");
     case SearchEnd::kDomainLimit:
@@ -173,33 +182,46 @@ api::Verdict Strategy::Conclude(SearchEnd end) const {
     default:
       return api::Verdict::Unknown(
           api::Limit::kNumerical,
-          "some subproblems are too close to the threshold to be certified or replayed");
+          absl::StrCat(run_.undecided(), " subproblems are too close to the threshold to be certified or ",
+                       "replayed; their certified margins are at most ", run_.gap(), " below zero"));
   }
 }
 
 absl::StatusOr<api::Verdict> Strategy::Decide() {
   run_.statistics.root_bound = std::numeric_limits<double>::infinity();
   if (run_.problem.targets.empty()) return api::Verdict::Verified();
-  ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, Search());
-  return Conclude(end);
+  absl::StatusOr<SearchEnd> end = Search();
+  if (StoppedIn(end.status(), run_.stop)) end = SearchEnd::kStopped;
+  ESPALIER_RETURN_IF_ERROR(end.status());
+  return Conclude(*end);
 }
 
 }  // namespace
 
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
                                     const api::Options& wanted, const api::WitnessJudge& judge,
-                                    api::EventSink* sink, StopToken stop) {
+                                    api::EventSink* sink, StopToken asked_stop) {
   const absl::Time start = absl::Now();
   ESPALIER_RETURN_IF_ERROR(api::CheckOptions(wanted));
   api::Options options = wanted;
   if (options.memory_bytes == 0) options.memory_bytes = base::FreeMemoryBytes() / 4 * 3;
+  const StopToken stop = asked_stop.WithDeadline(start + absl::Seconds(options.timeout_s));
   // Half for the open domains, half for working buffers.
   ESPALIER_ASSIGN_OR_RETURN(
       const std::unique_ptr<backend::Backend> backend,
-      backend::MakeCpuBackend({.threads = options.threads, .memory_bytes = options.memory_bytes / 2}));
+      backend::MakeCpuBackend(
+          {.threads = options.threads, .memory_bytes = options.memory_bytes / 2, .stop = stop}));
   ESPALIER_ASSIGN_OR_RETURN(const Problem problem, MakeProblem(network, property));
-  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, *backend));
-  Run run(problem, *plan, options, judge, sink, stop.WithDeadline(start + absl::Seconds(options.timeout_s)));
+  const absl::StatusOr<std::unique_ptr<bounds::Plan>> plan = bounds::Plan::Make(network, *backend);
+  if (StoppedIn(plan.status(), stop)) {
+    api::Verdict verdict = Stopped(stop);
+    verdict.statistics.seconds["prepare"] = verdict.statistics.seconds["total"] =
+        absl::ToDoubleSeconds(absl::Now() - start);
+    verdict.warnings = property.warnings;
+    return verdict;
+  }
+  ESPALIER_RETURN_IF_ERROR(plan.status());
+  Run run(problem, **plan, options, judge, sink, stop);
   run.statistics.seconds["prepare"] = absl::ToDoubleSeconds(absl::Now() - start);
   ESPALIER_ASSIGN_OR_RETURN(api::Verdict verdict, Strategy(run).Decide());
   verdict.statistics = run.statistics;

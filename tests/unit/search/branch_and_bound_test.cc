@@ -1,4 +1,6 @@
 // Both branch and bounds and the strategy above them on networks that can be decided on paper.
+#include <thread>
+
 #include "tests/unit/search/small_query.h"
 #include "verifier/search/input_bab.h"
 #include "verifier/search/relu_bab.h"
@@ -146,6 +148,47 @@ TEST(DecideTest, VerdictsAndLimits) {
   const api::Verdict late = Decided(safe, hurried);
   EXPECT_EQ(late.answer(), api::Answer::kUnknown);
   EXPECT_EQ(late.limit(), api::Limit::kTime);
+}
+
+TEST(DecideTest, TooCloseToCallIsSaidWithItsGap) {
+  // y = relu(x) >= 0, asked to stay above zero by less than double can tell.
+  const ir::Network network = bounds::DenseNetwork(1, {{{{1}}, {0}}, {{{1}}, {0}}}, {bounds::Relu()});
+  const api::Property property = OneDisjunct(1, 1, -1, 1, {OutputRow(1, -1e-20)});
+  api::Options options = WithoutAttack();
+  options.input_split = 0;
+  const auto verdict = Decide(network, property, options, CountingJudge(network, property), nullptr, {});
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
+  EXPECT_EQ(verdict->limit(), api::Limit::kNumerical);
+  EXPECT_NE(verdict->reason().find("below zero"), std::string::npos) << verdict->reason();
+}
+
+// Cancelled after some microseconds more each time, so that every phase is hit; the judge refuses whatever it
+// is shown, so that the property, which does not hold, could only end in a false claim.
+TEST(DecideTest, AStopAtAnyMomentIsNeverAClaim) {
+  class Refusing : public api::WitnessJudge {
+   public:
+    std::optional<api::Witness> Judge(absl::Span<const double>) const override { return std::nullopt; }
+  };
+  const ir::Network network = TwoDistances();
+  const api::Property property = OneDisjunct(2, 1, -1, 1, {OutputRow(-1, -0.1)});
+  int stopped = 0;
+  for (int i = 0; i < 200; ++i) {
+    api::Options options = WithoutAttack();
+    options.input_split = i % 2;
+    options.max_domains = 500;
+    StopSource source;
+    std::thread canceller([&] {
+      absl::SleepFor(absl::Microseconds(20 * i));
+      source.Cancel();
+    });
+    const auto verdict = Decide(network, property, options, Refusing(), nullptr, source.token());
+    canceller.join();
+    ASSERT_TRUE(verdict.ok()) << verdict.status();
+    EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
+    stopped += verdict->limit() == api::Limit::kCancelled ? 1 : 0;
+  }
+  EXPECT_GT(stopped, 0);
 }
 
 TEST(DecideTest, NothingUnsafeIsVerifiedAndEverythingUnsafeIsNot) {

@@ -64,6 +64,48 @@ TEST(LeafLpTest, AWitnessThatTheJudgeRefusesIsNoRefutation) {
   // y <= 0 touches y = 0 at x = 0; the row asks for less than that by one part in 1e17: too close to call.
   Query query(TwoNeurons(), OneDisjunct(1, 1, -1, 1, {OutputRow(1, -1e-17)}));
   EXPECT_EQ(Decide(query, Leaf(+1, -1)), LeafEnd::kUndecided);
+  EXPECT_EQ(query.run->undecided(), 1);
+  EXPECT_GE(query.run->gap(), 0);
+  EXPECT_LT(query.run->gap(), 1e-9);
+  EXPECT_EQ(query.run->open_targets(), 1);
+}
+
+// y = relu(x) / 3 on [-1000, 1000]. On x >= 0, y <= -1e-6 is out of reach; the multiplier that shows it is a
+// third, whose rounding to float32 costs 1e-8 for every unit of the box: more than there is to spare.
+TEST(LeafLpTest, HalvesTheBoxWhereRoundedMultipliersDoNotDecide) {
+  const ir::Network network = bounds::DenseNetwork(1, {{{{1}}, {0}}, {{{1.0 / 3}}, {0}}}, {bounds::Relu()});
+  Query query(network, OneDisjunct(1, 1, -1000, 1000, {OutputRow(1, -1e-6)}));
+  SharedRoot root = query.Root();
+  Domain leaf;
+  leaf.splits = {{0, +1, 0, 0.0f}};
+  leaf.weights = {1};
+  const auto end = DecideLeaf(*query.run, root, leaf);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(*end, LeafEnd::kRefuted);
+  EXPECT_GT(query.run->statistics.counters["leaf_halvings"], 0);
+  EXPECT_EQ(query.run->undecided(), 0);
+}
+
+TEST(LeafLpTest, HalvesThatHoldAWitnessAreNotRefuted) {
+  // The judge refuses the whole box's optimum, x = 0, but not the points beside it.
+  class RefusesZero : public CountingJudge {
+   public:
+    using CountingJudge::CountingJudge;
+    std::optional<api::Witness> Judge(absl::Span<const double> input) const override {
+      return input[0] == 0 ? std::nullopt : CountingJudge::Judge(input);
+    }
+  };
+  const ir::Network network = bounds::DenseNetwork(1, {{{{1}}, {0}}, {{{1.0 / 3}}, {0}}}, {bounds::Relu()});
+  Query query(network, OneDisjunct(1, 1, -1000, 1000, {OutputRow(1, 300)}));
+  const RefusesZero judge(query.planned.network, query.property);
+  search::Run run(query.problem, *query.planned.plan, query.options, judge, nullptr, StopToken());
+  SharedRoot root = query.Root();
+  Domain leaf;
+  leaf.splits = {{0, +1, 0, 0.0f}};
+  leaf.weights = {1};
+  const auto end = DecideLeaf(run, root, leaf);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_NE(*end, LeafEnd::kRefuted);
 }
 
 }  // namespace
