@@ -5,7 +5,12 @@
 //   stop));
 //
 // Closed form: slope = cov(z, f(z)) / var(z), intercept = mean f(z) - slope mean z; where z does not vary,
-// the neuron becomes the constant mean f(z). All sums in double.
+// the neuron becomes the constant mean f(z). All sums in double; the lines themselves are float32 numbers, as
+// training and export keep them. One forward pass over the samples in all: they stay on the host between
+// layers (samples * widest layer * 8 bytes or so).
+//
+// Errors: INVALID_ARGUMENT (mask of another network, samples that do not fit, values that are not finite),
+// CANCELLED, and what the backend reports. Data is read for kLeastSquares only.
 #pragma once
 
 #include "absl/status/statusor.h"

@@ -18,10 +18,15 @@ namespace espalier::graft {
 // [activation][neuron], true: grafted. Neurons that were lines before are never in it.
 using Mask = std::vector<std::vector<bool>>;
 
+// What a neuron is worth: its mean |pre-activation|, or its mean |gradient|. kMargin weighs what a graft
+// gains against what it costs: Scores::looseness (how much of the margin's bound the neuron's relaxation
+// gives away) takes the place of the instability in every rule below, and the gradient is the significance. A
+// neuron that is often unstable but hardly moves any margin is then left alone.
 enum class Significance { kMagnitude, kGradient, kMargin };
 enum class SelectionRule {
   kRanks,          // weight * rank(instability) - rank(significance)
-  kDecayingRanks,  // the published schedule: weights 2, 1.5, 1, 0, a quarter of the budget each
+  kDecayingRanks,  // the published schedule: weights 2, 1.5, 1, 0, a quarter of the budget each; the ranks
+                   // stay those over all hinge neurons
   kInstability,    // the most unstable ones
   kSignificance,   // the least significant ones
   kRandom,
@@ -35,6 +40,7 @@ struct SelectSettings {
   uint64_t seed = 0;  // of kRandom
 };
 
+// `scores` are of this network. NaN scores rank highest.
 Mask SelectNeurons(const ir::Network& network, const Scores& scores, const SelectSettings& settings);
 
 int64_t CountSelected(const Mask& mask);
