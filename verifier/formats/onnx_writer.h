@@ -5,8 +5,8 @@
 //
 // Standard operators only (opset 13, IR version 8), float32 initialisers rounded to nearest. Images are
 // channels-last in the Network and NCHW in the file; input_order is undone at the input. Loading and lowering
-// the file gives the network again: exactly so where its coefficients are float32 numbers, otherwise after
-// one round. Names are numbered by operator and the bytes depend on nothing but the network and the settings,
+// the file gives the network again: exactly so where its coefficients are float32 numbers; otherwise up to
+// rounding, and the next round changes nothing. Names are numbered by operator and the bytes depend on nothing but the network and the settings,
 // so two spellings of one model are written as the same file.
 #pragma once
 
