@@ -48,9 +48,8 @@ std::ptrdiff_t Predicted(const ir::Network& network, const std::vector<double>& 
 
 double DifferenceAt(const ir::Network& joined, const std::vector<double>& stored) {
   double largest = 0;
-  for (double d : ir::EvaluateNodes(joined, stored)[static_cast<size_t>(joined.output)]) {
-    largest = std::max(largest, std::fabs(d));
-  }
+  const std::vector<std::vector<double>> values = ir::EvaluateNodes(joined, stored);
+  for (double d : values[static_cast<size_t>(joined.output)]) largest = std::max(largest, std::fabs(d));
   return largest;
 }
 
