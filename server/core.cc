@@ -55,8 +55,12 @@ Failure Core::Resolve(const v1::Blob& source, const char* field, BlobPtr& blob) 
 
 Failure Core::ResolveModel(const v1::Blob& source, BlobPtr& blob, Model& model) {
   if (Failure failure = Resolve(source, "model", blob); !failure.ok()) return failure;
+  return Load(blob, "model", model);
+}
+
+Failure Core::Load(const BlobPtr& blob, const char* field, Model& model) {
   absl::StatusOr<Model> loaded = models_.Get(blob);
-  if (!loaded.ok()) return {loaded.status(), {.reason = "INVALID_MODEL", .field = "model"}};
+  if (!loaded.ok()) return {loaded.status(), {.reason = "INVALID_MODEL", .field = field}};
   model = *std::move(loaded);
   return {};
 }

@@ -34,6 +34,8 @@ class Core {
   Failure Resolve(const v1::Blob& source, const char* field, BlobPtr& blob);
   // The same, parsed as an ONNX model.
   Failure ResolveModel(const v1::Blob& source, BlobPtr& blob, Model& model);
+  // A blob that was found, parsed as an ONNX model.
+  Failure Load(const BlobPtr& blob, const char* field, Model& model);
 
   // What the engine said about `model`, with every unsupported node when that is why.
   static Failure EngineFailure(const absl::Status& status, const Model& model, const char* reason,
@@ -45,7 +47,7 @@ class Core {
 
   const Limits& limits() const { return limits_; }
   BlobStore& blobs() { return blobs_; }
-  WorkQueue& searches() { return searches_; }  // Verify and Bounds: long
+  WorkQueue& searches() { return searches_; }  // Verify, Bounds, Train, Graft, Compare: long
   WorkQueue& lookups() { return lookups_; }    // Describe and Evaluate: short
 
   // Refuses new work; what runs or waits goes on.

@@ -83,6 +83,10 @@ v1::GetCapabilitiesResponse CapabilitiesToProto(const Core& core) {
   message.add_vnnlib_versions("1.0");
   message.set_processor(capabilities.processor);
   for (const api::OptionRow& row : api::OptionTable()) *message.add_options() = proto::ToProto(row);
+  for (const api::OptionRow& row : api::TrainOptionTable())
+    *message.add_train_options() = proto::ToProto(row);
+  for (const api::OptionRow& row : api::GraftOptionTable())
+    *message.add_graft_options() = proto::ToProto(row);
   message.set_max_message_bytes(kMaxMessageBytes);
   message.set_max_blob_bytes(std::min(kMaxBlobBytes, core.limits().blob_bytes));
   message.set_threads(core.EffectiveThreads(0));

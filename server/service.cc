@@ -2,6 +2,8 @@
 
 #include "server/describe.h"
 #include "server/point_handlers.h"
+#include "server/train_call.h"
+#include "server/training_job.h"
 #include "server/unary_call.h"
 #include "server/upload_call.h"
 #include "server/verify_call.h"
@@ -45,6 +47,21 @@ grpc::ServerUnaryReactor* Service::Bounds(grpc::CallbackServerContext* context,
 grpc::ServerWriteReactor<v1::VerifyEvent>* Service::Verify(grpc::CallbackServerContext* context,
                                                            const v1::VerifyRequest* request) {
   return VerifyCall::Start(core_, context, request);
+}
+
+grpc::ServerWriteReactor<v1::TrainEvent>* Service::Train(grpc::CallbackServerContext* context,
+                                                         const v1::TrainRequest* request) {
+  return TrainCall::Start("Train", core_.searches(), context, MakeTrainJob(core_, *request));
+}
+
+grpc::ServerWriteReactor<v1::TrainEvent>* Service::Graft(grpc::CallbackServerContext* context,
+                                                         const v1::GraftRequest* request) {
+  return TrainCall::Start("Graft", core_.searches(), context, MakeGraftJob(core_, *request));
+}
+
+grpc::ServerWriteReactor<v1::TrainEvent>* Service::Compare(grpc::CallbackServerContext* context,
+                                                           const v1::CompareRequest* request) {
+  return TrainCall::Start("Compare", core_.searches(), context, MakeCompareJob(core_, *request));
 }
 
 grpc::ServerUnaryReactor* Service::GetCapabilities(grpc::CallbackServerContext* context,

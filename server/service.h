@@ -21,6 +21,12 @@ class Service final : public v1::Espalier::CallbackService {
                                    v1::BoundsResponse* response) override;
   grpc::ServerWriteReactor<v1::VerifyEvent>* Verify(grpc::CallbackServerContext* context,
                                                     const v1::VerifyRequest* request) override;
+  grpc::ServerWriteReactor<v1::TrainEvent>* Train(grpc::CallbackServerContext* context,
+                                                  const v1::TrainRequest* request) override;
+  grpc::ServerWriteReactor<v1::TrainEvent>* Graft(grpc::CallbackServerContext* context,
+                                                  const v1::GraftRequest* request) override;
+  grpc::ServerWriteReactor<v1::TrainEvent>* Compare(grpc::CallbackServerContext* context,
+                                                    const v1::CompareRequest* request) override;
   grpc::ServerUnaryReactor* GetCapabilities(grpc::CallbackServerContext* context,
                                             const v1::GetCapabilitiesRequest* request,
                                             v1::GetCapabilitiesResponse* response) override;

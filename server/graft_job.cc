@@ -1,0 +1,89 @@
+// The job of Graft.
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/convert_training.h"
+#include "server/training_input.h"
+#include "server/training_job.h"
+
+namespace espalier::server {
+namespace {
+
+constexpr int kMaxCurveRatios = 100;
+
+class GraftJob : public TrainingJob {
+ public:
+  GraftJob(Core& core, const v1::GraftRequest& request) : core_(core), request_(request) {}
+
+  Failure Prepare() override;
+  Failure Run(TrainHooks hooks, StopToken stop, Outcome& outcome) override;
+
+ private:
+  Failure PrepareOptions();
+
+  Core& core_;
+  const v1::GraftRequest& request_;
+  api::GraftOptions graft_;
+  api::TrainOptions train_;
+  BlobPtr model_blob_, resume_;
+  LabelledInput data_{"data"}, evaluation_{"evaluation"};
+};
+
+Failure GraftJob::PrepareOptions() {
+  const absl::StatusOr<api::GraftOptions> graft = proto::GraftOptionsFromProto(request_.graft());
+  if (!graft.ok()) return OptionFailure(graft.status(), "graft");
+  const absl::StatusOr<api::TrainOptions> train = proto::TrainOptionsFromProto(request_.train());
+  if (!train.ok()) return OptionFailure(train.status(), "train");
+  graft_ = *graft;
+  train_ = *train;
+  train_.threads = core_.EffectiveThreads(train_.threads);
+  if (request_.curve_ratios_size() > kMaxCurveRatios)
+    return BadField("curve_ratios", absl::StrCat("at most ", kMaxCurveRatios, " ratios"));
+  for (const double ratio : request_.curve_ratios()) {
+    // Written so that a NaN is refused.
+    const bool inside = ratio >= 0 && ratio <= 1;
+    if (!inside) return BadField("curve_ratios", absl::StrCat(ratio, " is not between 0 and 1"));
+  }
+  return {};
+}
+
+Failure GraftJob::Prepare() {
+  if (Failure f = PrepareOptions(); !f.ok()) return f;
+  if (Failure f = core_.Resolve(request_.model(), "model", model_blob_); !f.ok()) return f;
+  if (Failure f = data_.Resolve(core_, request_.data()); !f.ok()) return f;
+  if (request_.has_evaluation()) {
+    if (Failure f = evaluation_.Resolve(core_, request_.evaluation()); !f.ok()) return f;
+  }
+  return request_.has_resume() ? core_.Resolve(request_.resume(), "resume", resume_) : Failure();
+}
+
+Failure GraftJob::Run(TrainHooks hooks, StopToken stop, Outcome& outcome) {
+  Model model;
+  if (Failure f = core_.Load(model_blob_, "model", model); !f.ok()) return f;
+  if (Failure f = data_.Read(); !f.ok()) return f;
+  if (Failure f = evaluation_.Read(); !f.ok()) return f;
+  GraftRequest engine;
+  engine.model = &model;
+  engine.data = data_.get();
+  engine.evaluation = evaluation_.get();
+  engine.graft = graft_;
+  engine.train = train_;
+  engine.curve_ratios.assign(request_.curve_ratios().begin(), request_.curve_ratios().end());
+  if (resume_ != nullptr) hooks.resume = resume_->bytes;
+  absl::StatusOr<GraftedModel> grafted = Graft(engine, hooks, stop);
+  if (!grafted.ok()) return TrainingFailure(grafted.status(), &model);
+  outcome.model = std::move(grafted->onnx);
+  v1::GraftReport& report = *outcome.result.mutable_grafted();
+  report = proto::ToProto(grafted->report);
+  report.set_model_sha256(model_blob_->sha256);
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<TrainingJob> MakeGraftJob(Core& core, const v1::GraftRequest& request) {
+  return std::make_unique<GraftJob>(core, request);
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,88 @@
+#include "server/training_input.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace espalier::server {
+namespace {
+
+constexpr std::array kFields = {"data",   "labels",  "evaluation",   "spec",    "model", "base", "other",
+                                "resume", "epsilon", "curve_ratios", "options", "train", "graft"};
+
+// The field that a message begins with ("labels: 12 is not below ..."); empty when it begins otherwise.
+std::string FieldOf(std::string_view message) {
+  const std::string_view word = message.substr(0, message.find(':'));
+  const std::string_view first = word.substr(0, word.find('.'));
+  return std::find(kFields.begin(), kFields.end(), first) == kFields.end() ? "" : std::string(word);
+}
+
+const char* ReasonOf(const absl::Status& status, const std::string& field) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnimplemented:
+      return "UNSUPPORTED_MODEL";
+    case absl::StatusCode::kFailedPrecondition:
+      return "NOTHING_TO_GRAFT";
+    case absl::StatusCode::kAborted:
+      return "LOSS_NOT_FINITE";
+    case absl::StatusCode::kInvalidArgument:
+      if (field == "data" || field == "labels" || field == "evaluation") return "INVALID_DATA";
+      return field == "resume" ? "INVALID_CHECKPOINT" : "INVALID_REQUEST";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Failure BadField(const std::string& field, const std::string& message) {
+  return {absl::InvalidArgumentError(absl::StrCat(field, ": ", message)),
+          {.reason = "INVALID_REQUEST", .field = field}};
+}
+
+Failure OptionFailure(const absl::Status& status, const std::string& prefix) {
+  const std::string message(status.message());
+  std::string field = prefix;
+  if (const std::string start = "option "; message.starts_with(start)) {
+    absl::StrAppend(&field, ".",
+                    message.substr(start.size(), message.find(' ', start.size()) - start.size()));
+  }
+  return {status, {.reason = "INVALID_REQUEST", .field = std::move(field)}};
+}
+
+Failure TrainingFailure(const absl::Status& status, const Model* model) {
+  std::string field = FieldOf(std::string(status.message()));
+  ErrorContext context{.reason = ReasonOf(status, field), .field = field};
+  if (status.code() == absl::StatusCode::kUnimplemented && model != nullptr) {
+    context.unsupported = model->Describe().unsupported;
+    if (field.empty()) context.field = "model";
+  }
+  if (status.code() == absl::StatusCode::kFailedPrecondition) context.field = "model";
+  return {status, std::move(context)};
+}
+
+Failure LabelledInput::Resolve(Core& core, const v1::LabelledData& source) {
+  if (Failure failure = core.Resolve(source.data(), name_.c_str(), data_); !failure.ok()) return failure;
+  if (!source.has_labels()) return {};
+  return core.Resolve(source.labels(), name_ == "data" ? "labels" : (name_ + ".labels").c_str(), labels_);
+}
+
+Failure LabelledInput::Read() {
+  if (data_ == nullptr) return {};
+  absl::StatusOr<Dataset> read = ReadDataset(data_->bytes, labels_ == nullptr ? "" : labels_->bytes);
+  if (!read.ok()) {
+    const std::string message(read.status().message());
+    const std::string field = FieldOf(message) == "labels" ? "labels" : "data";
+    const std::string full = name_ == "data" ? field : absl::StrCat(name_, ".", field);
+    return {absl::Status(read.status().code(), message), {.reason = "INVALID_DATA", .field = full}};
+  }
+  dataset_ = *std::move(read);
+  data_.reset();
+  labels_.reset();
+  return {};
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,40 @@
+// The work of Train, Graft and Compare, apart from how it is queued and streamed.
+//
+//   auto job = MakeGraftJob(core, request);      // request outlives the job
+//   if (Failure failure = job->Prepare(); !failure.ok()) ...
+//   Failure failure = job->Run(hooks, stop, outcome);
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "espalier/v1/training.pb.h"
+#include "server/core.h"
+#include "server/errors.h"
+#include "verifier/base/stop_token.h"
+#include "verifier/verifier.h"
+
+namespace espalier::server {
+
+class TrainingJob {
+ public:
+  struct Outcome {
+    std::string model;      // ONNX; empty: none
+    v1::TrainEvent result;  // trained, grafted or difference
+  };
+
+  virtual ~TrainingJob() = default;
+
+  // Checks options and finds every blob, so that a wrong request is refused at once and nothing that it names
+  // is dropped while it waits. Quick; parses nothing.
+  virtual Failure Prepare() = 0;
+
+  // Parses and works, on the calling thread. Call once, after Prepare.
+  virtual Failure Run(TrainHooks hooks, StopToken stop, Outcome& outcome) = 0;
+};
+
+std::unique_ptr<TrainingJob> MakeTrainJob(Core& core, const v1::TrainRequest& request);
+std::unique_ptr<TrainingJob> MakeGraftJob(Core& core, const v1::GraftRequest& request);
+std::unique_ptr<TrainingJob> MakeCompareJob(Core& core, const v1::CompareRequest& request);
+
+}  // namespace espalier::server
