@@ -60,6 +60,11 @@ absl::Status CheckNode(const ir::NetworkNode& node) {
   return absl::OkStatus();
 }
 
+// One pixel is no image to the file: [N, C] says as much as [N, C, 1, 1].
+ir::ImageShape FormOf(const ir::NetworkNode& node) {
+  return node.image.h * node.image.w == 1 ? kFlat : node.image;
+}
+
 // Neurons that lowering silenced, (0,0,0) without influence on the output: free to be plain ReLUs again.
 std::vector<std::vector<bool>> IdleNeurons(const ir::Network& network) {
   std::vector<std::vector<double>> influence(network.nodes.size());
@@ -100,7 +105,7 @@ class NetworkWriter {
     for (size_t i = 1; i < network_.nodes.size(); ++i) {
       const ir::NetworkNode& node = network_.nodes[i];
       if (node.kind == ir::NodeKind::kActivation) {
-        const FileValue x = Convert(builder_, values_[At(node.predecessor)], node.image);
+        const FileValue x = Convert(builder_, values_[At(node.predecessor)], FormOf(node));
         values_[i] = WriteHinge(builder_, x, node.hinge, idle_[i]);
       } else {
         ESPALIER_ASSIGN_OR_RETURN(values_[i], WriteAffine(node));
@@ -114,20 +119,20 @@ class NetworkWriter {
   // Node 0 from the graph input: reshaped, and reordered where the network stores it in another order.
   FileValue ReadInput() {
     const ir::NetworkNode& node = network_.nodes[0];
-    const Shape file =
-        node.image.c > 0 ? Shape{1, node.image.c, node.image.h, node.image.w} : Shape{1, node.size};
-    const std::vector<int64_t> stored = StoredOfFile(node.image, node.size);
+    const ir::ImageShape form = FormOf(node);
+    const Shape file = form.c > 0 ? Shape{1, form.c, form.h, form.w} : Shape{1, node.size};
+    const std::vector<int64_t> stored = StoredOfFile(form, node.size);
     bool in_file_order = true, in_stored_order = true;
     for (int64_t f = 0; f < node.size; ++f) {
       in_file_order = in_file_order && network_.input_order[At(stored[At(f)])] == f;
       in_stored_order = in_stored_order && network_.input_order[At(f)] == f;
     }
-    if (in_file_order && settings_.input_shape == file) return {settings_.input_name, node.image};
-    if (in_file_order && batched_ && node.image.c > 0) {
-      return {builder_.Reshaped(settings_.input_name, {file.begin() + 1, file.end()}), node.image};
+    if (in_file_order && settings_.input_shape == file) return {settings_.input_name, form};
+    if (in_file_order && batched_ && form.c > 0) {
+      return {builder_.Reshaped(settings_.input_name, {file.begin() + 1, file.end()}), form};
     }
     if (in_file_order && !batched_) {
-      return {builder_.Add("Reshape", {settings_.input_name, builder_.Ints("shape", file)}), node.image};
+      return {builder_.Add("Reshape", {settings_.input_name, builder_.Ints("shape", file)}), form};
     }
     FileValue flat{settings_.input_name, kFlat};
     if (!batched_) {
@@ -139,7 +144,7 @@ class NetworkWriter {
       flat.name = builder_.Add("Gather", {flat.name, builder_.Ints("index", network_.input_order)},
                                {{"axis", int64_t{1}}});
     }
-    return in_file_order ? flat : Convert(builder_, flat, node.image);
+    return in_file_order ? flat : Convert(builder_, flat, form);
   }
 
   absl::StatusOr<FileValue> WriteAffine(const ir::NetworkNode& node) {
@@ -148,7 +153,7 @@ class NetworkWriter {
     for (const ir::AffineTerm& term : node.terms) {
       const bool takes = !biased && TakesBias(*term.map, node.bias);
       biased = biased || takes;
-      const MapRequest request{*term.map, node.image, takes ? &node.bias : nullptr, node.name};
+      const MapRequest request{*term.map, FormOf(node), takes ? &node.bias : nullptr, node.name};
       ESPALIER_ASSIGN_OR_RETURN(FileValue part, WriteMap(builder_, values_[At(term.predecessor)], request));
       sum = sum.name.empty() ? part : FileValue{builder_.Add("Add", {sum.name, part.name}), part.form};
     }
@@ -165,7 +170,7 @@ class NetworkWriter {
         builder_.Add("Gather", {flat.name, builder_.Ints("index", std::vector<int64_t>(At(node.size), 0))},
                      {{"axis", int64_t{1}}});
     const std::string zeros = builder_.Add("Mul", {copies, builder_.Floats("scale", {}, {0})});
-    return Convert(builder_, {zeros, kFlat}, node.image);
+    return Convert(builder_, {zeros, kFlat}, FormOf(node));
   }
 
   // The output stands in ONNX order in the network.
