@@ -5,43 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/backend_conformance.h"
+#include "tests/conformance/backend_map_cases.h"
 #include "verifier/ir/linear_map.h"
 
 namespace espalier::backend {
 namespace {
-
-struct NamedMap {
-  std::string name;
-  ir::LinearMap map;
-};
-
-ir::LinearMap Dense(testing::Random& random, int64_t rows, int64_t cols, double density = 1.0) {
-  ir::DenseMap map{rows, cols, random.Normals(rows * cols, 1.0)};
-  for (double& w : map.weights) {
-    if (density < 1.0 && !random.Chance(density)) w = 0;
-  }
-  return map;
-}
-
-struct ConvShape {
-  int64_t big_h, big_w, big_c, small_c, kernel_h, kernel_w;
-  int64_t stride_h = 1, stride_w = 1, pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
-  int64_t dilation_h = 1, dilation_w = 1;
-};
-
-ir::LinearMap Conv(testing::Random& random, const ConvShape& s, bool transposed) {
-  ir::ConvMap map;
-  map.big_h = s.big_h, map.big_w = s.big_w, map.big_c = s.big_c, map.small_c = s.small_c;
-  map.kernel_h = s.kernel_h, map.kernel_w = s.kernel_w;
-  map.stride_h = s.stride_h, map.stride_w = s.stride_w;
-  map.pad_top = s.pad_top, map.pad_left = s.pad_left;
-  map.dilation_h = s.dilation_h, map.dilation_w = s.dilation_w;
-  map.small_h = (s.big_h + s.pad_top + s.pad_bottom - s.dilation_h * (s.kernel_h - 1) - 1) / s.stride_h + 1;
-  map.small_w = (s.big_w + s.pad_left + s.pad_right - s.dilation_w * (s.kernel_w - 1) - 1) / s.stride_w + 1;
-  map.transposed = transposed;
-  map.kernel = random.Normals(s.small_c * s.kernel_h * s.kernel_w * s.big_c, 1.0);
-  return map;
-}
 
 ir::LinearMap Sparse(testing::Random& random, int64_t rows, int64_t cols, double density) {
   ir::SparseMap map{rows, cols, {0}, {}, {}};
@@ -54,84 +22,6 @@ ir::LinearMap Sparse(testing::Random& random, int64_t rows, int64_t cols, double
     map.row_begin.push_back(static_cast<int64_t>(map.column.size()));
   }
   return map;
-}
-
-std::vector<std::pair<std::string, ConvShape>> ConvShapes() {
-  return {
-      {"conv 1x1", {4, 3, 2, 5, 1, 1}},
-      {"conv 3x3 same",
-       {.big_h = 6,
-        .big_w = 5,
-        .big_c = 3,
-        .small_c = 4,
-        .kernel_h = 3,
-        .kernel_w = 3,
-        .pad_top = 1,
-        .pad_left = 1,
-        .pad_bottom = 1,
-        .pad_right = 1}},
-      {"conv stride 2, uneven pads",
-       {.big_h = 9,
-        .big_w = 8,
-        .big_c = 3,
-        .small_c = 6,
-        .kernel_h = 5,
-        .kernel_w = 4,
-        .stride_h = 2,
-        .stride_w = 2,
-        .pad_top = 1,
-        .pad_left = 1,
-        .pad_bottom = 2,
-        .pad_right = 2}},
-      {"conv stride 3, unused border",
-       {.big_h = 11,
-        .big_w = 10,
-        .big_c = 1,
-        .small_c = 2,
-        .kernel_h = 2,
-        .kernel_w = 3,
-        .stride_h = 3,
-        .stride_w = 3}},
-      {"conv dilated",
-       {.big_h = 9,
-        .big_w = 10,
-        .big_c = 2,
-        .small_c = 3,
-        .kernel_h = 3,
-        .kernel_w = 2,
-        .stride_h = 1,
-        .stride_w = 2,
-        .pad_top = 2,
-        .pad_left = 1,
-        .pad_bottom = 2,
-        .pad_right = 0,
-        .dilation_h = 2,
-        .dilation_w = 3}},
-      {"conv 1-D",
-       {.big_h = 1,
-        .big_w = 30,
-        .big_c = 2,
-        .small_c = 5,
-        .kernel_h = 1,
-        .kernel_w = 5,
-        .stride_w = 2,
-        .pad_left = 2,
-        .pad_right = 1}},
-      {"conv wide",
-       {.big_h = 8,
-        .big_w = 8,
-        .big_c = 16,
-        .small_c = 33,
-        .kernel_h = 3,
-        .kernel_w = 3,
-        .stride_h = 2,
-        .stride_w = 2,
-        .pad_top = 1,
-        .pad_left = 1,
-        .pad_bottom = 1,
-        .pad_right = 1}},
-      {"conv to one pixel", {.big_h = 5, .big_w = 4, .big_c = 2, .small_c = 7, .kernel_h = 5, .kernel_w = 4}},
-  };
 }
 
 std::vector<NamedMap> AllMaps() {
@@ -161,43 +51,6 @@ std::vector<NamedMap> AllMaps() {
 const std::vector<NamedMap>& Maps() {
   static const auto* maps = new std::vector<NamedMap>(AllMaps());
   return *maps;
-}
-
-// The map with |coefficients|.
-ir::LinearMap Absolute(ir::LinearMap map) {
-  const auto absolute = [](std::vector<double>& values) {
-    for (double& v : values) v = std::fabs(v);
-  };
-  if (auto* m = std::get_if<ir::DenseMap>(&map)) absolute(m->weights);
-  if (auto* m = std::get_if<ir::ConvMap>(&map)) absolute(m->kernel);
-  if (auto* m = std::get_if<ir::SparseMap>(&map)) absolute(m->value);
-  if (auto* m = std::get_if<ir::ScaleMap>(&map)) absolute(m->scale);
-  return map;
-}
-
-using LoopFunction = void (*)(const ir::LinearMap&, const double*, double*);
-
-// Product of every row by plain loops, and the scale of its rounding error: the same with absolute values.
-void Expected(const ir::LinearMap& map, LoopFunction loop, int64_t rows, const std::vector<double>& in,
-              std::vector<double>& out, std::vector<double>& magnitude) {
-  const ir::LinearMap absolute = Absolute(map);
-  std::vector<double> absolute_in(in);
-  for (double& v : absolute_in) v = std::fabs(v);
-  const size_t n = in.size() / static_cast<size_t>(rows), m = out.size() / static_cast<size_t>(rows);
-  for (double& v : magnitude) v = std::fabs(v);
-  for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
-    loop(map, in.data() + r * n, out.data() + r * m);
-    loop(absolute, absolute_in.data() + r * n, magnitude.data() + r * m);
-  }
-}
-
-template <class T>
-void ExpectClose(const std::vector<T>& actual, const std::vector<double>& expected,
-                 const std::vector<double>& magnitude, int64_t longest) {
-  for (size_t i = 0; i < actual.size(); ++i) {
-    const double allowed = static_cast<double>(longest + 4) * Eps<T>() * magnitude[i];
-    ASSERT_LE(std::fabs(static_cast<double>(actual[i]) - expected[i]), allowed) << "element " << i;
-  }
 }
 
 constexpr int64_t kRowCounts[] = {1, 2, 7, 33, 300};

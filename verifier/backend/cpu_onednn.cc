@@ -81,7 +81,7 @@ OneDnnConvolution::OneDnnConvolution(const ir::ConvMap& map, bool absolute)
 OneDnnConvolution::~OneDnnConvolution() = default;
 
 absl::Status OneDnnConvolution::BigToSmall(int64_t rows, const float* big, float* small_out) {
-  return Guarded([&] {
+  return CatchOneDnn([&] {
     Impl& impl = *impl_;
     for (int64_t done = 0; done < rows;) {
       const int64_t piece = BatchPiece(rows - done);
@@ -98,7 +98,7 @@ absl::Status OneDnnConvolution::BigToSmall(int64_t rows, const float* big, float
 }
 
 absl::Status OneDnnConvolution::SmallToBig(int64_t rows, const float* small, float* big_out) {
-  return Guarded([&] {
+  return CatchOneDnn([&] {
     Impl& impl = *impl_;
     for (int64_t done = 0; done < rows;) {
       const int64_t piece = BatchPiece(rows - done);

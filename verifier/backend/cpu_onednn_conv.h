@@ -1,5 +1,5 @@
 // A convolution in oneDNN's terms: descriptions of its images and of its three products, shared by bounding
-// and training. Channels-last images, strict floating-point mode. Functions throw dnnl::error; see Guarded.
+// and training. Channels-last images, strict floating-point mode. Functions throw dnnl::error; see CatchOneDnn.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ int64_t BatchPiece(int64_t rows);
 
 // run() with oneDNN's exceptions turned into INTERNAL.
 template <class Run>
-absl::Status Guarded(Run run) {
+absl::Status CatchOneDnn(Run run) {
   try {
     return run();
   } catch (const dnnl::error& error) {

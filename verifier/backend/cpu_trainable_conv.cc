@@ -64,7 +64,7 @@ class ConvTrainable final : public CpuTrainable {
 
  private:
   absl::Status Run(Direction direction, int64_t rows, float* big, float* small) {
-    return Guarded([&]() -> absl::Status {
+    return CatchOneDnn([&]() -> absl::Status {
       for (int64_t done = 0; done < rows;) {
         const int64_t piece = BatchPiece(rows - done);
         ESPALIER_ASSIGN_OR_RETURN(BatchProduct * product, Product(direction, piece));
