@@ -90,6 +90,7 @@ absl::StatusOr<Differences> CompareNetworks(const ir::Network& base, const ir::N
     differences.bound.push_back(pair.best);
     differences.found.push_back(
         std::max(DifferenceAt(bounder->joined(), centre), DifferenceAt(bounder->joined(), pair.point)));
+    if (settings.progress) settings.progress(static_cast<int64_t>(s) + 1, static_cast<int64_t>(samples));
   }
   return differences;
 }
