@@ -16,7 +16,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // second (about a minute of two cores), and beyond it the twin network is left out.
 constexpr double kPreciseFlops = 2e10;
 constexpr double kTwinFlops = 3e12;
-constexpr double kIntermediateFlops = 2e11;
+constexpr double kIntermediateFlops = 5e10;
 
 // Rows ± every chosen neuron of one node.
 bounds::HostRows BothSigns(ir::NodeId start, const std::vector<int32_t>& neurons) {
@@ -87,18 +87,25 @@ Interval At(const bounds::LayerBox& box, size_t i) {
   return {box.lower[i], box.upper[i]};
 }
 
+struct Slope {
+  double m = 0, width = kInfinity;  // the slack's
+};
+
 // The slope that leaves the narrowest slack.
-double NarrowestSlope(double left, double right, const GapBounds& bounds) {
-  double best = right, width = kInfinity;
+Slope NarrowestSlope(double left, double right, const GapBounds& bounds) {
+  Slope best{right};
   for (double t : {1.0, 0.75, 0.5, 0.25, 0.0}) {
     const double m = left + t * (right - left);
     const Interval slack = SlackRange(left, right, m, bounds);
-    if (slack.upper - slack.lower < width) {
-      width = slack.upper - slack.lower;
-      best = m;
-    }
+    if (slack.upper - slack.lower < best.width) best = {m, slack.upper - slack.lower};
   }
   return best;
+}
+
+// How far apart the relaxation's lines are at a kink where the slope changes by `change`.
+double KinkGap(double change, const Interval& z) {
+  if (!(z.lower < 0 && z.upper > 0)) return 0;
+  return std::fabs(change) * z.upper * -z.lower / (z.upper - z.lower);
 }
 
 }  // namespace
@@ -162,35 +169,45 @@ absl::StatusOr<std::vector<double>> PairBounder::JoinedRows(const bounds::InputB
   return LowerBounds(*joined_plan_, boxes, layers, request, stop);
 }
 
-absl::StatusOr<std::vector<GapLines>> PairBounder::ChooseLines(const NodeBoxes& base,
-                                                               const NodeBoxes& other) {
-  std::vector<GapLines> lines(base_.nodes.size());
+absl::StatusOr<PairBounder::Choice> PairBounder::ChooseLines(const NodeBoxes& base, const NodeBoxes& other) {
+  Choice choice;
+  choice.lines.resize(base_.nodes.size());
+  double apart = 0, together = 0;  // what the relaxations of the joined and of the twin network leave open
   for (size_t node = 0; node < base_.nodes.size(); ++node) {
     if (base_.nodes[node].kind != ir::NodeKind::kActivation) continue;
     const auto p = static_cast<size_t>(base_.nodes[node].predecessor);
     const auto n = static_cast<size_t>(base_.nodes[node].size);
     ESPALIER_ASSIGN_OR_RETURN(const std::vector<float> z1, search_->Values(joined_.base[p]));
     ESPALIER_ASSIGN_OR_RETURN(const std::vector<float> z2, search_->Values(joined_.other[p]));
-    const ir::HingeLayer& f = other_.nodes[node].hinge;
+    const ir::HingeLayer &f = other_.nodes[node].hinge, &g = base_.nodes[node].hinge;
+    GapLines& lines = choice.lines[node];
     for (size_t i = 0; i < n; ++i) {
       const GapBounds seen{At(base[node], i), At(other[node], i), Spread(z1, z2, n, i)};
+      const double kink = f.right[i] - f.left[i], base_kink = g.right[i] - g.left[i];
+      apart += KinkGap(base_kink, seen.z1) + KinkGap(kink, seen.z2);
+      together += KinkGap(kink - base_kink, seen.z1);
       const bool right = seen.z1.lower >= 0 && seen.z2.lower >= 0;
       const bool left = seen.z1.upper <= 0 && seen.z2.upper <= 0;
-      const bool linear = f.left[i] == f.right[i] || left || right;
-      lines[node].slack.push_back(!linear);
-      lines[node].slope.push_back(!linear ? NarrowestSlope(f.left[i], f.right[i], seen)
-                                  : left  ? f.left[i]
-                                          : f.right[i]);
+      Slope slope{left ? f.left[i] : f.right[i], 0};
+      const bool linear = kink == 0 || left || right;
+      if (!linear) slope = NarrowestSlope(f.left[i], f.right[i], seen);
+      together += slope.width;
+      lines.slope.push_back(slope.m);
+      lines.slack.push_back(!linear);
     }
   }
-  return lines;
+  choice.worthwhile = together < apart;
+  return choice;
 }
 
 absl::StatusOr<std::vector<double>> PairBounder::TwinRows(bounds::InputBoxes boxes, const NodeBoxes& base,
                                                           const NodeBoxes& other, StopToken stop) {
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<GapLines> lines, ChooseLines(base, other));
-  const TwinNetwork twin = MakeTwin(base_, other_, lines);
   const auto outputs = static_cast<size_t>(base_.output_size());
+  const std::vector<double> nothing(2 * outputs, -kInfinity);
+  ESPALIER_ASSIGN_OR_RETURN(const Choice choice, ChooseLines(base, other));
+  if (!choice.worthwhile) return nothing;
+  const std::vector<GapLines>& lines = choice.lines;
+  const TwinNetwork twin = MakeTwin(base_, other_, lines);
   if (twin.output_is_zero) return std::vector<double>(2 * outputs, 0.0);
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan,
                             bounds::Plan::Make(twin.network, base_plan_->backend()));
@@ -210,7 +227,7 @@ absl::StatusOr<std::vector<double>> PairBounder::TwinRows(bounds::InputBoxes box
         neurons.empty() ? -1 : twin.gap[static_cast<size_t>(base_.nodes[node].predecessor)];
     if (gap < 0) continue;  // no slack is needed: the gap is exactly 0
     const double flops = 2.0 * static_cast<double>(neurons.size()) * plan->flops_until(gap);
-    if (flops > kTwinFlops) return std::vector<double>(2 * outputs, -kInfinity);
+    if (flops > kTwinFlops) return nothing;
     RowRequest request{BothSigns(gap, neurons)};
     request.screen = flops > kPreciseFlops;
     ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> lower,

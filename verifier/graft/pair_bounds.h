@@ -25,7 +25,8 @@ struct PairSettings {
 };
 
 struct PairBounds {
-  double joined = 0, twin = 0;  // max |difference| of the two ways; +infinity: not bounded, or no twins
+  double joined = 0, twin = 0;  // max |difference| of the two ways; +infinity: not bounded, no twins,
+                                // or left out because the networks are too far apart for it to help
   double best = 0;              // with the better way of each output and sign
   std::vector<double> point;    // where the search found the largest difference, base's stored order
 };
@@ -54,7 +55,12 @@ class PairBounder {
                                                  const NodeBoxes& other, StopToken stop) const;
   absl::StatusOr<std::vector<double>> TwinRows(bounds::InputBoxes boxes, const NodeBoxes& base,
                                                const NodeBoxes& other, StopToken stop);
-  absl::StatusOr<std::vector<GapLines>> ChooseLines(const NodeBoxes& base, const NodeBoxes& other);
+  // How gaps go through activations, and whether following them promises more than two relaxations apart.
+  struct Choice {
+    std::vector<GapLines> lines;
+    bool worthwhile = true;
+  };
+  absl::StatusOr<Choice> ChooseLines(const NodeBoxes& base, const NodeBoxes& other);
   bounds::InputBoxes OtherBox(const bounds::InputBoxes& boxes) const;
 
   const ir::Network& base_;
