@@ -71,6 +71,53 @@ TEST(ConeTest, ComputesWhatTheNetworkComputes) {
   EXPECT_GT(cones, 1000);
 }
 
+// A node that one consumer needs whole and another needs in part: the part is cut out of the whole. Dense and
+// sparse terms keep the rows of the tile alone.
+TEST(ConeTest, CutsTilesOutOfNodesThatAreNeededWhole) {
+  constexpr int64_t kEdge = 5, kSize = kEdge * kEdge;
+  Random random(3);
+  ir::ConvMap conv;
+  conv.big_h = conv.big_w = conv.small_h = conv.small_w = kEdge;
+  conv.big_c = conv.small_c = 1;
+  conv.kernel_h = conv.kernel_w = 3;
+  conv.pad_top = conv.pad_left = 1;
+  conv.kernel = random.Normals(9, 1.0);
+  ir::SparseMap sparse{kSize, kSize, {0}, {}, {}};
+  for (int32_t r = 0; r < kSize; ++r) {
+    for (int32_t column : {r, (r * 7 + 3) % static_cast<int32_t>(kSize)}) {
+      sparse.column.push_back(column);
+      sparse.value.push_back(random.Normal());
+    }
+    sparse.row_begin.push_back(static_cast<int64_t>(sparse.column.size()));
+  }
+  const auto shared = [](auto map) { return std::make_shared<const ir::LinearMap>(std::move(map)); };
+  ir::Network network;
+  network.nodes.resize(2);
+  network.nodes[0].size = kSize;
+  for (int32_t i = 0; i < kSize; ++i) network.input_order.push_back(i);
+  ir::NetworkNode& sum = network.nodes[1];
+  sum.kind = ir::NodeKind::kAffine;
+  sum.size = kSize;
+  sum.bias = random.Normals(kSize, 1.0);
+  sum.terms = {{0, shared(conv)},
+               {0, shared(ir::DenseMap{kSize, kSize, random.Normals(kSize * kSize, 1.0)})},
+               {0, shared(sparse)}};
+  network.output = 1;
+  ASSERT_TRUE(ir::CheckNetwork(network).ok()) << ir::CheckNetwork(network);
+  const std::vector<double> x = random.Normals(kSize, 1.0), expected = ir::EvaluateNodes(network, x)[1];
+  for (int64_t top = 0; top < kEdge; ++top) {
+    const auto cone = ir::ExtractCone(network, 1, {kEdge, kEdge, 1}, {top, top + 1, 1, 4});
+    ASSERT_TRUE(cone.has_value());
+    ASSERT_TRUE(ir::CheckNetwork(cone->network).ok()) << ir::CheckNetwork(cone->network);
+    ASSERT_EQ(cone->neurons[0].size(), static_cast<size_t>(kSize));
+    const auto output = static_cast<size_t>(cone->network.output);
+    const auto actual = ir::EvaluateNodes(cone->network, x)[output];
+    const auto wanted = Gather(expected, cone->neurons[output]);
+    ASSERT_EQ(actual.size(), 3u);
+    for (size_t k = 0; k < wanted.size(); ++k) EXPECT_NEAR(actual[k], wanted[k], 1e-9);
+  }
+}
+
 // CROWN rows of every neuron of a tile: on the cone as on the whole network, up to the rounding allowances.
 TEST(ConeTest, BoundsEqualThoseOfTheNetwork) {
   auto backend = backend::MakeCpuBackend({.threads = 1, .memory_bytes = 0});
