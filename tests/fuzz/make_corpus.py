@@ -114,8 +114,30 @@ def numpy_seeds():
         yield name, out.getvalue()
 
 
+def dataset_seeds():
+    def file(save, *arrays, **named):
+        out = io.BytesIO()
+        save(out, *arrays, **named)
+        return out.getvalue()
+
+    def idx(array):
+        sizes = b"".join(int(size).to_bytes(4, "big") for size in array.shape)
+        return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+    mark = b"|LABELS|"
+    pixels = np.arange(12, dtype="u1").reshape(2, 1, 2, 3)
+    labels = np.array([1, 0], "<i8")
+    yield "floats", file(np.save, pixels.astype("<f4") / 12) + mark + file(np.save, labels)
+    yield "doubles", file(np.save, pixels.astype("<f8")) + mark + file(np.save, labels.astype("<u2"))
+    yield "bytes", file(np.save, np.asfortranarray(pixels)) + mark + idx(labels.astype("u1"))
+    yield "archive", file(np.savez, x=pixels, y=labels)
+    yield "packed", file(np.savez_compressed, images=pixels.astype("<f4")) + mark + file(np.savez, labels=labels)
+    yield "idx", idx(pixels.reshape(2, 2, 3)) + mark + idx(labels.astype("u1"))
+    yield "cifar", bytes([7]) + bytes(range(256)) * 12
+
+
 def main():
-    for folder in ("onnx", "vnnlib", "npy"):
+    for folder in ("onnx", "vnnlib", "npy", "dataset"):
         (CORPUS / folder).mkdir(parents=True, exist_ok=True)
     for name, data in onnx_seeds():
         (CORPUS / "onnx" / (name + ".onnx")).write_bytes(data)
@@ -123,6 +145,8 @@ def main():
         (CORPUS / "vnnlib" / (name + ".vnnlib")).write_text(VNNLIB_HEAD + text)
     for name, data in numpy_seeds():
         (CORPUS / "npy" / name).write_bytes(data)
+    for name, data in dataset_seeds():
+        (CORPUS / "dataset" / name).write_bytes(data)
     files = [path for path in CORPUS.rglob("*") if path.is_file()]
     print(len(files), "seeds,", sum(path.stat().st_size for path in files), "bytes")
 
