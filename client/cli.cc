@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/options.h"
+#include "client/training_cli.h"
 
 namespace espalier::client {
 namespace {
@@ -47,7 +48,6 @@ void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   command.add_flag("--explain", verify.explain, "say on stderr what was chosen and why");
   command.add_flag("--stats", verify.stats, "print statistics and what is needed to run it again on stderr");
   command.add_flag("--quiet", verify.quiet, "no progress on stderr");
-  AddServer(command, line);
 }
 
 void AddOthers(CLI::App& app, CommandLine& line) {
@@ -55,7 +55,6 @@ void AddOthers(CLI::App& app, CommandLine& line) {
       *app.add_subcommand("describe", "inputs, outputs, operators, layers, unsupported nodes");
   describe.add_option("network", line.describe.network, "ONNX file")->required();
   describe.add_flag("--json", line.describe.json, "as JSON");
-  AddServer(describe, line);
 
   BoundsArguments& bounds = line.bounds;
   CLI::App& bound = *app.add_subcommand("bounds", "certified bounds of the outputs over a box of inputs");
@@ -78,7 +77,6 @@ void AddOthers(CLI::App& app, CommandLine& line) {
   bound.add_flag("--plain", bounds.plain, "do not intersect with interval bounds");
   bound.add_flag("--layers", bounds.layers, "every activation layer's bounds as well");
   bound.add_flag("--json", bounds.json, "as JSON");
-  AddServer(bound, line);
   bound.callback([&bounds] {
     if (bounds.query.empty() && bounds.lower.empty())
       throw CLI::RequiredError("--query, or --lower and --upper");
@@ -90,7 +88,6 @@ void AddOthers(CLI::App& app, CommandLine& line) {
       ->required();
   run.add_option("--output", line.run.output, "write a .npy array here instead of printing");
   run.add_flag("--float64", line.run.float64, "all arithmetic in double");
-  AddServer(run, line);
 
   SupportsArguments& supports = line.supports;
   CLI::App& support = *app.add_subcommand("supports", "what this verifier can do, one item a line");
@@ -100,8 +97,9 @@ void AddOthers(CLI::App& app, CommandLine& line) {
   support.add_flag("--vnnlib-versions", supports.vnnlib, "versions of the query language");
   support.add_flag("--devices", supports.devices, "devices of the server");
   support.add_flag("--options", supports.options, "engine options: name, default, meaning");
+  support.add_flag("--train-options", supports.train_options, "options of train and of graft's fine-tuning");
+  support.add_flag("--graft-options", supports.graft_options, "options of graft");
   support.require_option(1, 0);
-  AddServer(support, line);
 }
 
 // --network FILE or --network NAME=FILE.
@@ -134,6 +132,9 @@ Command ChosenCommand(const CLI::App& app) {
   if (name == "describe") return Command::kDescribe;
   if (name == "bounds") return Command::kBounds;
   if (name == "run") return Command::kRun;
+  if (name == "train") return Command::kTrain;
+  if (name == "graft") return Command::kGraft;
+  if (name == "compare") return Command::kCompare;
   return Command::kSupports;
 }
 
@@ -142,7 +143,7 @@ Command ChosenCommand(const CLI::App& app) {
 CommandLine ParseCommandLine(int argc, char** argv) {
   CommandLine line;
   VerifyFlags flags;
-  CLI::App app("espalier: verify properties of neural networks (ONNX, VNN-LIB)");
+  CLI::App app("espalier: verify neural networks (ONNX, VNN-LIB), and make networks that verify");
   bool name = false;
   app.set_version_flag("--version", ESPALIER_VERSION);
   app.add_flag("--name", name, "print the solver's name");
@@ -150,6 +151,8 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   app.require_subcommand(0, 1);
   AddVerify(app, line, flags);
   AddOthers(app, line);
+  AddTraining(app, line);
+  for (CLI::App* command : app.get_subcommands({})) AddServer(*command, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -166,6 +169,7 @@ CommandLine ParseCommandLine(int argc, char** argv) {
     return line;
   }
   line.command = ChosenCommand(app);
+  line.graft.command_line = line.compare.command_line = QuotedCommandLine(argc, argv);
   if (line.command != Command::kVerify) return line;
   if (const absl::Status status = FinishVerify(flags, line.verify); !status.ok()) {
     ReportError(status);

@@ -7,7 +7,7 @@
 
 namespace espalier::client {
 
-enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports };
+enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports, kTrain, kGraft, kCompare };
 
 struct CommandLine {
   Command command = Command::kNone;  // kNone: everything was said (help, version, name) or the line is wrong
@@ -18,6 +18,9 @@ struct CommandLine {
   BoundsArguments bounds;
   RunArguments run;
   SupportsArguments supports;
+  TrainArguments train;
+  GraftArguments graft;
+  CompareArguments compare;
 };
 
 // Prints help and usage errors itself.

@@ -4,11 +4,14 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "client/connection.h"
 #include "client/exit_code.h"
+#include "client/interrupt_watch.h"
 #include "espalier/v1/options.pb.h"
+#include "espalier/v1/training.pb.h"
 
 namespace espalier::client {
 
@@ -57,9 +60,46 @@ ExitCode RunModel(Connection& connection, const RunArguments& arguments);
 
 struct SupportsArguments {
   bool operators = false, opsets = false, element_types = false, vnnlib = false, devices = false,
-       options = false;
+       options = false, train_options = false, graft_options = false;
 };
 ExitCode RunSupports(Connection& connection, const SupportsArguments& arguments);
+
+// Labelled data as files; labels may be empty where the data hold them, the second pair where a part of the
+// first is to be held out.
+struct DataArguments {
+  std::string data, labels, eval_data, eval_labels;
+};
+
+struct TrainArguments {
+  std::string spec;  // an architecture, a file that holds one, or an ONNX file
+  DataArguments data;
+  v1::TrainOptions options;
+  std::string output;
+  bool no_resume = false, quiet = false;
+};
+ExitCode RunTrain(Connection& connection, InterruptWatch& interrupts, const TrainArguments& arguments);
+
+struct GraftArguments {
+  std::string network;
+  DataArguments data;
+  v1::GraftOptions graft;
+  v1::TrainOptions train;
+  std::vector<double> curve;
+  std::string output, report;
+  std::string command_line;  // for the report
+  bool no_resume = false, quiet = false;
+};
+ExitCode RunGraft(Connection& connection, InterruptWatch& interrupts, const GraftArguments& arguments);
+
+struct CompareArguments {
+  std::string base, other;
+  DataArguments data;
+  v1::CompareRequest numbers;  // without files
+  std::string report;
+  std::string command_line;  // for the report
+  bool json = false, quiet = false;
+};
+ExitCode RunCompare(Connection& connection, InterruptWatch& interrupts, const CompareArguments& arguments);
 
 // Prints "espalier: ..." on stderr and returns the exit status for it.
 ExitCode ReportError(const absl::Status& status);

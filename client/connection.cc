@@ -12,8 +12,9 @@
 namespace espalier::client {
 namespace {
 
-// Model and query together stay below the server's 4 MiB limit of a message.
-constexpr size_t kMaxInline = size_t{1} << 20;
+// The six files that a request may carry (model, data, labels, data and labels to evaluate on, checkpoint)
+// stay together below the server's 4 MiB limit of a message.
+constexpr size_t kMaxInline = size_t{1} << 19;
 constexpr size_t kChunk = size_t{1} << 20;
 // Bounds of all layers of a large network; the server is one that the user chose.
 constexpr int kMaxReceive = 1 << 30;

@@ -10,6 +10,7 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
     case grpc::StatusCode::NOT_FOUND:
     case grpc::StatusCode::OUT_OF_RANGE:
     case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::ABORTED:  // training diverged with these options
       return kBadInput;
     case grpc::StatusCode::UNIMPLEMENTED:
       return kUnsupported;
@@ -26,6 +27,7 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
 const char kExitCodeHelp[] =
     "Exit status: 0 the answer was printed (for verify: a verdict, whichever it is), 1 internal error, 2 "
     "wrong command "
-    "line, 3 wrong input, 4 model not supported, 5 server not reachable, 6 server busy or out of memory.";
+    "line, 3 wrong input, 4 model not supported, 5 server not reachable, 6 server busy or out of memory, "
+    "130 interrupted.";
 
 }  // namespace espalier::client

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "absl/time/clock.h"
 #include "client/cli.h"
@@ -12,7 +13,12 @@
 namespace espalier::client {
 namespace {
 
-ExitCode Dispatch(Connection& connection, const CommandLine& line) {
+bool IsLong(Command command) {
+  return command == Command::kTrain || command == Command::kGraft || command == Command::kCompare;
+}
+
+// `interrupts` is set for long commands.
+ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatch* interrupts) {
   switch (line.command) {
     case Command::kVerify:
       return RunVerify(connection, line.verify);
@@ -24,6 +30,12 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line) {
       return RunModel(connection, line.run);
     case Command::kSupports:
       return RunSupports(connection, line.supports);
+    case Command::kTrain:
+      return RunTrain(connection, *interrupts, line.train);
+    case Command::kGraft:
+      return RunGraft(connection, *interrupts, line.graft);
+    case Command::kCompare:
+      return RunCompare(connection, *interrupts, line.compare);
     case Command::kNone:
       break;
   }
@@ -39,13 +51,15 @@ ExitCode Main(int argc, char** argv) {
   if (line.command == Command::kVerify && line.verify.timeout_s) {
     settings.deadline = start + absl::Seconds(*line.verify.timeout_s);
   }
+  std::optional<InterruptWatch> interrupts;
+  if (IsLong(line.command)) interrupts.emplace();
   // First of all, so that a private server starts while this process reads the files.
   const absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(settings);
   if (!connection.ok()) {
     WriteErrorResult(line.verify.results_file);
     return ReportError(connection.status());
   }
-  return Dispatch(**connection, line);
+  return Dispatch(**connection, line, interrupts ? &*interrupts : nullptr);
 }
 
 }  // namespace

@@ -7,6 +7,16 @@
 #include "client/file_bytes.h"
 
 namespace espalier::client {
+namespace {
+
+void AppendOptions(const google::protobuf::RepeatedPtrField<v1::OptionInfo>& options, std::string& text) {
+  for (const v1::OptionInfo& option : options) {
+    absl::StrAppendFormat(&text, "%-24s %-10g %s%s%s\n", option.name(), option.default_value(),
+                          option.meaning(), option.unit().empty() ? "" : "; in ", option.unit());
+  }
+}
+
+}  // namespace
 
 ExitCode RunModel(Connection& connection, const RunArguments& arguments) {
   v1::EvaluateRequest request;
@@ -52,11 +62,9 @@ ExitCode RunSupports(Connection& connection, const SupportsArguments& arguments)
   list(arguments.element_types, response.element_types());
   list(arguments.vnnlib, response.vnnlib_versions());
   list(arguments.devices, response.devices());
-  for (const v1::OptionInfo& option : response.options()) {
-    if (!arguments.options) break;
-    absl::StrAppendFormat(&text, "%-24s %-10g %s%s%s\n", option.name(), option.default_value(),
-                          option.meaning(), option.unit().empty() ? "" : "; in ", option.unit());
-  }
+  if (arguments.options) AppendOptions(response.options(), text);
+  if (arguments.train_options) AppendOptions(response.train_options(), text);
+  if (arguments.graft_options) AppendOptions(response.graft_options(), text);
   std::fputs(text.c_str(), stdout);
   return kDone;
 }

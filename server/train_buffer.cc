@@ -14,8 +14,8 @@ void TrainBuffer::Accept(v1::Accepted accepted) {
 void TrainBuffer::Push(v1::TrainProgress progress) {
   std::lock_guard<std::mutex> lock(mutex_);
   // Epochs that pass faster than progress leaves are shown by the last of them, as a stage's steps are.
-  if (!progress_.empty() && progress_.back().message().empty() &&
-      progress_.back().stage() == progress.stage()) {
+  if (!progress_.empty() && progress_.back().stage() == progress.stage() &&
+      progress_.back().message() == progress.message()) {
     progress_.back() = std::move(progress);
     return;
   }

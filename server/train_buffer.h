@@ -8,9 +8,9 @@
 //   buffer.PushResult(model, result);     // or Close() when the work failed
 //   while (auto event = buffer.Next(absl::Now())) Send(*event);
 //
-// Progress leaves at most every kInterval, then all that has gathered: the newest of each stage, and what
-// carries a message. After the result or Close nothing waits: the result overtakes a checkpoint that was
-// not begun, an error does not, so that a client can always go on from the newest one. Thread-safe.
+// Progress leaves at most every kInterval, then all that has gathered: the newest of each stage and message.
+// After the result or Close nothing waits: the result overtakes a checkpoint that was not begun, an error
+// does not, so that a client can always go on from the newest one. Thread-safe.
 #pragma once
 
 #include <cstdint>

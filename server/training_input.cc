@@ -10,14 +10,34 @@
 namespace espalier::server {
 namespace {
 
-constexpr std::array kFields = {"data",   "labels",  "evaluation",   "spec",    "model", "base", "other",
-                                "resume", "epsilon", "curve_ratios", "options", "train", "graft"};
+struct Opening {
+  std::string_view words;  // how a message of the engine begins
+  const char* field;       // what it speaks about
+};
+constexpr std::array kOpenings = {
+    Opening{"data", "data"},
+    Opening{"the data", "data"},
+    Opening{"a sample", "data"},
+    Opening{"there is no sample", "data"},
+    Opening{"label", "labels"},
+    Opening{"evaluation", "evaluation"},
+    Opening{"network spec", "spec"},
+    Opening{"the checkpoint", "resume"},
+    Opening{"the model", "model"},
+    Opening{"model:", "model"},
+    Opening{"base", "base"},
+    Opening{"other", "other"},
+    Opening{"epsilon", "epsilon"},
+    Opening{"curve_ratios", "curve_ratios"},
+    Opening{"target_verified", "graft.target_verified"},
+};
 
-// The field that a message begins with ("labels: 12 is not below ..."); empty when it begins otherwise.
+// The field that a message is about; empty when it begins otherwise.
 std::string FieldOf(std::string_view message) {
-  const std::string_view word = message.substr(0, message.find(':'));
-  const std::string_view first = word.substr(0, word.find('.'));
-  return std::find(kFields.begin(), kFields.end(), first) == kFields.end() ? "" : std::string(word);
+  const auto* found = std::find_if(kOpenings.begin(), kOpenings.end(), [&](const Opening& opening) {
+    return message.starts_with(opening.words);
+  });
+  return found == kOpenings.end() ? "" : found->field;
 }
 
 const char* ReasonOf(const absl::Status& status, const std::string& field) {

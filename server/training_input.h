@@ -39,7 +39,7 @@ Failure BadField(const std::string& field, const std::string& message);
 // A status of CheckOptions ("option epochs is ...") with the field it speaks about: `prefix`.epochs.
 Failure OptionFailure(const absl::Status& status, const std::string& prefix);
 
-// What Train, Graft or Compare said. Its messages begin with the name of the field at fault where one is.
+// What Train, Graft or Compare said, with the field that its message begins with.
 // `model`: the one whose unsupported nodes are listed; may be null.
 Failure TrainingFailure(const absl::Status& status, const Model* model);
 

@@ -52,7 +52,7 @@ TEST_F(TrainBufferTest, ProgressIsThinnedOutAndKeepsStagesAndMessages) {
 }
 
 TEST_F(TrainBufferTest, AReaderThatSleepsCostsLittleMemory) {
-  for (int i = 0; i < 1000; ++i) buffer_->Push(Step("fit", i, "again"));
+  for (int i = 0; i < 1000; ++i) buffer_->Push(Step("fit", i, i % 2 == 0 ? "even" : "odd"));
   size_t events = 0;
   int64_t last = 0;
   while (const auto event = buffer_->Next(kStart)) {
