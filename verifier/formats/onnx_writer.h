@@ -6,8 +6,8 @@
 // Standard operators only (opset 13, IR version 8), float32 initialisers rounded to nearest. Images are
 // channels-last in the Network and NCHW in the file; input_order is undone at the input. Loading and lowering
 // the file gives the network again: exactly so where its coefficients are float32 numbers; otherwise up to
-// rounding, and the next round changes nothing. Names are numbered by operator and the bytes depend on nothing but the network and the settings,
-// so two spellings of one model are written as the same file.
+// rounding, and the next round changes nothing. Names are numbered by operator and the bytes depend on
+// nothing but the network and the settings, so two spellings of one model are written as the same file.
 #pragma once
 
 #include <string>
@@ -20,11 +20,11 @@ namespace espalier::formats {
 
 struct WriteSettings {
   std::string input_name = "input";
-  Shape input_shape;  // as the file declares it; empty: [1,c,h,w] of an image, else [1,size]
+  Shape input_shape = {};  // as the file declares it; empty: [1,c,h,w] of an image, else [1,size]
   std::string output_name = "output";
-  Shape output_shape;  // likewise
+  Shape output_shape = {};  // likewise
   std::string graph_name = "espalier";
-  std::string producer_version;
+  std::string producer_version = {};
 };
 
 // The batch dimension is symbolic ("N") where both shapes start with 1 and have a second dimension. Sparse
