@@ -35,9 +35,10 @@ struct Scores {
   PerNeuron instability;  // mean over samples of (l < 0 < u), 0..1
   PerNeuron magnitude;    // mean |pre-activation| at the samples
   PerNeuron gradient;     // mean |d loss / d pre-activation| at the samples (cross entropy with the label)
-  // Mean share of the relaxation at this neuron in the looseness of the margin's lower bound, over the rows
-  // label - other class that are hardest (the smallest lower bound of each sample): |coefficient| times the
-  // gap that its chosen line leaves, in units of the margin.
+  // Mean over the samples of what the relaxation at this neuron costs the margin's lower bound, in units of
+  // the margin. Of each sample the row label - other class with the smallest bound counts, at the corner of
+  // the box where that bound is attained: coefficient * (activation - chosen line), which is never negative.
+  // Over all neurons these add up to the margin at that corner minus the bound (score_margin.h).
   PerNeuron looseness;
   std::vector<double> unstable_per_layer;  // mean number of unstable neurons, [activation]
   double certified = 0;                    // fraction of the samples certified by these bounds alone
@@ -47,7 +48,8 @@ struct Scores {
 // Called with how many samples are done.
 using ScoreProgress = std::function<void(int64_t done, int64_t total)>;
 
-// `order` lists the samples to use. CANCELLED when `stop` fires.
+// `order` lists the samples to use. CANCELLED when `stop` fires; INVALID_ARGUMENT when samples, labels or
+// settings do not fit the network, when it has a single output, or outputs that are not finite.
 absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Dataset& data,
                                      const std::vector<int64_t>& order, const ScoreSettings& settings,
                                      backend::Backend& backend, const ScoreProgress& progress,

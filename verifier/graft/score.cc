@@ -1,0 +1,168 @@
+#include "verifier/graft/score.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "verifier/base/status.h"
+#include "verifier/bounds/intermediate.h"
+#include "verifier/bounds/plan.h"
+#include "verifier/graft/score_bounds.h"
+#include "verifier/graft/score_margin.h"
+#include "verifier/graft/score_points.h"
+#include "verifier/graft/score_samples.h"
+
+namespace espalier::graft {
+namespace {
+
+// Samples that are bounded together: enough rows for a cone's products, few enough for the cache.
+constexpr int64_t kBoundBatch = 16;
+
+// Everything about one batch; added to the scores only once all of it is there.
+struct BatchScores {
+  std::vector<int32_t> labels;
+  PointValues points;
+  PerSample gradient;
+  SampleBounds bounds;
+  MarginScores margins;
+};
+
+class Scoring {
+ public:
+  Scoring(const bounds::Plan& plan, const SampleReader& reader, const ScoreSettings& settings, StopToken stop)
+      : plan_(plan), reader_(reader), settings_(settings), stop_(stop), points_(plan) {}
+
+  absl::StatusOr<Scores> Run(const ScoreProgress& progress);
+
+ private:
+  absl::Status Batch(int64_t begin, int64_t end, BatchScores& batch);
+  absl::Status Bound(BatchScores& batch);
+  void Add(const BatchScores& batch);
+  void Finish();
+
+  const bounds::Plan& plan_;
+  const SampleReader& reader_;
+  const ScoreSettings& settings_;
+  StopToken stop_;
+  PointPass points_;
+  std::unique_ptr<SampleBounder> bounder_;
+  Scores scores_;
+};
+
+bounds::InputBoxes BoxesAround(const std::vector<float>& x, int64_t samples, const ScoreSettings& settings) {
+  bounds::InputBoxes boxes;
+  boxes.domains = samples;
+  for (float value : x) {
+    const auto centre = static_cast<double>(value);
+    boxes.lower.push_back(std::clamp(centre - settings.epsilon, settings.low, settings.high));
+    boxes.upper.push_back(std::clamp(centre + settings.epsilon, settings.low, settings.high));
+  }
+  return boxes;
+}
+
+// As the verifier bounds one box, slopes optimised.
+absl::Status Scoring::Bound(BatchScores& batch) {
+  SampleBounds& bounds = batch.bounds;
+  if (settings_.alpha_iterations <= 0) return bounder_->Run(batch.points.pre_activations, stop_, bounds);
+  ESPALIER_ASSIGN_OR_RETURN(
+      bounds::DomainBounds computed,
+      bounds::ComputeIntermediate(plan_, bounds.boxes, {.iterations = settings_.alpha_iterations}, stop_));
+  if (!computed.complete) return absl::CancelledError("stopped while scoring");
+  bounds.layers = std::move(computed.layers);
+  ESPALIER_ASSIGN_OR_RETURN(bounds.relaxations.emplace_back(),
+                            bounds::Relaxation<float>::Make(plan_, bounds.layers, 1));
+  return absl::OkStatus();
+}
+
+absl::Status Scoring::Batch(int64_t begin, int64_t end, BatchScores& batch) {
+  const std::vector<float> x = reader_.Rows(begin, end);
+  for (int64_t s = begin; s < end; ++s) batch.labels.push_back(reader_.label(s));
+  ESPALIER_RETURN_IF_ERROR(points_.Forward(end - begin, x, batch.points));
+  for (float output : batch.points.outputs) {
+    if (!std::isfinite(output)) return absl::InvalidArgumentError("the network's outputs are not finite");
+  }
+  ESPALIER_RETURN_IF_ERROR(points_.Backward(
+      end - begin, CrossEntropyGradient(batch.points.outputs, batch.labels), batch.gradient));
+  batch.bounds.boxes = BoxesAround(x, end - begin, settings_);
+  ESPALIER_RETURN_IF_ERROR(Bound(batch));
+  return ScoreMargins(plan_, batch.bounds, batch.labels, settings_.alpha_iterations, stop_, batch.margins);
+}
+
+void Scoring::Add(const BatchScores& batch) {
+  for (size_t a = 0; a < plan_.activations().size(); ++a) {
+    const ir::HingeLayer& hinge = plan_.hinge(static_cast<int>(a));
+    const bounds::LayerBox& box = batch.bounds.layers[a];
+    const size_t n = hinge.left.size();
+    for (size_t k = 0; k < box.lower.size(); ++k) {
+      const size_t i = k % n;
+      if (hinge.left[i] == hinge.right[i]) continue;
+      if (box.lower[k] < 0 && box.upper[k] > 0) scores_.instability[a][i] += 1;
+      scores_.magnitude[a][i] += static_cast<double>(std::fabs(batch.points.pre_activations[a][k]));
+      scores_.gradient[a][i] += static_cast<double>(std::fabs(batch.gradient[a][k]));
+      scores_.looseness[a][i] += batch.margins.contribution[a][k];
+    }
+  }
+  for (double bound : batch.margins.bound) scores_.certified += bound > 0 ? 1 : 0;
+  scores_.samples += static_cast<int64_t>(batch.labels.size());
+}
+
+void Scoring::Finish() {
+  const auto samples = static_cast<double>(scores_.samples);
+  for (PerNeuron* score : {&scores_.instability, &scores_.magnitude, &scores_.gradient, &scores_.looseness}) {
+    for (std::vector<double>& layer : *score) {
+      for (double& value : layer) value /= samples;
+    }
+  }
+  for (const std::vector<double>& layer : scores_.instability) {
+    double unstable = 0;
+    for (double share : layer) unstable += share;
+    scores_.unstable_per_layer.push_back(unstable);
+  }
+  scores_.certified /= samples;
+}
+
+absl::StatusOr<Scores> Scoring::Run(const ScoreProgress& progress) {
+  for (PerNeuron* score : {&scores_.instability, &scores_.magnitude, &scores_.gradient, &scores_.looseness}) {
+    for (size_t a = 0; a < plan_.activations().size(); ++a) {
+      score->emplace_back(plan_.hinge(static_cast<int>(a)).left.size(), 0.0);
+    }
+  }
+  int64_t together = 1;
+  if (settings_.alpha_iterations <= 0) {
+    together = kBoundBatch;
+    ESPALIER_ASSIGN_OR_RETURN(bounder_, SampleBounder::Make(plan_, {}));
+  }
+  for (int64_t begin = 0; begin < reader_.count();) {
+    if (stop_.StopRequested()) return absl::CancelledError("stopped while scoring");
+    const int64_t end = std::min(begin + together, reader_.count());
+    BatchScores batch;
+    const absl::Status done = Batch(begin, end, batch);
+    if (absl::IsResourceExhausted(done) && together > 1) {
+      together /= 2;
+      continue;
+    }
+    ESPALIER_RETURN_IF_ERROR(done);
+    Add(batch);
+    begin = end;
+    if (progress) progress(begin, reader_.count());
+  }
+  Finish();
+  return std::move(scores_);
+}
+
+}  // namespace
+
+absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Dataset& data,
+                                     const std::vector<int64_t>& order, const ScoreSettings& settings,
+                                     backend::Backend& backend, const ScoreProgress& progress,
+                                     StopToken stop) {
+  if (network.output_size() < 2) return absl::InvalidArgumentError("a margin needs at least two outputs");
+  if (!(settings.epsilon >= 0) || !(settings.low <= settings.high)) {
+    return absl::InvalidArgumentError("epsilon must not be negative, nor low above high");
+  }
+  ESPALIER_ASSIGN_OR_RETURN(const SampleReader reader,
+                            SampleReader::Make(network, data, order, settings.samples));
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, backend));
+  return Scoring(*plan, reader, settings, stop).Run(progress);
+}
+
+}  // namespace espalier::graft
