@@ -18,6 +18,16 @@
 namespace espalier::backend {
 namespace {
 
+// An empty buffer has no address, and memcpy must not be given one that is null even for no bytes.
+void CopyBytes(const void* from, int64_t bytes, void* to) {
+  if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
+template <class T>
+void CopyRow(const T* from, int64_t n, T* to) {
+  CopyBytes(from, n * static_cast<int64_t>(sizeof(T)), to);
+}
+
 // Far above what any number of underflowed products can lose, far below what any bound is.
 template <class T>
 constexpr T kUnderflow = std::is_same_v<T, float> ? T(1e-30) : T(1e-280);
@@ -75,17 +85,15 @@ class CpuKernels final : public Kernels<T> {
     });
   }
   void FillRows(int64_t rows, int64_t n, const T* vec, T* out) override {
-    state_.ForRows(rows, n,
-                   [&](int64_t r) { std::memcpy(out + r * n, vec, static_cast<size_t>(n) * sizeof(T)); });
+    state_.ForRows(rows, n, [&](int64_t r) { CopyRow(vec, n, out + r * n); });
   }
   void Fill(int64_t count, T value, T* out) override {
     if (state_.Going()) std::fill_n(out, count, value);
   }
 
   void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) override {
-    state_.ForRows(rows.rows, n, [&](int64_t r) {
-      std::memcpy(out + r * n, table + rows.domain_of_row[r] * n, static_cast<size_t>(n) * sizeof(T));
-    });
+    state_.ForRows(rows.rows, n,
+                   [&](int64_t r) { CopyRow(table + rows.domain_of_row[r] * n, n, out + r * n); });
   }
 
   void Relax(int64_t domains, int64_t unstable, const HingeBounds<T>& b, const LineArrays<T>& out) override {
@@ -156,7 +164,7 @@ class CpuKernels final : public Kernels<T> {
   void KeepBest(int64_t rows, int64_t n, const double* bound, const double* best, const T* from,
                 T* to) override {
     state_.ForRows(rows, n, [&](int64_t r) {
-      if (bound[r] > best[r]) std::memcpy(to + r * n, from + r * n, static_cast<size_t>(n) * sizeof(T));
+      if (bound[r] > best[r]) CopyRow(from + r * n, n, to + r * n);
     });
   }
 
@@ -282,12 +290,8 @@ class CpuBackend final : public Backend {
     return RawBuffer(this, data, bytes);
   }
   void Free(void* data, int64_t bytes) override { memory_.Free(data, bytes); }
-  void Upload(const void* host, int64_t bytes, void* device) override {
-    std::memcpy(device, host, static_cast<size_t>(bytes));
-  }
-  void Download(const void* device, int64_t bytes, void* host) override {
-    std::memcpy(host, device, static_cast<size_t>(bytes));
-  }
+  void Upload(const void* host, int64_t bytes, void* device) override { CopyBytes(host, bytes, device); }
+  void Download(const void* device, int64_t bytes, void* host) override { CopyBytes(device, bytes, host); }
   absl::Status Synchronise() override { return state_.status; }
 
   absl::StatusOr<std::shared_ptr<const PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {

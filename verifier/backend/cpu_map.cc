@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
-#include "verifier/backend/cpu_conv_f64.h"
+#include "verifier/backend/cpu_conv_patches.h"
 #include "verifier/backend/cpu_onednn.h"
 #include "verifier/ir/compose.h"
 
@@ -172,11 +172,11 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
                        [&](float* target) { return onednn_.SmallToBig(rows, x, target); });
   }
   absl::Status BigToSmall(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch&) const {
-    ConvBigToSmallF64(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
+    ConvBigToSmall(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
     return absl::OkStatus();
   }
   absl::Status SmallToBig(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch&) const {
-    ConvSmallToBigF64(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
+    ConvSmallToBig(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
     return absl::OkStatus();
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dnnl.hpp"
+#include "verifier/backend/cpu_conv_patches.h"
 #include "verifier/backend/cpu_onednn_conv.h"
 
 namespace espalier::backend {
@@ -30,8 +31,9 @@ struct CachedPrimitive {
 }  // namespace
 
 struct OneDnnConvolution::Impl {
-  explicit Impl(const ir::ConvMap& map) : descriptions(map) {}
+  explicit Impl(const ir::ConvMap& map) : geometry(map), descriptions(map) { geometry.kernel.clear(); }
 
+  ir::ConvMap geometry;  // without coefficients
   ConvDescriptions descriptions;
   std::vector<float> kernel;
   dnnl::stream stream{CpuEngine()};
@@ -98,6 +100,10 @@ absl::Status OneDnnConvolution::BigToSmall(int64_t rows, const float* big, float
 }
 
 absl::Status OneDnnConvolution::SmallToBig(int64_t rows, const float* small, float* big_out) {
+  if (PatchesAreFaster(impl_->geometry)) {
+    ConvSmallToBig(impl_->geometry, impl_->kernel.data(), rows, small, /*accumulate=*/false, big_out);
+    return absl::OkStatus();
+  }
   return CatchOneDnn([&] {
     Impl& impl = *impl_;
     for (int64_t done = 0; done < rows;) {

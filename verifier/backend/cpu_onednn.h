@@ -21,8 +21,8 @@ struct GemmShape {
 void SgemmRowMajor(const GemmShape& shape, const float* a, const float* b, float* c);
 
 // One convolution in both directions between `big` and `small` images (see ir::ConvMap). Batches of any size
-// are cut into powers of two, so that at most a handful of primitives per map is ever created. Not
-// thread-safe.
+// are cut into powers of two, so that at most a handful of primitives per map is ever created. Towards big
+// images of few channels, patches take oneDNN's place. Not thread-safe.
 class OneDnnConvolution {
  public:
   // Kernel coefficients rounded to float32; |.| of them when `absolute`.

@@ -1,5 +1,6 @@
 // A convolution in oneDNN's terms: descriptions of its images and of its three products, shared by bounding
-// and training. Channels-last images, strict floating-point mode. Functions throw dnnl::error; see CatchOneDnn.
+// and training. Channels-last images, strict floating-point mode. Functions throw dnnl::error; see
+// CatchOneDnn.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "verifier/backend/cpu_conv_patches.h"
 #include "verifier/backend/cpu_onednn_conv.h"
 #include "verifier/backend/cpu_trainable.h"
 #include "verifier/base/status.h"
@@ -38,7 +39,9 @@ struct ArgumentNames {
 
 class ConvTrainable final : public CpuTrainable {
  public:
-  ConvTrainable(Backend& backend, const ir::ConvMap& map) : backend_(backend), descriptions_(map) {
+  ConvTrainable(Backend& backend, const ir::ConvMap& map)
+      : backend_(backend), geometry_(map), descriptions_(map) {
+    geometry_.kernel.clear();
     input_size_ = descriptions_.big_size();
     output_size_ = descriptions_.small_size();
   }
@@ -56,6 +59,10 @@ class ConvTrainable final : public CpuTrainable {
     return Run(Direction::kForward, rows, const_cast<float*>(x), y);
   }
   absl::Status Backward(int64_t rows, const float* gy, float* gx) override {
+    if (PatchesAreFaster(geometry_)) {
+      ConvSmallToBig(geometry_, weights(), rows, gy, /*accumulate=*/false, gx);
+      return absl::OkStatus();
+    }
     return Run(Direction::kBackward, rows, gx, const_cast<float*>(gy));
   }
   absl::Status WeightGradient(int64_t rows, const float* x, const float* gy) override {
@@ -143,6 +150,7 @@ class ConvTrainable final : public CpuTrainable {
   }
 
   Backend& backend_;
+  ir::ConvMap geometry_;  // without coefficients
   ConvDescriptions descriptions_;
   dnnl::stream stream_{CpuEngine()};
   memory plain_weights_, plain_gradient_;
