@@ -136,7 +136,8 @@ absl::StatusOr<api::Measurement> Measure(const Model& model, const Dataset& data
   measurement.samples = samples;
   const double denominator = static_cast<double>(std::max<int64_t>(samples, 1));
   measurement.clean_accuracy = static_cast<double>(accuracy.clean) / denominator;
-  measurement.attacked_accuracy = static_cast<double>(accuracy.attacked) / denominator;
+  measurement.attacked_accuracy = static_cast<double>(accuracy.attacked) /
+                                  static_cast<double>(std::max<int64_t>(accuracy.attack_samples, 1));
   report("measure", samples, samples, measurement.attacked_accuracy);
   Verifications verifications(model, settings);
   std::vector<float> sample(static_cast<size_t>(data.sample_size()));

@@ -52,7 +52,7 @@ struct TrainProgress {
 struct Measurement {
   int64_t samples = 0;           // for accuracy
   double clean_accuracy = 0;     // fraction of samples
-  double attacked_accuracy = 0;  // under projected gradient descent with 20 steps
+  double attacked_accuracy = 0;  // under projected gradient descent with 20 steps; of the first 1000
   int64_t verify_samples = 0;    // for the fields below; fractions are of all of them
   double root_verified = 0;      // correct and certified by bounds at the root
   double verified = 0;   // correct and certified within the limit (equal to the former without search)

@@ -13,31 +13,31 @@ namespace {
 
 constexpr int64_t kRows = 250;
 
-struct Correct {
-  std::vector<float> clean, attacked;
-};
-
-// One batch: correct at the sample, and at every point that the attack visits.
-Correct MeasureBatch(DeviceNetwork& network, Adversary& adversary, const AccuracySettings& settings,
-                     const backend::RandomKey& key, backend::Backend& backend,
-                     backend::Buffer<float>& device) {
-  const int64_t rows = adversary.rows();
-  const auto evaluate = [&](const float* x) {
-    network.Forward(rows, x);
-    backend.training().CrossEntropy(rows, network.classes(), network.logits(), {.label = adversary.label()},
-                                    {.correct = device.data()});
-    return Download(backend, device.data(), rows);
-  };
-  Correct correct;
-  correct.clean = correct.attacked = evaluate(adversary.sample());
-  if (settings.steps > 0) adversary.RandomStart(key);
-  for (int64_t s = 0; s <= settings.steps && settings.steps > 0; ++s) {
-    const std::vector<float> now = evaluate(adversary.point());
-    for (size_t r = 0; r < now.size(); ++r) correct.attacked[r] *= now[r];
-    if (s < settings.steps) adversary.Step(network, settings.epsilon / 4);
-  }
-  return correct;
+// Which samples of the loaded batch the network gets right at x, 1 or 0.
+std::vector<float> CorrectAt(DeviceNetwork& network, const Adversary& adversary, const float* x,
+                             backend::Backend& backend, const backend::Buffer<float>& flags) {
+  network.Forward(adversary.rows(), x);
+  backend.training().CrossEntropy(adversary.rows(), network.classes(), network.logits(),
+                                  {.label = adversary.label()}, {.correct = flags.data()});
+  return Download(backend, flags.data(), adversary.rows());
 }
+
+// Clears the flags of samples that are wrong somewhere on the attack's way.
+struct AttackRun {
+  DeviceNetwork& network;
+  Adversary& adversary;
+  backend::Backend& backend;
+  const backend::Buffer<float>& flags;
+
+  void Clear(const AccuracySettings& settings, const backend::RandomKey& key, std::vector<float>& correct) {
+    adversary.RandomStart(key);
+    for (int64_t s = 0; s <= settings.steps; ++s) {
+      const std::vector<float> now = CorrectAt(network, adversary, adversary.point(), backend, flags);
+      for (size_t r = 0; r < now.size(); ++r) correct[r] *= now[r];
+      if (s < settings.steps) adversary.Step(network, settings.epsilon / 4);
+    }
+  }
+};
 
 }  // namespace
 
@@ -61,14 +61,18 @@ absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Datas
     reader.Read(order, begin, std::min(rows, count - begin), batch);
     adversary.Load(batch.rows, batch.x.data(), batch.label.data(),
                    {.epsilon = settings.epsilon, .low = settings.low, .high = settings.high});
-    const Correct correct = MeasureBatch(*device, adversary, settings,
-                                         {settings.seed, static_cast<uint64_t>(begin)}, backend, flags);
+    std::vector<float> correct = CorrectAt(*device, adversary, adversary.sample(), backend, flags);
     ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
-    for (size_t r = 0; r < correct.clean.size(); ++r) {
-      accuracy.correct.push_back(correct.clean[r] != 0);
-      accuracy.clean += correct.clean[r] != 0;
-      accuracy.attacked += correct.attacked[r] != 0;
+    for (float c : correct) {
+      accuracy.correct.push_back(c != 0);
+      accuracy.clean += c != 0;
     }
+    if (settings.steps == 0 || begin >= settings.attack_samples) continue;
+    AttackRun{*device, adversary, backend, flags}.Clear(
+        settings, {settings.seed, static_cast<uint64_t>(begin)}, correct);
+    ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
+    accuracy.attack_samples += batch.rows;
+    accuracy.attacked += std::count(correct.begin(), correct.end(), 1.0f);
   }
   return accuracy;
 }

@@ -12,15 +12,16 @@
 namespace espalier::train {
 
 struct Accuracy {
-  int64_t samples = 0, clean = 0,
-          attacked = 0;       // correct ones; attacked: correct at every point of the attack
-  std::vector<bool> correct;  // [samples] clean
+  int64_t samples = 0, clean = 0;            // correct ones
+  int64_t attack_samples = 0, attacked = 0;  // correct at the sample and at every point of the attack
+  std::vector<bool> correct;                 // [samples] clean
 };
 
 struct AccuracySettings {
   double epsilon = 0;
   double low = 0, high = 1;
-  int64_t steps = 20;  // of projected gradient descent, step size epsilon / 4; 0: clean accuracy only
+  int64_t attack_samples = 1000;  // the first ones are attacked: that costs as much as 60 evaluations
+  int64_t steps = 20;             // of projected gradient descent, step size epsilon / 4
   uint64_t seed = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "verifier/ir/network.h"
 #include "verifier/train/device_network.h"
 #include "verifier/train/parameters.h"
@@ -48,7 +49,7 @@ void VisitParameters(const DeviceNode& node, Visit visit) {
   for (size_t t = 0; t < node.terms.size(); ++t) {
     const DeviceTerm& term = node.terms[t];
     if (term.trained == nullptr) continue;
-    visit("t" + std::to_string(t) + ".weight", term.trained->weights(), term.velocity.data(),
+    visit(absl::StrCat("t", t, ".weight"), term.trained->weights(), term.velocity.data(),
           term.trained->weight_count());
   }
   if (node.trains_bias) visit("bias", node.bias.value(), node.bias.velocity(), node.bias.size());

@@ -183,12 +183,10 @@ absl::StatusOr<ir::Network> Train(const ir::Network& network, const ir::Network*
   if (order.empty()) return absl::InvalidArgumentError("there is no sample to train on");
   Session session(network, data, order, options, backend);
   ESPALIER_RETURN_IF_ERROR(session.Build(network, teacher));
-  int64_t first = 0;
-  if (hooks.resume) {
-    first = hooks.resume->epochs_done;
-    ESPALIER_RETURN_IF_ERROR(session.network().Restore(hooks.resume->parameters));
+  if (hooks.resume.epochs_done > 0) {
+    ESPALIER_RETURN_IF_ERROR(session.network().Restore(hooks.resume.parameters));
   }
-  for (int64_t epoch = first; epoch < options.epochs; ++epoch) {
+  for (int64_t epoch = hooks.resume.epochs_done; epoch < options.epochs; ++epoch) {
     ESPALIER_RETURN_IF_ERROR(session.Epoch(epoch, hooks, stop));
     if (hooks.checkpoint && epoch + 1 < options.epochs) {
       hooks.checkpoint({epoch + 1, session.network().State()});

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -31,7 +30,7 @@ struct TrainHooks {
   std::function<void(const api::TrainProgress&)> progress;
   // After every epoch but the last.
   std::function<void(const TrainState&)> checkpoint;
-  std::optional<TrainState> resume;
+  TrainState resume;  // with epochs_done == 0: from the start
 };
 
 // `order` lists the samples to train on. With options.distil > 0 the loss follows the outputs of `teacher`
