@@ -8,10 +8,14 @@
 //   only
 //             by the worker that was stopped, so the time from the cancellation to that answer is an upper
 //             bound of the time until the search had truly stopped and given its memory back.
+//             Also: the processor time that the server used until then, which other programs on the machine
+//             do not change.
 //   deadline  the call gets a random time limit. Latency: from the limit to the arrival of the result event.
 // Moments are spread evenly over the logarithm of 20 ms ... --most, so that early phases get their share.
 // Models are loaded before (loading is timed apart: it cannot be interrupted). Calls that end by themselves
 // are counted and left out.
+#include <time.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -39,7 +43,7 @@ struct Arguments {
 };
 
 struct Sample {
-  double at_s = 0, latency_ms = 0;
+  double at_s = 0, latency_ms = 0, processor_ms = 0;
   std::string phase;
 };
 
@@ -61,6 +65,14 @@ double MillisecondsSince(absl::Time moment) {
   return absl::ToDoubleMilliseconds(absl::Now() - moment);
 }
 
+// Processor time of all threads of another process.
+double ProcessorMilliseconds(pid_t process) {
+  clockid_t clock;
+  timespec time{};
+  if (clock_getcpuclockid(process, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
+}
+
 class Bench {
  public:
   explicit Bench(const Arguments& arguments)
@@ -68,7 +80,9 @@ class Bench {
         server_({"--listen", "unix:" + directory_.Path("socket"), "--concurrency", "1", "--threads",
                  arguments.threads}),
         client_(server_.address()),
-        random_(arguments.seed) {}
+        random_(arguments.seed) {
+    if (server_.address().empty()) std::exit(1);  // it has said why
+  }
 
   void Instance(const std::string& model, const std::string& query) {
     v1::VerifyRequest request;
@@ -109,10 +123,12 @@ class Bench {
     grpc::ClientContext context;
     absl::Notification over;
     absl::Time cancelled;
+    double used = 0;
     const auto reader = client_.stub().Verify(&context, request);
     std::thread canceller([&] {
       if (over.WaitForNotificationWithTimeout(absl::Seconds(after_s))) return;
       cancelled = absl::Now();
+      used = ProcessorMilliseconds(server_.process().pid());
       context.TryCancel();
     });
     v1::VerifyEvent event;
@@ -125,7 +141,8 @@ class Bench {
     canceller.join();
     if (status.error_code() != grpc::StatusCode::CANCELLED) return;  // it was over before
     client_.Verify(TinyUnsat());
-    samples.push_back({after_s, MillisecondsSince(cancelled), phase});
+    const double latency = MillisecondsSince(cancelled);
+    samples.push_back({after_s, latency, ProcessorMilliseconds(server_.process().pid()) - used, phase});
   }
 
   void Deadline(v1::VerifyRequest request, double after_s, std::vector<Sample>& samples) {
@@ -137,7 +154,7 @@ class Bench {
     for (const v1::VerifyEvent& event : outcome.events) {
       if (event.has_progress()) phase = event.progress().phase();
     }
-    samples.push_back({after_s, latency, phase});
+    samples.push_back({after_s, latency, 0, phase});
   }
 
   static void Report(const char* what, std::vector<Sample> samples) {
@@ -151,10 +168,13 @@ class Bench {
       return samples[static_cast<size_t>(p * static_cast<double>(samples.size() - 1))].latency_ms;
     };
     const Sample& worst = samples.back();
-    std::printf(
-        "%s: %3zu stops, median %.0f ms, 90 %% %.0f ms, 99 %% %.0f ms, most %.0f ms (at %.2f s, %s)\n", what,
-        samples.size(), percentile(0.5), percentile(0.9), percentile(0.99), worst.latency_ms, worst.at_s,
-        worst.phase.c_str());
+    std::printf("%s: %3zu stops, median %.0f ms, 90 %% %.0f ms, 99 %% %.0f ms, most %.0f ms (at %.2f s, %s)",
+                what, samples.size(), percentile(0.5), percentile(0.9), percentile(0.99), worst.latency_ms,
+                worst.at_s, worst.phase.c_str());
+    double processor = 0;
+    for (const Sample& sample : samples) processor = std::max(processor, sample.processor_ms);
+    if (processor > 0) std::printf("; processor time: most %.0f ms", processor);
+    std::printf("\n");
     std::fflush(stdout);
   }
 
