@@ -58,8 +58,8 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
   ESPALIER_RETURN_IF_ERROR(CheckRequest(request));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
                             backend::MakeCpuBackend({.threads = request.threads, .memory_bytes = 0}));
-  std::vector<int64_t> order(static_cast<size_t>(request.data->size()));
-  std::iota(order.begin(), order.end(), int64_t{0});
+  Samples all{request.data, std::vector<int64_t>(static_cast<size_t>(request.data->size()))};
+  std::iota(all.order.begin(), all.order.end(), int64_t{0});
   const std::string* network = nullptr;
   const auto report = [&](api::TrainProgress line) {
     if (!hooks.progress) return;
@@ -82,8 +82,8 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
   };
   ESPALIER_ASSIGN_OR_RETURN(
       graft::Differences differences,
-      graft::CompareNetworks(*request.base->impl().network, *request.other->impl().network, *request.data,
-                             order, bounding, *backend, stop));
+      graft::CompareNetworks(*request.base->impl().network, *request.other->impl().network, all, bounding,
+                             *backend, stop));
   api::DifferenceBounds result;
   result.samples = samples;
   result.bound = std::move(differences.bound);
@@ -97,11 +97,9 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
                                  .threads = request.threads};
   const std::string names[] = {"base", "other"};
   network = &names[0];
-  ESPALIER_ASSIGN_OR_RETURN(result.base,
-                            Measure(*request.base, *request.data, order, settings, *backend, report, stop));
+  ESPALIER_ASSIGN_OR_RETURN(result.base, Measure(*request.base, all, settings, *backend, report, stop));
   network = &names[1];
-  ESPALIER_ASSIGN_OR_RETURN(result.other,
-                            Measure(*request.other, *request.data, order, settings, *backend, report, stop));
+  ESPALIER_ASSIGN_OR_RETURN(result.other, Measure(*request.other, all, settings, *backend, report, stop));
   return result;
 }
 

@@ -32,8 +32,8 @@ uint64_t FingerprintOf(const GraftRequest& request, const TrainableModel& start,
   Fingerprint fingerprint;
   fingerprint.Add("graft");
   fingerprint.Add(start.network);
-  fingerprint.Add(*split.train);
-  fingerprint.Add(*split.evaluation);
+  fingerprint.Add(*split.train.data);
+  fingerprint.Add(*split.evaluation.data);
   fingerprint.Add(request.curve_ratios);
   AddOptions(request.graft, fingerprint);
   AddOptions(request.train, fingerprint);

@@ -68,22 +68,21 @@ std::vector<int64_t> NeuronsPerLayer(const ir::Network& network) {
 
 }  // namespace
 
-std::vector<int64_t> GraftSession::ScoreOrder() const {
-  std::vector<int64_t> order =
-      train::Shuffled(split_.train_order, {static_cast<uint64_t>(request_.train.seed), kScoreStream});
-  order.resize(std::min(order.size(), static_cast<size_t>(request_.graft.score_samples)));
-  return order;
+Samples GraftSession::ScoreSamples() const {
+  Samples samples = split_.train;
+  samples.order = train::Shuffled(samples.order, {static_cast<uint64_t>(request_.train.seed), kScoreStream});
+  samples.order.resize(std::min(samples.order.size(), static_cast<size_t>(request_.graft.score_samples)));
+  return samples;
 }
 
 absl::Status GraftSession::Score() {
   if (state_.scores) return absl::OkStatus();
-  const std::vector<int64_t> order = ScoreOrder();
+  const Samples samples = ScoreSamples();
   const auto progress = [&](int64_t done, int64_t total) { reporter_.Count("score", done, total); };
   ESPALIER_ASSIGN_OR_RETURN(
       graft::Scores scores,
-      graft::ComputeScores(start_.network, *split_.train, order,
-                           ScoreSettingsOf(request_, static_cast<int64_t>(order.size())), backend_, progress,
-                           stop_));
+      graft::ComputeScores(start_.network, samples, ScoreSettingsOf(request_, samples.size()), backend_,
+                           progress, stop_));
   state_.scores = std::move(scores);
   return reporter_.Checkpoint(state_);
 }
@@ -98,6 +97,7 @@ absl::Status GraftSession::MeasureBase() {
 
 absl::StatusOr<ir::Network> GraftSession::FineTune(const ir::Network& fitted) {
   train::TrainHooks hooks;
+  hooks.teacher = &start_.network;
   hooks.resume = std::exchange(state_.training, {});
   hooks.progress = [&](api::TrainProgress progress) { reporter_.Progress("fine-tune", std::move(progress)); };
   absl::Status written;
@@ -106,22 +106,19 @@ absl::StatusOr<ir::Network> GraftSession::FineTune(const ir::Network& fitted) {
     if (written.ok()) written = reporter_.Checkpoint(state_);
   };
   ESPALIER_ASSIGN_OR_RETURN(ir::Network tuned,
-                            train::Train(fitted, &start_.network, *split_.train, split_.train_order,
-                                         request_.train, backend_, hooks, stop_));
+                            train::Train(fitted, split_.train, request_.train, backend_, hooks, stop_));
   ESPALIER_RETURN_IF_ERROR(written);
   state_.training = {};
   return tuned;
 }
 
 absl::StatusOr<std::vector<double>> GraftSession::UnstablePerLayer(const ir::Network& network) {
-  std::vector<int64_t> order = ScoreOrder();
-  order.resize(std::min(order.size(), static_cast<size_t>(kRecountSamples)));
+  Samples samples = ScoreSamples();
+  samples.order.resize(std::min(samples.order.size(), static_cast<size_t>(kRecountSamples)));
   const auto progress = [&](int64_t done, int64_t total) { reporter_.Count("count", done, total); };
-  ESPALIER_ASSIGN_OR_RETURN(
-      graft::Scores scores,
-      graft::ComputeScores(network, *split_.train, order,
-                           ScoreSettingsOf(request_, static_cast<int64_t>(order.size())), backend_, progress,
-                           stop_));
+  ESPALIER_ASSIGN_OR_RETURN(graft::Scores scores,
+                            graft::ComputeScores(network, samples, ScoreSettingsOf(request_, samples.size()),
+                                                 backend_, progress, stop_));
   return std::move(scores.unstable_per_layer);
 }
 
@@ -134,7 +131,7 @@ absl::StatusOr<const GraftCandidate*> GraftSession::Candidate(double ratio, bool
   reporter_.Say("select", absl::StrFormat("ratio %.3g: %d neurons", ratio, graft::CountSelected(mask)));
   ESPALIER_ASSIGN_OR_RETURN(
       const ir::Network fitted,
-      graft::FitLines(start_.network, mask, *split_.train, ScoreOrder(),
+      graft::FitLines(start_.network, mask, ScoreSamples(),
                       {.start = static_cast<graft::LineStart>(request_.graft.line_start),
                        .samples = request_.graft.score_samples},
                       backend_, stop_));
@@ -183,8 +180,8 @@ GraftedModel GraftSession::Result(const GraftCandidate& chosen) const {
   report.graft = request_.graft;
   report.version = std::string(Version());
   report.processor = GetCapabilities().processor;
-  report.data_sha256 = split_.train->sha256;
-  report.evaluation_sha256 = split_.evaluation->sha256;
+  report.data_sha256 = split_.train.data->sha256;
+  report.evaluation_sha256 = split_.evaluation.data->sha256;
   report.base = *state_.base;
   for (const GraftCandidate& done : state_.finished) {
     if (&done != &chosen) report.points.push_back({done.ratio, done.measurement});

@@ -39,7 +39,7 @@ class GraftSession {
   absl::StatusOr<ir::Network> FineTune(const ir::Network& fitted);
   absl::StatusOr<std::vector<double>> UnstablePerLayer(const ir::Network& network);
   GraftedModel Result(const GraftCandidate& chosen) const;
-  std::vector<int64_t> ScoreOrder() const;
+  Samples ScoreSamples() const;
 
   const GraftRequest& request_;
   const TrainableModel& start_;

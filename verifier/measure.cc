@@ -11,11 +11,11 @@
 namespace espalier {
 namespace {
 
-absl::Status CheckOrder(const Dataset& data, const std::vector<int64_t>& order) {
-  for (int64_t i : order) {
-    if (i < 0 || i >= data.size()) {
+absl::Status CheckOrder(const Samples& samples) {
+  for (int64_t i : samples.order) {
+    if (i < 0 || i >= samples.data->size()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("there is no sample ", i, ": the data have ", data.size()));
+          absl::StrCat("there is no sample ", i, ": the data have ", samples.data->size()));
     }
   }
   return absl::OkStatus();
@@ -104,12 +104,11 @@ class Verifications {
 
 }  // namespace
 
-absl::StatusOr<api::Measurement> Measure(const Model& model, const Dataset& data,
-                                         const std::vector<int64_t>& order, const MeasureSettings& settings,
-                                         backend::Backend& backend, const MeasureProgress& progress,
-                                         StopToken stop) {
+absl::StatusOr<api::Measurement> Measure(const Model& model, const Samples& chosen,
+                                         const MeasureSettings& settings, backend::Backend& backend,
+                                         const MeasureProgress& progress, StopToken stop) {
   ESPALIER_RETURN_IF_ERROR(model.impl().lowering_status);
-  ESPALIER_RETURN_IF_ERROR(CheckOrder(data, order));
+  ESPALIER_RETURN_IF_ERROR(CheckOrder(chosen));
   const auto report = [&progress](const char* stage, int64_t done, int64_t total, double fraction) {
     api::TrainProgress line;
     line.stage = stage;
@@ -118,14 +117,14 @@ absl::StatusOr<api::Measurement> Measure(const Model& model, const Dataset& data
     line.accuracy = fraction;
     if (progress) progress(line);
   };
-  const auto available = static_cast<int64_t>(order.size());
+  const auto available = chosen.size();
   const int64_t verify_samples = std::clamp<int64_t>(settings.verify_samples, 0, available);
   int64_t samples = settings.samples < 0 ? available : std::min(settings.samples, available);
   samples = std::max(samples, verify_samples);  // which ones are correct is needed for each of them
-  const std::vector<int64_t> measured(order.begin(), order.begin() + samples);
+  const Samples measured{chosen.data, {chosen.order.begin(), chosen.order.begin() + samples}};
   report("measure", 0, samples, 0);
   ESPALIER_ASSIGN_OR_RETURN(const train::Accuracy accuracy,
-                            train::MeasureAccuracy(*model.impl().network, data, measured,
+                            train::MeasureAccuracy(*model.impl().network, measured,
                                                    {.epsilon = settings.box.epsilon,
                                                     .low = settings.box.low,
                                                     .high = settings.box.high,
@@ -140,12 +139,12 @@ absl::StatusOr<api::Measurement> Measure(const Model& model, const Dataset& data
                                   static_cast<double>(std::max<int64_t>(accuracy.attack_samples, 1));
   report("measure", samples, samples, measurement.attacked_accuracy);
   Verifications verifications(model, settings);
-  std::vector<float> sample(static_cast<size_t>(data.sample_size()));
+  std::vector<float> sample(static_cast<size_t>(chosen.data->sample_size()));
   for (int64_t s = 0; s < verify_samples; ++s) {
     if (stop.StopRequested()) return absl::CancelledError("stopped while samples were verified");
-    const int64_t i = order[static_cast<size_t>(s)];
-    data.CopySample(i, sample.data());
-    ESPALIER_RETURN_IF_ERROR(verifications.Add(sample, data.labels[static_cast<size_t>(i)],
+    const int64_t i = chosen.order[static_cast<size_t>(s)];
+    chosen.data->CopySample(i, sample.data());
+    ESPALIER_RETURN_IF_ERROR(verifications.Add(sample, chosen.data->labels[static_cast<size_t>(i)],
                                                accuracy.correct[static_cast<size_t>(s)], stop));
     report("verify", s + 1, verify_samples, verifications.verified_fraction());
   }

@@ -3,7 +3,7 @@
 //
 //   MeasureSettings settings{.box = {.epsilon = 2.0 / 255}, .verify_samples = 200, .verify_timeout_s = 60};
 //   ESPALIER_ASSIGN_OR_RETURN(api::Measurement m,
-//                             Measure(model, data, order, settings, *backend, progress, stop));
+//                             Measure(model, {&data, order}, settings, *backend, progress, stop));
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,11 @@ struct MeasureSettings {
 
 using MeasureProgress = std::function<void(const api::TrainProgress&)>;
 
-// `order` lists the samples to use. The backend computes accuracies; verification makes its own, after the
+// The backend computes accuracies; verification makes its own, after the
 // verifier's own settings. `progress` may be null; its stages are "measure" and "verify". INVALID_ARGUMENT
 // when the data do not fit, UNIMPLEMENTED for the model, CANCELLED when `stop` fires.
-absl::StatusOr<api::Measurement> Measure(const Model& model, const Dataset& data,
-                                         const std::vector<int64_t>& order, const MeasureSettings& settings,
-                                         backend::Backend& backend, const MeasureProgress& progress,
-                                         StopToken stop);
+absl::StatusOr<api::Measurement> Measure(const Model& model, const Samples& chosen,
+                                         const MeasureSettings& settings, backend::Backend& backend,
+                                         const MeasureProgress& progress, StopToken stop);
 
 }  // namespace espalier

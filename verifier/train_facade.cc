@@ -34,7 +34,7 @@ uint64_t FingerprintOf(const TrainRequest& request, const TrainableModel& start,
   Fingerprint fingerprint;
   fingerprint.Add("train");
   fingerprint.Add(start.network);
-  fingerprint.Add(*split.train);
+  fingerprint.Add(*split.train.data);
   AddOptions(request.options, fingerprint);
   return fingerprint.value();
 }
@@ -54,6 +54,7 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
   }
   const Reporter reporter(hooks, state.seconds);
   train::TrainHooks inner;
+  inner.teacher = &start.network;
   inner.resume = std::move(state.training);
   inner.progress = [&](api::TrainProgress progress) { reporter.Progress("train", std::move(progress)); };
   absl::Status written;
@@ -62,8 +63,7 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
     if (written.ok()) written = reporter.Checkpoint(state);
   };
   ESPALIER_ASSIGN_OR_RETURN(const ir::Network trained,
-                            train::Train(start.network, &start.network, *split.train, split.train_order,
-                                         request.options, *backend, inner, stop));
+                            train::Train(start.network, split.train, request.options, *backend, inner, stop));
   ESPALIER_RETURN_IF_ERROR(written);
   TrainedModel result;
   ESPALIER_ASSIGN_OR_RETURN(result.onnx, formats::WriteOnnx(trained, start.file));

@@ -42,12 +42,12 @@ absl::StatusOr<Split> SplitData(const Dataset* data, const Dataset* evaluation, 
         "data: at least two samples are needed when none are given to evaluate on");
   }
   Split split;
-  split.train = data;
-  split.evaluation = evaluation != nullptr ? evaluation : data;
-  split.train_order.resize(static_cast<size_t>(data->size() - held_out));
-  std::iota(split.train_order.begin(), split.train_order.end(), 0);
-  split.evaluation_order.resize(static_cast<size_t>(evaluation != nullptr ? evaluation->size() : held_out));
-  std::iota(split.evaluation_order.begin(), split.evaluation_order.end(),
+  split.train.data = data;
+  split.evaluation.data = evaluation != nullptr ? evaluation : data;
+  split.train.order.resize(static_cast<size_t>(data->size() - held_out));
+  std::iota(split.train.order.begin(), split.train.order.end(), 0);
+  split.evaluation.order.resize(static_cast<size_t>(evaluation != nullptr ? evaluation->size() : held_out));
+  std::iota(split.evaluation.order.begin(), split.evaluation.order.end(),
             evaluation != nullptr ? 0 : data->size() - held_out);
   return split;
 }
@@ -109,7 +109,7 @@ absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Spli
       .threads = options.threads,
       .seed = static_cast<uint64_t>(options.seed)};
   const auto progress = [&](const api::TrainProgress& line) { reporter.Progress(line.stage, line); };
-  return Measure(model, *split.evaluation, split.evaluation_order, settings, backend, progress, stop);
+  return Measure(model, split.evaluation, settings, backend, progress, stop);
 }
 
 }  // namespace espalier

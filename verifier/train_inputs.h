@@ -26,9 +26,7 @@ absl::StatusOr<TrainableModel> TrainableOf(const Model& model);
 
 // Which samples are for training and which for measuring.
 struct Split {
-  const Dataset* train = nullptr;
-  const Dataset* evaluation = nullptr;
-  std::vector<int64_t> train_order, evaluation_order;
+  Samples train, evaluation;
 };
 
 // Without evaluation data the last tenth of `data` (at least one sample) is held out. INVALID_ARGUMENT when

@@ -72,7 +72,7 @@ TEST(DifferenceOracle, ExactMaximumLiesBetweenFoundAndBound) {
     const auto difference = graft::DifferenceNetwork(base, other);
     ASSERT_TRUE(difference.ok()) << difference.status();
     const double exact = ExactMaximum(*difference, box);
-    const auto compared = graft::CompareNetworks(base, other, data, {0},
+    const auto compared = graft::CompareNetworks(base, other, Samples{&data, {0}},
                                                  {.epsilon = epsilon, .low = -1, .high = 1, .samples = 1},
                                                  *backend, StopToken());
     ASSERT_TRUE(compared.ok()) << compared.status();

@@ -67,8 +67,9 @@ class DifferenceTest : public ::testing::Test {
       centre.push_back(static_cast<double>(static_cast<float>(v)));
     const graft::CompareSettings settings{
         .epsilon = epsilon, .low = -0.7, .high = 0.9, .samples = 1, .alpha_iterations = random.Int(0, 5)};
+    const Dataset data = OneSample(centre);
     const auto differences =
-        graft::CompareNetworks(base, other, OneSample(centre), {0}, settings, *backend_, StopToken());
+        graft::CompareNetworks(base, other, Samples{&data, {0}}, settings, *backend_, StopToken());
     EXPECT_TRUE(differences.ok()) << differences.status();
     if (!differences.ok()) return {};
     api::Box box;

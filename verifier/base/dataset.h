@@ -30,4 +30,12 @@ struct Dataset {
   void CopySample(int64_t i, float* out) const;
 };
 
+// Some samples of a data set, in an order. The data outlive it.
+struct Samples {
+  const Dataset* data = nullptr;
+  std::vector<int64_t> order;
+
+  int64_t size() const { return static_cast<int64_t>(order.size()); }
+};
+
 }  // namespace espalier

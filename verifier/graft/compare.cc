@@ -62,21 +62,20 @@ int64_t Hinges(const ir::Network& network) {
 }  // namespace
 
 absl::StatusOr<Differences> CompareNetworks(const ir::Network& base, const ir::Network& other,
-                                            const Dataset& data, const std::vector<int64_t>& order,
-                                            const CompareSettings& settings, backend::Backend& backend,
-                                            StopToken stop) {
-  ESPALIER_RETURN_IF_ERROR(CheckRequest(base, data, order, settings));
+                                            const Samples& samples, const CompareSettings& settings,
+                                            backend::Backend& backend, StopToken stop) {
+  ESPALIER_RETURN_IF_ERROR(CheckRequest(base, *samples.data, samples.order, settings));
   // |difference| is the same both ways; gaps are tightest towards the network with more lines.
   const bool swap = Hinges(base) < Hinges(other);
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<PairBounder> bounder,
                             PairBounder::Make(swap ? other : base, swap ? base : other,
                                               {.alpha_iterations = settings.alpha_iterations}, backend));
   Differences differences;
-  const auto samples = std::min(static_cast<size_t>(settings.samples), order.size());
-  std::vector<float> x(static_cast<size_t>(data.sample_size()));
-  for (size_t s = 0; s < samples; ++s) {
+  const auto count = std::min(static_cast<size_t>(settings.samples), samples.order.size());
+  std::vector<float> x(static_cast<size_t>(samples.data->sample_size()));
+  for (size_t s = 0; s < count; ++s) {
     if (stop.StopRequested()) return absl::CancelledError("stopped while two networks were compared");
-    data.CopySample(order[s], x.data());
+    samples.data->CopySample(samples.order[s], x.data());
     const std::vector<double> input(x.begin(), x.end());
     differences.disagree += Predicted(base, input) != Predicted(other, input);
     std::vector<double> centre, lower, upper;
@@ -86,11 +85,11 @@ absl::StatusOr<Differences> CompareNetworks(const ir::Network& base, const ir::N
       upper.push_back(std::clamp(v + settings.epsilon, settings.low, settings.high));
     }
     ESPALIER_ASSIGN_OR_RETURN(const PairBounds pair,
-                              bounder->Bound(lower, upper, static_cast<uint64_t>(order[s]), stop));
+                              bounder->Bound(lower, upper, static_cast<uint64_t>(samples.order[s]), stop));
     differences.bound.push_back(pair.best);
     differences.found.push_back(
         std::max(DifferenceAt(bounder->joined(), centre), DifferenceAt(bounder->joined(), pair.point)));
-    if (settings.progress) settings.progress(static_cast<int64_t>(s) + 1, static_cast<int64_t>(samples));
+    if (settings.progress) settings.progress(static_cast<int64_t>(s) + 1, static_cast<int64_t>(count));
   }
   return differences;
 }

@@ -1,7 +1,7 @@
 // How far two networks of equal input and output can differ over boxes: certified bounds of the difference,
 // and what a gradient search finds.
 //
-//   ESPALIER_ASSIGN_OR_RETURN(Differences d, CompareNetworks(base, other, data, order, {.epsilon = 0.01},
+//   ESPALIER_ASSIGN_OR_RETURN(Differences d, CompareNetworks(base, other, samples, {.epsilon = 0.01},
 //                                                            *backend, stop));
 //   d.found[0] <= true maximum over the box of the first sample <= d.bound[0]
 #pragma once
@@ -39,11 +39,10 @@ struct Differences {
 // shared. INVALID_ARGUMENT when inputs or outputs do not fit.
 absl::StatusOr<ir::Network> DifferenceNetwork(const ir::Network& base, const ir::Network& other);
 
-// Compares on the first `settings.samples` of `order`. INVALID_ARGUMENT when networks, data or settings do
+// Compares on the first `settings.samples` . INVALID_ARGUMENT when networks, data or settings do
 // not fit, CANCELLED when `stop` fires, RESOURCE_EXHAUSTED.
 absl::StatusOr<Differences> CompareNetworks(const ir::Network& base, const ir::Network& other,
-                                            const Dataset& data, const std::vector<int64_t>& order,
-                                            const CompareSettings& settings, backend::Backend& backend,
-                                            StopToken stop);
+                                            const Samples& samples, const CompareSettings& settings,
+                                            backend::Backend& backend, StopToken stop);
 
 }  // namespace espalier::graft

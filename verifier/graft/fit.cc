@@ -167,9 +167,8 @@ absl::Status CheckMask(const ir::Network& network, const Mask& mask) {
 
 }  // namespace
 
-absl::StatusOr<ir::Network> FitLines(const ir::Network& network, const Mask& mask, const Dataset& data,
-                                     const std::vector<int64_t>& order, const FitSettings& settings,
-                                     backend::Backend& backend, StopToken stop) {
+absl::StatusOr<ir::Network> FitLines(const ir::Network& network, const Mask& mask, const Samples& samples,
+                                     const FitSettings& settings, backend::Backend& backend, StopToken stop) {
   ESPALIER_RETURN_IF_ERROR(CheckMask(network, mask));
   ir::Network grafted = network;
   if (settings.start != LineStart::kLeastSquares) {
@@ -183,7 +182,7 @@ absl::StatusOr<ir::Network> FitLines(const ir::Network& network, const Mask& mas
     return grafted;
   }
   ESPALIER_ASSIGN_OR_RETURN(const SampleReader reader,
-                            SampleReader::Make(network, data, order, settings.samples));
+                            SampleReader::Make(network, *samples.data, samples.order, settings.samples));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, backend));
   ESPALIER_RETURN_IF_ERROR(LayerwiseFit(*plan, reader, grafted).Run(mask, stop));
   return grafted;

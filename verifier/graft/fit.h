@@ -1,7 +1,7 @@
 // Where the lines of grafted neurons start: the least-squares line of the old activation on each neuron's own
 // pre-activations, layer by layer, so that later fits see the grafted outputs of earlier layers.
 //
-//   ESPALIER_ASSIGN_OR_RETURN(ir::Network grafted, FitLines(network, mask, data, order, settings, backend,
+//   ESPALIER_ASSIGN_OR_RETURN(ir::Network grafted, FitLines(network, mask, samples, settings, backend,
 //   stop));
 //
 // Closed form: slope = cov(z, f(z)) / var(z), intercept = mean f(z) - slope mean z; where z does not vary,
@@ -27,8 +27,7 @@ struct FitSettings {
 };
 
 // A copy of the network with hinge (a, a, b) at every neuron of the mask.
-absl::StatusOr<ir::Network> FitLines(const ir::Network& network, const Mask& mask, const Dataset& data,
-                                     const std::vector<int64_t>& order, const FitSettings& settings,
-                                     backend::Backend& backend, StopToken stop);
+absl::StatusOr<ir::Network> FitLines(const ir::Network& network, const Mask& mask, const Samples& samples,
+                                     const FitSettings& settings, backend::Backend& backend, StopToken stop);
 
 }  // namespace espalier::graft

@@ -151,16 +151,15 @@ absl::StatusOr<Scores> Scoring::Run(const ScoreProgress& progress) {
 
 }  // namespace
 
-absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Dataset& data,
-                                     const std::vector<int64_t>& order, const ScoreSettings& settings,
-                                     backend::Backend& backend, const ScoreProgress& progress,
-                                     StopToken stop) {
+absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Samples& samples,
+                                     const ScoreSettings& settings, backend::Backend& backend,
+                                     const ScoreProgress& progress, StopToken stop) {
   if (network.output_size() < 2) return absl::InvalidArgumentError("a margin needs at least two outputs");
   if (!(settings.epsilon >= 0) || !(settings.low <= settings.high)) {
     return absl::InvalidArgumentError("epsilon must not be negative, nor low above high");
   }
   ESPALIER_ASSIGN_OR_RETURN(const SampleReader reader,
-                            SampleReader::Make(network, data, order, settings.samples));
+                            SampleReader::Make(network, *samples.data, samples.order, settings.samples));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, backend));
   return Scoring(*plan, reader, settings, stop).Run(progress);
 }

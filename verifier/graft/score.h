@@ -1,6 +1,6 @@
 // How unstable and how significant every activation neuron is, over a sample of the data.
 //
-//   ESPALIER_ASSIGN_OR_RETURN(Scores scores, ComputeScores(network, data, samples, settings, backend,
+//   ESPALIER_ASSIGN_OR_RETURN(Scores scores, ComputeScores(network, samples, settings, backend,
 //   hooks)); scores.instability[a][i]   // of the samples' boxes, how many make neuron i of activation a
 //   unstable
 //
@@ -27,7 +27,7 @@ using PerNeuron = std::vector<std::vector<double>>;
 struct ScoreSettings {
   double epsilon = 0;  // radius of the boxes, input units; boxes are cut to [low, high]
   double low = 0, high = 1;
-  int64_t samples = 1000;        // the first ones of `order`
+  int64_t samples = 1000;        // the first ones
   int64_t alpha_iterations = 0;  // > 0: bounds with optimised slopes, as the verifier would compute them
 };
 
@@ -48,11 +48,10 @@ struct Scores {
 // Called with how many samples are done.
 using ScoreProgress = std::function<void(int64_t done, int64_t total)>;
 
-// `order` lists the samples to use. CANCELLED when `stop` fires; INVALID_ARGUMENT when samples, labels or
+// CANCELLED when `stop` fires; INVALID_ARGUMENT when samples, labels or
 // settings do not fit the network, when it has a single output, or outputs that are not finite.
-absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Dataset& data,
-                                     const std::vector<int64_t>& order, const ScoreSettings& settings,
-                                     backend::Backend& backend, const ScoreProgress& progress,
-                                     StopToken stop);
+absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Samples& samples,
+                                     const ScoreSettings& settings, backend::Backend& backend,
+                                     const ScoreProgress& progress, StopToken stop);
 
 }  // namespace espalier::graft

@@ -41,24 +41,24 @@ struct AttackRun {
 
 }  // namespace
 
-absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Dataset& data,
-                                         const std::vector<int64_t>& order, const AccuracySettings& settings,
-                                         backend::Backend& backend, StopToken stop) {
-  ESPALIER_RETURN_IF_ERROR(CheckFits(network, data));
-  const auto count = static_cast<int64_t>(order.size());
+absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Samples& samples,
+                                         const AccuracySettings& settings, backend::Backend& backend,
+                                         StopToken stop) {
+  ESPALIER_RETURN_IF_ERROR(CheckFits(network, *samples.data));
+  const auto count = samples.size();
   const int64_t rows = std::max<int64_t>(1, std::min(kRows, count));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<DeviceNetwork> device,
                             DeviceNetwork::Make(network, backend, rows));
   ESPALIER_ASSIGN_OR_RETURN(Adversary adversary,
                             Adversary::Make(backend, rows, network.input_size(), network.output_size()));
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<float> flags, backend::Allocate<float>(backend, rows));
-  BatchReader reader(network, data);
+  BatchReader reader(network, *samples.data);
   Batch batch;
   Accuracy accuracy;
   accuracy.samples = count;
   for (int64_t begin = 0; begin < count; begin += rows) {
     if (stop.StopRequested()) return absl::CancelledError("stopped while accuracy was measured");
-    reader.Read(order, begin, std::min(rows, count - begin), batch);
+    reader.Read(samples.order, begin, std::min(rows, count - begin), batch);
     adversary.Load(batch.rows, batch.x.data(), batch.label.data(),
                    {.epsilon = settings.epsilon, .low = settings.low, .high = settings.high});
     std::vector<float> correct = CorrectAt(*device, adversary, adversary.sample(), backend, flags);

@@ -26,8 +26,8 @@ struct AccuracySettings {
 };
 
 // INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires.
-absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Dataset& data,
-                                         const std::vector<int64_t>& order, const AccuracySettings& settings,
-                                         backend::Backend& backend, StopToken stop);
+absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Samples& samples,
+                                         const AccuracySettings& settings, backend::Backend& backend,
+                                         StopToken stop);
 
 }  // namespace espalier::train

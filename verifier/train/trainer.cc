@@ -38,14 +38,14 @@ struct EpochSums {
 
 class Session {
  public:
-  Session(const ir::Network& network, const Dataset& data, const std::vector<int64_t>& order,
-          const api::TrainOptions& options, backend::Backend& backend)
-      : reader_(network, data),
-        order_(order),
+  Session(const ir::Network& network, const Samples& samples, const api::TrainOptions& options,
+          backend::Backend& backend)
+      : reader_(network, *samples.data),
+        order_(samples.order),
         options_(options),
         backend_(backend),
         classes_(network.output_size()),
-        steps_(static_cast<int64_t>(order.size()) / std::min(options.batch, Count())) {}
+        steps_(samples.size() / std::min(options.batch, samples.size())) {}
 
   absl::Status Build(const ir::Network& network, const ir::Network* teacher);
   absl::Status Epoch(int64_t epoch, const TrainHooks& hooks, StopToken stop);
@@ -176,13 +176,13 @@ absl::Status CheckFits(const ir::Network& network, const Dataset& data) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ir::Network> Train(const ir::Network& network, const ir::Network* teacher, const Dataset& data,
-                                  const std::vector<int64_t>& order, const api::TrainOptions& options,
-                                  backend::Backend& backend, const TrainHooks& hooks, StopToken stop) {
-  ESPALIER_RETURN_IF_ERROR(CheckFits(network, data));
-  if (order.empty()) return absl::InvalidArgumentError("there is no sample to train on");
-  Session session(network, data, order, options, backend);
-  ESPALIER_RETURN_IF_ERROR(session.Build(network, teacher));
+absl::StatusOr<ir::Network> Train(const ir::Network& network, const Samples& samples,
+                                  const api::TrainOptions& options, backend::Backend& backend,
+                                  const TrainHooks& hooks, StopToken stop) {
+  ESPALIER_RETURN_IF_ERROR(CheckFits(network, *samples.data));
+  if (samples.size() == 0) return absl::InvalidArgumentError("there is no sample to train on");
+  Session session(network, samples, options, backend);
+  ESPALIER_RETURN_IF_ERROR(session.Build(network, hooks.teacher));
   if (hooks.resume.epochs_done > 0) {
     ESPALIER_RETURN_IF_ERROR(session.network().Restore(hooks.resume.parameters));
   }

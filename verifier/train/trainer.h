@@ -30,15 +30,15 @@ struct TrainHooks {
   std::function<void(const api::TrainProgress&)> progress;
   // After every epoch but the last.
   std::function<void(const TrainState&)> checkpoint;
-  TrainState resume;  // with epochs_done == 0: from the start
+  const ir::Network* teacher = nullptr;  // whose outputs at the clean samples are followed when distil > 0
+  TrainState resume;                     // with epochs_done == 0: from the start
 };
 
-// `order` lists the samples to train on. With options.distil > 0 the loss follows the outputs of `teacher`
-// (at the clean samples). INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires.
-// ABORTED when the loss is not finite, naming the epoch; the last checkpoint is good.
-absl::StatusOr<ir::Network> Train(const ir::Network& network, const ir::Network* teacher, const Dataset& data,
-                                  const std::vector<int64_t>& order, const api::TrainOptions& options,
-                                  backend::Backend& backend, const TrainHooks& hooks, StopToken stop);
+// INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires. ABORTED when the loss is
+// not finite, naming the epoch; the last checkpoint is good.
+absl::StatusOr<ir::Network> Train(const ir::Network& network, const Samples& samples,
+                                  const api::TrainOptions& options, backend::Backend& backend,
+                                  const TrainHooks& hooks, StopToken stop);
 
 // INVALID_ARGUMENT when samples or labels do not fit the network.
 absl::Status CheckFits(const ir::Network& network, const Dataset& data);

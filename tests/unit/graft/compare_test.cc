@@ -16,7 +16,8 @@ class CompareTest : public ::testing::Test {
  protected:
   absl::StatusOr<Differences> Compare(const ir::Network& base, const ir::Network& other,
                                       const CompareSettings& settings, StopToken stop = {}) {
-    return CompareNetworks(base, other, MakeData(1, {{0.0f}}, {0}), {0}, settings, *backend_, stop);
+    const Dataset data = MakeData(1, {{0.0f}}, {0});
+    return CompareNetworks(base, other, Samples{&data, {0}}, settings, *backend_, stop);
   }
 
   std::unique_ptr<backend::Backend> backend_ = *backend::MakeCpuBackend({.threads = 1});
@@ -45,7 +46,7 @@ TEST_F(CompareTest, CountsSamplesOfDifferentClassesAtTheSampleItself) {
     EXPECT_EQ(done, ++calls);
     EXPECT_EQ(total, 3);
   };
-  const auto differences = CompareNetworks(first, second, data, {0, 1, 2}, settings, *backend_, {});
+  const auto differences = CompareNetworks(first, second, Samples{&data, {0, 1, 2}}, settings, *backend_, {});
   ASSERT_TRUE(differences.ok()) << differences.status();
   EXPECT_EQ(differences->disagree, 2);
   EXPECT_EQ(differences->bound.size(), 3u);
@@ -85,11 +86,11 @@ TEST_F(CompareTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(code({.epsilon = std::nan("")}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({.low = 1, .high = 0}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({.samples = -1}), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(CompareNetworks(base_, base_, MakeData(1, {{0.0f}}, {0}), {1}, {}, *backend_, {}).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(
-      CompareNetworks(base_, base_, MakeData(2, {{0.0f, 0.0f}}, {0}), {0}, {}, *backend_, {}).status().code(),
-      absl::StatusCode::kInvalidArgument);
+  const Dataset one = MakeData(1, {{0.0f}}, {0}), two = MakeData(2, {{0.0f, 0.0f}}, {0});
+  for (const Samples& samples : {Samples{&one, {1}}, Samples{&two, {0}}}) {
+    EXPECT_EQ(CompareNetworks(base_, base_, samples, {}, *backend_, {}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
 }
 
 TEST_F(CompareTest, StopsWhenAsked) {

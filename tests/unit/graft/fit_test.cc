@@ -22,7 +22,7 @@ Line LineOf(const ir::Network& network, size_t node, size_t neuron) {
 ir::Network Fitted(const ir::Network& network, const Mask& mask, const Dataset& data,
                    const FitSettings& settings = {}) {
   const auto backend = OneThread();
-  auto fitted = FitLines(network, mask, data, AllOf(data), settings, *backend, StopToken());
+  auto fitted = FitLines(network, mask, Samples{&data, AllOf(data)}, settings, *backend, StopToken());
   EXPECT_TRUE(fitted.ok()) << fitted.status();
   return *std::move(fitted);
 }
@@ -112,7 +112,7 @@ TEST(FitLinesTest, Errors) {
   const Dataset data = MakeData(1, {{1}, {2}}, {0, 0});
   const Mask mask = {{true, false, false}, {false}};
   const auto code = [&](const Mask& m, const Dataset& d, const std::vector<int64_t>& order, StopToken stop) {
-    return FitLines(ThreeThenOne(), m, d, order, {}, *backend, stop).status().code();
+    return FitLines(ThreeThenOne(), m, Samples{&d, order}, {}, *backend, stop).status().code();
   };
   EXPECT_EQ(code({{true}}, data, {0}, {}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(mask, data, {0, 2}, {}), absl::StatusCode::kInvalidArgument);

@@ -33,7 +33,8 @@ TEST_F(MeasureTest, CountsCorrectAttackedAndVerifiedSamples) {
   settings.threads = 1;
   std::vector<std::string> stages;
   const auto progress = [&](const api::TrainProgress& line) { stages.push_back(line.stage); };
-  const auto m = Measure(ThresholdModel(0.5), data_, order_, settings, *backend_, progress, StopToken());
+  const auto m =
+      Measure(ThresholdModel(0.5), Samples{&data_, order_}, settings, *backend_, progress, StopToken());
   ASSERT_TRUE(m.ok()) << m.status();
   EXPECT_EQ(m->samples, 4);
   EXPECT_EQ(m->clean_accuracy, 0.75);
@@ -51,7 +52,8 @@ TEST_F(MeasureTest, AtTheRootACounterexampleStaysUndecided) {
   MeasureSettings settings;
   settings.box.epsilon = 0.1;
   settings.verify_samples = 3;
-  const auto m = Measure(ThresholdModel(0.5), data_, order_, settings, *backend_, nullptr, StopToken());
+  const auto m =
+      Measure(ThresholdModel(0.5), Samples{&data_, order_}, settings, *backend_, nullptr, StopToken());
   ASSERT_TRUE(m.ok()) << m.status();
   EXPECT_EQ(m->samples, 4);
   EXPECT_EQ(m->verify_samples, 3);
@@ -64,7 +66,7 @@ TEST_F(MeasureTest, AtTheRootACounterexampleStaysUndecided) {
 TEST_F(MeasureTest, RefusesWhatDoesNotFit) {
   const Model model = ThresholdModel(0.5);
   const auto code = [&](const std::vector<int64_t>& order) {
-    return Measure(model, data_, order, {}, *backend_, nullptr, StopToken()).status().code();
+    return Measure(model, Samples{&data_, order}, {}, *backend_, nullptr, StopToken()).status().code();
   };
   EXPECT_EQ(code({4}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({-1}), absl::StatusCode::kInvalidArgument);
@@ -73,7 +75,7 @@ TEST_F(MeasureTest, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(LabelProperty(model, {0.5f}, 0, {.epsilon = -1}).ok());
   StopSource source;
   source.Cancel();
-  EXPECT_EQ(Measure(model, data_, order_, {}, *backend_, nullptr, source.token()).status().code(),
+  EXPECT_EQ(Measure(model, Samples{&data_, order_}, {}, *backend_, nullptr, source.token()).status().code(),
             absl::StatusCode::kCancelled);
 }
 

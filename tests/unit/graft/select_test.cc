@@ -74,12 +74,12 @@ TEST(SelectNeuronsTest, MarginTakesLoosenessInPlaceOfInstability) {
 
 TEST(SelectNeuronsTest, OneScoreAlone) {
   SelectSettings settings{
-      .ratio = 0.5, .significance = Significance::kMagnitude, .rule = SelectionRule::kInstability};
+      .ratio = 0.5, .significance = Significance::kGradient, .rule = SelectionRule::kInstability};
   EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), settings),
             (M{{true, false, true, false}, {true, false}}));
   settings.rule = SelectionRule::kSignificance;
   EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), settings),
-            (M{{false, true, false, true}, {false, true}}));
+            (M{{true, true, true, false}, {false, false}}));
 }
 
 // Four neurons, one with each weight in turn. Significance 3 0 5 1 | 4 2 and instability 5 1 3 0 | 4 2:
