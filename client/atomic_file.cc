@@ -58,15 +58,11 @@ void SyncDirectoryOf(const std::string& path) {
   close(descriptor);
 }
 
-// An open temporary file beside `path`, with the permissions of a new file; -1 and errno.
+// An open temporary file beside `path`; -1 and errno. Always the same name: what a killed process left is
+// replaced.
 int OpenTemporary(const std::string& path, std::string& name) {
-  name = absl::StrCat(path, ".XXXXXX");
-  const int descriptor = mkostemp(name.data(), O_CLOEXEC);
-  if (descriptor < 0) return -1;
-  const mode_t mask = umask(0);
-  umask(mask);
-  fchmod(descriptor, 0666 & ~mask);
-  return descriptor;
+  name = path + ".part";
+  return open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
 }
 
 }  // namespace

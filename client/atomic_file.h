@@ -10,9 +10,9 @@
 
 namespace espalier::client {
 
-// Writes a temporary file beside `path`, syncs it to the disk and renames it. A symbolic link stays one, and
-// what is no regular file (a device, a pipe) is written in place. The error names `path` and the system's
-// reason.
+// Writes a temporary file beside `path` (PATH.part), syncs it to the disk and renames it. A symbolic link
+// stays one, and what is no regular file (a device, a pipe) is written in place. The error names `path` and
+// the system's reason.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& bytes);
 
 // Whether a file can be made where `path` is, so that hours of work are not begun in vain.

@@ -183,6 +183,7 @@ void AddGraft(CLI::App& app, GraftArguments& graft) {
   command
       .add_option("--curve", graft.curve, "further ratios to graft and measure for the report: 0.2,0.4,0.6")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("LIST");
   AddMethod(command, graft.graft);

@@ -110,6 +110,9 @@ ExitCode TrainingRun::Fail(const grpc::Status& status) const {
   const bool refused = status.error_code() == grpc::StatusCode::INVALID_ARGUMENT;
   if (resumed_ && refused) {
     Say(absl::StrCat("; '", CheckpointPath(), "' is kept; --no-resume starts over and replaces it\n"));
+  } else if (status.error_code() == grpc::StatusCode::ABORTED && Exists(CheckpointPath())) {
+    Say(absl::StrCat("; '", CheckpointPath(),
+                     "' holds the last good epoch; with other options, --no-resume starts over\n"));
   } else if (!refused) {
     Say(HowToGoOn());
   }

@@ -17,7 +17,7 @@ std::string Text(const v1::TrainProgress& progress) {
   if (progress.epoch() > 0) absl::StrAppendFormat(&text, " epoch %-4d", progress.epoch());
   if (!progress.message().empty()) absl::StrAppend(&text, " ", progress.message());
   if (progress.total() > 0) absl::StrAppendFormat(&text, " %d/%d", progress.done(), progress.total());
-  if (progress.loss() != 0) absl::StrAppendFormat(&text, "  loss %.4f", progress.loss());
+  if (progress.loss() != 0) absl::StrAppendFormat(&text, "  loss %.4g", progress.loss());
   if (progress.accuracy() != 0) absl::StrAppendFormat(&text, "  %.1f %%", 100 * progress.accuracy());
   return text;
 }

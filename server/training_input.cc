@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/digest.h"
 
 namespace espalier::server {
 namespace {
@@ -100,6 +101,10 @@ Failure LabelledInput::Read() {
     return {absl::Status(read.status().code(), message), {.reason = "INVALID_DATA", .field = full}};
   }
   dataset_ = *std::move(read);
+  proto::Sha256 hash;
+  hash.Update(data_->bytes);
+  if (labels_ != nullptr) hash.Update(labels_->bytes);
+  dataset_->sha256 = hash.Finish();
   data_.reset();
   labels_.reset();
   return {};

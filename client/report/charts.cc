@@ -17,6 +17,10 @@ std::string Class(const char* first, size_t series) {
   return absl::StrCat(first, " s", series % 6);
 }
 
+size_t ColourOf(const std::vector<size_t>& colours, size_t series) {
+  return series < colours.size() ? colours[series] : series;
+}
+
 std::string Number(double value) {
   return std::abs(value) >= 100 ? absl::StrFormat("%.0f", value) : absl::StrFormat("%.3g", value);
 }
@@ -143,7 +147,8 @@ std::string Draw(const BarChart& chart) {
       const double length = width * std::clamp(row.values[v] / x_max, 0.0, 1.0);
       const double y = chart.stacked ? top : top + static_cast<double>(v) * bar;
       const std::string value = Number(row.values[v]) + chart.unit;
-      svg.Box({x, y}, {length, bar - 2}, Class("bar", v), absl::StrCat(chart.series[v], ": ", value));
+      svg.Box({x, y}, {length, bar - 2}, Class("bar", ColourOf(chart.colours, v)),
+              absl::StrCat(chart.series[v], ": ", value));
       if (!chart.stacked) {
         svg.Text({x + length + 6, y + bar - 4}, value, "tick");
       } else {
@@ -155,10 +160,11 @@ std::string Draw(const BarChart& chart) {
   return svg.Finish();
 }
 
-std::string Legend(const std::vector<std::string>& names) {
+std::string Legend(const std::vector<std::string>& names, const std::vector<size_t>& colours) {
   std::string html = "<p class=\"legend\">";
   for (size_t i = 0; i < names.size(); ++i) {
-    absl::StrAppend(&html, "<span><i class=\"", Class("key", i), "\"></i>", Escape(names[i]), "</span>");
+    absl::StrAppend(&html, "<span><i class=\"", Class("key", ColourOf(colours, i)), "\"></i>",
+                    Escape(names[i]), "</span>");
   }
   return html + "</p>\n";
 }

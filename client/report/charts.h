@@ -40,11 +40,12 @@ struct BarChart {
   bool stacked = false;  // one bar of parts after each other instead of bars below each other
   double x_max = 0;      // 0: the largest value
   std::string unit = {};
+  std::vector<size_t> colours = {};  // of the series; empty: 0, 1, ...
 };
 std::string Draw(const BarChart& chart);
 
-// Names and colours of the series, as HTML.
-std::string Legend(const std::vector<std::string>& names);
+// Names and colours of the series, as HTML; `colours` as above.
+std::string Legend(const std::vector<std::string>& names, const std::vector<size_t>& colours = {});
 
 // The smallest 1, 2 or 5 times a power of ten that is not below `value`; 1 for what is not positive.
 double NiceCeiling(double value);

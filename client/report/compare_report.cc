@@ -63,9 +63,10 @@ std::string DifferenceChart(const v1::DifferenceReport& report) {
                   .label_points = false};
   Series bound{"certified bound", {}}, found{"largest difference found", {}};
   for (size_t i = 0; i < order.size(); ++i) {
+    if (!std::isfinite(report.bound(order[i])) || !std::isfinite(report.found(order[i]))) continue;
     const double x = static_cast<double>(i + 1);
-    if (std::isfinite(report.bound(order[i]))) bound.points.push_back({x, report.bound(order[i])});
-    if (std::isfinite(report.found(order[i]))) found.points.push_back({x, report.found(order[i])});
+    bound.points.push_back({x, report.bound(order[i])});
+    found.points.push_back({x, report.found(order[i])});
   }
   chart.series = {bound, found};
   return Legend({bound.name, found.name}) + Draw(chart);

@@ -47,13 +47,13 @@ std::string Outcomes(const v1::GraftReport& report) {
   const v1::Measurement& grafted = FinalOf(report);
   if (grafted.verify_samples() == 0) return "";
   BarChart chart{.title = "Outcomes of verification", .stacked = true, .x_max = 100, .unit = " %"};
-  chart.series = {"undecided", "wrong or falsified", "verified"};
-  std::vector<std::string> legend = chart.series;
+  chart.series = {"verified", "undecided", "wrong or falsified"};
+  chart.colours = {2, 5, 1};
   for (const auto& [name, m] : {std::pair("base", &report.base()), std::pair("grafted", &grafted)}) {
-    chart.rows.push_back({name, {100 * m->undecided(), 100 * m->falsified(), 100 * m->verified()}});
+    chart.rows.push_back({name, {100 * m->verified(), 100 * m->undecided(), 100 * m->falsified()}});
   }
   return Section(absl::StrCat("Verification of ", grafted.verify_samples(), " samples"),
-                 Legend(legend) + Draw(chart));
+                 Legend(chart.series, chart.colours) + Draw(chart));
 }
 
 // The base network is the point at ratio 0. Points in order of their ratio; of several at one, the last.

@@ -23,11 +23,11 @@ h2 { font-size:17px; margin:0 0 12px }
 h3 { font-size:14px; margin:20px 0 6px; color:var(--soft) }
 p { margin:0 0 10px } .soft { color:var(--soft) } .subtitle { color:var(--soft); margin-bottom:24px }
 section { background:var(--card); border:1px solid var(--rule); border-radius:10px; padding:20px 22px; margin:16px 0; overflow-x:auto }
-.tiles { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:12px; margin:16px 0 }
+.tiles { display:grid; grid-template-columns:repeat(auto-fit,minmax(230px,1fr)); gap:12px; margin:16px 0 }
 .tile { background:var(--card); border:1px solid var(--rule); border-radius:10px; padding:14px 16px }
 .tile b { display:block; font-size:25px; font-weight:650; letter-spacing:-.02em } .tile span { color:var(--soft); font-size:13px; display:block }
 .good { color:var(--good)!important } .bad { color:var(--bad)!important }
-table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums; font-size:14px }
+table + p,svg + table { margin-top:14px } table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums; font-size:14px }
 th { text-align:right; font-weight:600; color:var(--soft); border-bottom:1px solid var(--rule); padding:6px 8px }
 td { text-align:right; padding:5px 8px; border-bottom:1px solid var(--rule) } tr:last-child td { border-bottom:0 }
 th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 }

@@ -60,6 +60,7 @@ TEST(Train, KilledRunGoesOnAndEndsWithTheSameBytes) {
   EXPECT_EQ(resumed.text.find("epoch 1 "), std::string::npos) << "it does not start over\n" << resumed.text;
   EXPECT_EQ(ReadFile(path), ReadFile(folder.Path("whole.onnx")));
   EXPECT_FALSE(exists(path + ".checkpoint"));
+  EXPECT_FALSE(exists(path + ".checkpoint.part")) << "what a kill in the middle of a write left";
 }
 
 TEST(Train, ACheckpointOfOtherArgumentsIsRefusedAndKept) {

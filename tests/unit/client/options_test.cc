@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "espalier/v1/options.pb.h"
+#include "espalier/v1/training.pb.h"
+
 namespace espalier::client {
 namespace {
 
@@ -21,6 +24,18 @@ TEST(Options, RefusesUnknownNamesAndWrongValues) {
   for (const char* text : {"threads", "threads=", "threads=two", "threads=1.5", "timeout_s=soon"}) {
     EXPECT_FALSE(SetOption(text, options).ok()) << text;
   }
+}
+
+TEST(Options, TheFirstMessageThatHasTheFieldTakesIt) {
+  v1::GraftOptions graft;
+  v1::TrainOptions train;
+  ASSERT_TRUE(SetOption("epochs=3", {&graft, &train}).ok());
+  ASSERT_TRUE(SetOption("ratio=0.25", {&graft, &train}).ok());
+  EXPECT_EQ(train.epochs(), 3);
+  EXPECT_EQ(graft.ratio(), 0.25);
+  const absl::Status unknown = SetOption("timeout_s=1", {&graft, &train});
+  EXPECT_NE(unknown.message().find("score_samples"), std::string::npos);
+  EXPECT_NE(unknown.message().find("momentum"), std::string::npos);
 }
 
 }  // namespace

@@ -27,8 +27,8 @@ TEST(TrainingView, PlainLinesComeWhenAnEpochIsOver) {
   TrainingView view(ProgressView::Style::kPlain, 100);
   EXPECT_EQ(view.Show(Epoch(1, 5)), "");
   EXPECT_EQ(view.Show(Epoch(1, 10)), "");
-  EXPECT_EQ(view.Show(Epoch(2, 1)), "     0.0 s  fine-tune  epoch 1    10/10  loss 0.5000  62.5 %\n");
-  EXPECT_EQ(view.End(), "     0.0 s  fine-tune  epoch 2    1/10  loss 0.5000  62.5 %\n");
+  EXPECT_EQ(view.Show(Epoch(2, 1)), "     0.0 s  fine-tune  epoch 1    10/10  loss 0.5  62.5 %\n");
+  EXPECT_EQ(view.End(), "     0.0 s  fine-tune  epoch 2    1/10  loss 0.5  62.5 %\n");
   EXPECT_EQ(view.End(), "");
 }
 
