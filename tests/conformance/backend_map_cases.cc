@@ -27,8 +27,46 @@ ir::LinearMap Conv(testing::Random& random, const ConvShape& s, bool transposed)
   return map;
 }
 
-std::vector<std::pair<std::string, ConvShape>> ConvShapes() {
+namespace {
+
+// Enough channels for kernels that fill vectors with them.
+std::vector<std::pair<std::string, ConvShape>> WideConvShapes() {
   return {
+      {"conv wide",
+       {.big_h = 8,
+        .big_w = 8,
+        .big_c = 16,
+        .small_c = 33,
+        .kernel_h = 3,
+        .kernel_w = 3,
+        .stride_h = 2,
+        .stride_w = 2,
+        .pad_top = 1,
+        .pad_left = 1,
+        .pad_bottom = 1,
+        .pad_right = 1}},
+      {"conv wide, uneven pads, dilated",
+       {.big_h = 9,
+        .big_w = 10,
+        .big_c = 9,
+        .small_c = 10,
+        .kernel_h = 3,
+        .kernel_w = 4,
+        .stride_h = 2,
+        .stride_w = 1,
+        .pad_top = 2,
+        .pad_left = 1,
+        .pad_bottom = 1,
+        .pad_right = 2,
+        .dilation_h = 2,
+        .dilation_w = 1}},
+  };
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, ConvShape>> ConvShapes() {
+  std::vector<std::pair<std::string, ConvShape>> shapes = {
       {"conv 1x1", {4, 3, 2, 5, 1, 1}},
       {"conv 3x3 same",
        {.big_h = 6,
@@ -88,21 +126,10 @@ std::vector<std::pair<std::string, ConvShape>> ConvShapes() {
         .stride_w = 2,
         .pad_left = 2,
         .pad_right = 1}},
-      {"conv wide",
-       {.big_h = 8,
-        .big_w = 8,
-        .big_c = 16,
-        .small_c = 33,
-        .kernel_h = 3,
-        .kernel_w = 3,
-        .stride_h = 2,
-        .stride_w = 2,
-        .pad_top = 1,
-        .pad_left = 1,
-        .pad_bottom = 1,
-        .pad_right = 1}},
       {"conv to one pixel", {.big_h = 5, .big_w = 4, .big_c = 2, .small_c = 7, .kernel_h = 5, .kernel_w = 4}},
   };
+  for (const auto& wide : WideConvShapes()) shapes.push_back(wide);
+  return shapes;
 }
 
 ir::LinearMap Absolute(ir::LinearMap map) {

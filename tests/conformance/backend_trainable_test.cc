@@ -225,8 +225,8 @@ struct SmallNet {
   std::vector<double> bias, left, right, intercept;
 };
 
-double MeanLoss(const SmallNet& net, int64_t rows, const std::vector<float>& x,
-                const std::vector<int32_t>& label) {
+double TotalLoss(const SmallNet& net, int64_t rows, const std::vector<float>& x,
+                 const std::vector<int32_t>& label) {
   const auto in = static_cast<size_t>(ir::InputSize(net.conv)),
              hidden = static_cast<size_t>(ir::OutputSize(net.conv)),
              classes = static_cast<size_t>(ir::OutputSize(net.dense));
@@ -253,112 +253,137 @@ double Slope(const SmallNet& net, double& value, int64_t rows, const std::vector
              const std::vector<int32_t>& label) {
   const double step = 1e-6, start = value;
   value = start + step;
-  const double above = MeanLoss(net, rows, x, label);
+  const double above = TotalLoss(net, rows, x, label);
   value = start - step;
-  const double below = MeanLoss(net, rows, x, label);
+  const double below = TotalLoss(net, rows, x, label);
   value = start;
   return (above - below) / (2 * step);
 }
 
-TEST_P(BackendTrainableTest, TheLossOfANetFallsAsItsGradientsSay) {
-  testing::Random random(31);
-  const ConvShape shape{.big_h = 6,
-                        .big_w = 5,
-                        .big_c = 3,
-                        .small_c = 4,
-                        .kernel_h = 3,
-                        .kernel_w = 3,
-                        .stride_h = 2,
-                        .stride_w = 2,
-                        .pad_top = 1,
-                        .pad_left = 0,
-                        .pad_bottom = 0,
-                        .pad_right = 1};
-  SmallNet net{Conv(random, shape, false), {}, random.Normals(4, 0.3), {}, {}, {}};
-  const int64_t rows = 5, hidden = ir::OutputSize(net.conv), in = ir::InputSize(net.conv), classes = 4;
+constexpr int64_t kNetRows = 5, kNetChannels = 4, kNetClasses = 4;
+
+// Every third neuron is a line, the others are ReLUs. Parameters are float32 numbers: what the device holds.
+SmallNet RandomNet(testing::Random& random) {
+  ConvShape shape{.big_h = 6, .big_w = 5, .big_c = 3, .small_c = kNetChannels, .kernel_h = 3, .kernel_w = 3};
+  shape.stride_h = shape.stride_w = 2, shape.pad_top = shape.pad_right = 1;
+  SmallNet net{Conv(random, shape, false), {}, random.Normals(kNetChannels, 0.3), {}, {}, {}};
   for (double& k : Coefficients(net.conv)) k *= 0.3;
-  net.dense = Dense(random, classes, hidden);
-  std::vector<float> mask(static_cast<size_t>(hidden), 0.0f);
+  const int64_t hidden = ir::OutputSize(net.conv);
+  net.dense = Dense(random, kNetClasses, hidden);
   for (int64_t i = 0; i < hidden; ++i) {
     const bool line = i % 3 == 0;
-    mask[static_cast<size_t>(i)] = line ? 1.0f : 0.0f;
     net.right.push_back(line ? 0.4 : 1.0);
     net.left.push_back(line ? 0.4 : 0.0);
     net.intercept.push_back(line ? 0.2 : 0.0);
   }
-  // What the device holds exactly.
   for (std::vector<double>* v : {&Coefficients(net.conv), &Coefficients(net.dense), &net.bias, &net.left,
                                  &net.right, &net.intercept}) {
     for (double& value : *v) value = static_cast<double>(static_cast<float>(value));
   }
-  const auto floats = [](const std::vector<double>& v) { return std::vector<float>(v.begin(), v.end()); };
-  const std::vector<float> x = Values<float>(random, rows * in);
-  const std::vector<int32_t> label = {0, 3, 1, 2, 3};
+  return net;
+}
 
+// Gradients of TotalLoss as the device computes them.
+struct NetGradients {
+  std::vector<float> conv, dense, bias, slope, intercept, x;
+};
+
+class BackendNetTest : public BackendTrainableTest {
+ protected:
+  NetGradients DeviceGradients(const SmallNet& net, const std::vector<float>& x,
+                               const std::vector<int32_t>& label);
+  void ExpectGradient(const std::string& what, const std::vector<float>& gradient,
+                      std::vector<double>& values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(gradient[i]), Slope(net_, values[i], kNetRows, x_, label_), 2e-5)
+          << what << i;
+    }
+  }
+
+  testing::Random random_{31};
+  SmallNet net_ = RandomNet(random_);
+  std::vector<float> x_ = Values<float>(random_, kNetRows* ir::InputSize(net_.conv));
+  std::vector<int32_t> label_ = {0, 3, 1, 2, 3};
+};
+
+NetGradients BackendNetTest::DeviceGradients(const SmallNet& net, const std::vector<float>& x,
+                                             const std::vector<int32_t>& label) {
+  const int64_t rows = kNetRows, hidden = ir::OutputSize(net.conv), channels = kNetChannels;
+  const auto floats = [&](const std::vector<double>& v) {
+    return Guarded<float>(backend(), std::vector<float>(v.begin(), v.end()));
+  };
+  const auto zeros = [&](int64_t n) {
+    return Guarded<float>(backend(), std::vector<float>(static_cast<size_t>(n)));
+  };
+  std::vector<double> lines;
+  for (size_t i = 0; i < net.left.size(); ++i) lines.push_back(net.left[i] == net.right[i] ? 1.0 : 0.0);
   const auto conv = Make(net.conv), dense = Make(net.dense);
-  ASSERT_TRUE(conv != nullptr && dense != nullptr);
-  const auto zeros = [](int64_t n) { return std::vector<float>(static_cast<size_t>(n)); };
-  Guarded<float> dx(backend(), x), z(backend(), zeros(rows * hidden)), a(backend(), zeros(rows * hidden)),
-      logits(backend(), zeros(rows * classes)), glogits(backend(), zeros(rows * classes)),
-      ga(backend(), zeros(rows * hidden)), gx(backend(), zeros(rows * in)), gbias(backend(), zeros(4)),
-      gslope(backend(), zeros(hidden)), gintercept(backend(), zeros(hidden)),
-      bias(backend(), floats(net.bias)), left(backend(), floats(net.left)),
-      right(backend(), floats(net.right)), intercept(backend(), floats(net.intercept)),
-      device_mask(backend(), mask);
+  const auto bias = floats(net.bias), left = floats(net.left), right = floats(net.right),
+             intercept = floats(net.intercept), mask = floats(lines);
+  Guarded<float> input(backend(), x), gx(backend(), x);
+  const auto z = zeros(rows * hidden), a = zeros(rows * hidden), g = zeros(rows * hidden),
+             logits = zeros(rows * kNetClasses), glogits = zeros(rows * kNetClasses), gbias = zeros(channels),
+             gslope = zeros(hidden), gintercept = zeros(hidden);
   Guarded<int32_t> device_label(backend(), label);
   Training& t = training();
   const HingeArrays<float> hinge{left.data(), right.data(), intercept.data()};
-  t.Forward(*conv, rows, dx.data(), z.data());
-  t.AddRows(rows * hidden / 4, 4, bias.data(), z.data());
+  t.Forward(*conv, rows, input.data(), z.data());
+  t.AddRows(rows * hidden / channels, channels, bias.data(), z.data());
   t.HingeForward(rows, hidden, hinge, z.data(), a.data());
   t.Forward(*dense, rows, a.data(), logits.data());
-  t.CrossEntropy(rows, classes, logits.data(), {.label = device_label.data()}, {.gradient = glogits.data()});
+  t.CrossEntropy(rows, kNetClasses, logits.data(), {.label = device_label.data()},
+                 {.gradient = glogits.data()});
   t.WeightGradient(*dense, rows, a.data(), glogits.data());
-  t.Backward(*dense, rows, glogits.data(), ga.data());
-  t.LineGradient(rows, hidden, z.data(), ga.data(), {device_mask.data(), gslope.data(), gintercept.data()});
-  t.HingeBackward(rows, hidden, hinge, z.data(), ga.data());
-  t.ColumnSums(rows * hidden / 4, 4, ga.data(), gbias.data());
-  t.WeightGradient(*conv, rows, dx.data(), ga.data());
-  t.Backward(*conv, rows, ga.data(), gx.data());
+  t.Backward(*dense, rows, glogits.data(), g.data());
+  t.LineGradient(rows, hidden, z.data(), g.data(), {mask.data(), gslope.data(), gintercept.data()});
+  t.HingeBackward(rows, hidden, hinge, z.data(), g.data());
+  t.ColumnSums(rows * hidden / channels, channels, g.data(), gbias.data());
+  t.WeightGradient(*conv, rows, input.data(), g.data());
+  t.Backward(*conv, rows, g.data(), gx.data());
   Synchronise();
+  return {Gradient(*conv), Gradient(*dense), gbias.Take(), gslope.Take(), gintercept.Take(), gx.Take()};
+}
 
-  const auto expect = [&](const std::string& what, std::vector<double>& values,
-                          const std::vector<float>& gradient) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      ASSERT_NEAR(static_cast<double>(gradient[i]), Slope(net, values[i], rows, x, label), 2e-5)
-          << what << " " << i;
-    }
-  };
-  expect("dense weight", Coefficients(net.dense), Gradient(*dense));
-  expect("conv weight", Coefficients(net.conv), Gradient(*conv));
-  expect("bias", net.bias, gbias.Take());
-  const std::vector<float> slope = gslope.Take(), offset = gintercept.Take();
-  for (size_t i = 0; i < mask.size(); ++i) {
-    if (mask[i] == 0.0f) {
-      EXPECT_EQ(slope[i], 0.0f);
-      EXPECT_EQ(offset[i], 0.0f);
+TEST_P(BackendNetTest, ParametersGradientsAreTheLosssSlopes) {
+  const NetGradients got = DeviceGradients(net_, x_, label_);
+  ExpectGradient("conv weight ", got.conv, Coefficients(net_.conv));
+  ExpectGradient("dense weight ", got.dense, Coefficients(net_.dense));
+  ExpectGradient("bias ", got.bias, net_.bias);
+}
+
+TEST_P(BackendNetTest, LinesGradientsAreTheLosssSlopes) {
+  const NetGradients got = DeviceGradients(net_, x_, label_);
+  for (size_t i = 0; i < net_.left.size(); ++i) {
+    if (net_.left[i] != net_.right[i]) {
+      EXPECT_EQ(got.slope[i], 0.0f);
+      EXPECT_EQ(got.intercept[i], 0.0f);
       continue;
     }
-    const double by_left = Slope(net, net.left[i], rows, x, label),
-                 by_right = Slope(net, net.right[i], rows, x, label);
-    EXPECT_NEAR(static_cast<double>(slope[i]), by_left + by_right, 2e-5) << "slope " << i;
-    EXPECT_NEAR(static_cast<double>(offset[i]), Slope(net, net.intercept[i], rows, x, label), 2e-5) << i;
+    const double by_left = Slope(net_, net_.left[i], kNetRows, x_, label_),
+                 by_right = Slope(net_, net_.right[i], kNetRows, x_, label_);
+    EXPECT_NEAR(static_cast<double>(got.slope[i]), by_left + by_right, 2e-5) << i;
+    EXPECT_NEAR(static_cast<double>(got.intercept[i]), Slope(net_, net_.intercept[i], kNetRows, x_, label_),
+                2e-5);
   }
-  // The input's gradient: its sum against a step of all inputs at once.
-  const std::vector<float> input_gradient = gx.Take();
+}
+
+// The sum of the input's gradient along a step of all inputs at once.
+TEST_P(BackendNetTest, TheInputsGradientIsTheLosssSlope) {
+  const NetGradients got = DeviceGradients(net_, x_, label_);
   double along = 0;
-  std::vector<float> above = x, below = x;
-  for (size_t i = 0; i < x.size(); ++i) {
+  std::vector<float> above = x_, below = x_;
+  for (size_t i = 0; i < x_.size(); ++i) {
     const float direction = i % 2 == 0 ? 0x1.0p-12f : -0x1.0p-12f;
     above[i] += direction;
     below[i] -= direction;
-    along += static_cast<double>(input_gradient[i]) *
-             (static_cast<double>(above[i]) - static_cast<double>(below[i]));
+    along += static_cast<double>(got.x[i]) * (static_cast<double>(above[i]) - static_cast<double>(below[i]));
   }
-  EXPECT_NEAR(along, MeanLoss(net, rows, above, label) - MeanLoss(net, rows, below, label),
-              1e-4 * std::fabs(along) + 1e-6);
+  const double rise = TotalLoss(net_, kNetRows, above, label_) - TotalLoss(net_, kNetRows, below, label_);
+  EXPECT_NEAR(along, rise, 1e-4 * std::fabs(along) + 1e-6);
 }
 
+INSTANTIATE_TEST_SUITE_P(Backends, BackendNetTest, ::testing::ValuesIn(AllBackends()),
+                         [](const auto& param_info) { return param_info.param.name; });
 INSTANTIATE_TEST_SUITE_P(Backends, BackendTrainableTest, ::testing::ValuesIn(AllBackends()),
                          [](const auto& param_info) { return param_info.param.name; });
 
