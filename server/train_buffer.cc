@@ -34,7 +34,6 @@ void TrainBuffer::PushCheckpoint(std::string bytes) {
 void TrainBuffer::PushResult(std::string model, v1::TrainEvent result) {
   std::lock_guard<std::mutex> lock(mutex_);
   ended_ = true;
-  newest_.reset();
   if (!model.empty()) model_ = Outgoing{std::move(model), 0};
   result_ = std::move(result);
 }

@@ -9,8 +9,8 @@
 //   while (auto event = buffer.Next(absl::Now())) Send(*event);
 //
 // Progress leaves at most every kInterval, then all that has gathered: the newest of each stage and message.
-// After the result or Close nothing waits: the result overtakes a checkpoint that was not begun, an error
-// does not, so that a client can always go on from the newest one. Thread-safe.
+// After the result or Close nothing waits, and the newest checkpoint goes before what ends the stream: a
+// client that cannot store the result, or got an error, can always go on from it. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -78,13 +78,14 @@ TEST_F(TrainBufferTest, ACheckpointThatWasBegunIsEndedThenOnlyTheNewestFollows) 
   EXPECT_FALSE(buffer_->Next(kStart).has_value());
 }
 
-TEST_F(TrainBufferTest, AResultOvertakesTheCheckpointAndComesAfterItsModel) {
-  buffer_->PushCheckpoint("old");
+TEST_F(TrainBufferTest, TheNewestCheckpointThenTheModelThenTheResult) {
+  buffer_->PushCheckpoint("last");
   buffer_->Push(Step("export", 1));
   v1::TrainEvent result;
   result.mutable_trained()->set_samples(7);
   buffer_->PushResult(std::string(TrainBuffer::kPartBytes, 'm'), result);
   EXPECT_EQ(buffer_->Next(kStart)->progress().stage(), "export");
+  EXPECT_EQ(buffer_->Next(kStart)->checkpoint().bytes(), "last");
   const auto model = buffer_->Next(kStart);
   EXPECT_EQ(model->model().bytes().size(), TrainBuffer::kPartBytes);
   EXPECT_TRUE(model->model().last());
