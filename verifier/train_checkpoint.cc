@@ -70,7 +70,8 @@ api::Measurement ToMeasurement(const std::vector<double>& n) {
 template <class Scores>
 auto ScoreArrays(Scores& scores) {
   return std::vector{std::pair("instability", &scores.instability), std::pair("magnitude", &scores.magnitude),
-                     std::pair("gradient", &scores.gradient), std::pair("looseness", &scores.looseness)};
+                     std::pair("gradient", &scores.gradient), std::pair("cost", &scores.cost),
+                     std::pair("looseness", &scores.looseness)};
 }
 
 void AppendScores(const graft::Scores& scores, Arrays& arrays) {

@@ -21,9 +21,33 @@ constexpr int64_t kBoundBatch = 16;
 struct BatchScores {
   std::vector<int32_t> labels;
   PointValues points;
-  PerSample gradient;
+  PointGradients gradients;
   SampleBounds bounds;
   MarginScores margins;
+};
+
+// Sums over samples of a neuron's pre-activation z, its value f, and the loss's derivative g by f.
+struct NeuronMoments {
+  double z = 0, f = 0, zz = 0, ff = 0, zf = 0, gg = 0;
+
+  void Add(const ir::HingeLayer& hinge, size_t i, float argument, float gradient) {
+    const auto x = static_cast<double>(argument), g = static_cast<double>(gradient);
+    const double y = hinge.intercept[i] + (x < 0 ? hinge.left[i] : hinge.right[i]) * x;
+    z += x;
+    f += y;
+    zz += x * x;
+    ff += y * y;
+    zf += x * y;
+    gg += g * g;
+  }
+  // sqrt(E g^2 * E (f - line)^2) with the least-squares line.
+  double Cost(double samples) const {
+    const double variance = zz / samples - z / samples * (z / samples);
+    const double covariance = zf / samples - z / samples * (f / samples);
+    double residual = ff / samples - f / samples * (f / samples);
+    if (variance > 0) residual -= covariance * covariance / variance;
+    return std::sqrt(gg / samples * std::max(residual, 0.0));
+  }
 };
 
 class Scoring {
@@ -46,6 +70,7 @@ class Scoring {
   PointPass points_;
   std::unique_ptr<SampleBounder> bounder_;
   Scores scores_;
+  std::vector<std::vector<NeuronMoments>> moments_;  // as PerNeuron
 };
 
 bounds::InputBoxes BoxesAround(const std::vector<float>& x, int64_t samples, const ScoreSettings& settings) {
@@ -81,7 +106,7 @@ absl::Status Scoring::Batch(int64_t begin, int64_t end, BatchScores& batch) {
     if (!std::isfinite(output)) return absl::InvalidArgumentError("the network's outputs are not finite");
   }
   ESPALIER_RETURN_IF_ERROR(points_.Backward(
-      end - begin, CrossEntropyGradient(batch.points.outputs, batch.labels), batch.gradient));
+      end - begin, CrossEntropyGradient(batch.points.outputs, batch.labels), batch.gradients));
   batch.bounds.boxes = BoxesAround(x, end - begin, settings_);
   ESPALIER_RETURN_IF_ERROR(Bound(batch));
   return ScoreMargins(plan_, batch.bounds, batch.labels, settings_.alpha_iterations, stop_, batch.margins);
@@ -97,7 +122,8 @@ void Scoring::Add(const BatchScores& batch) {
       if (hinge.left[i] == hinge.right[i]) continue;
       if (box.lower[k] < 0 && box.upper[k] > 0) scores_.instability[a][i] += 1;
       scores_.magnitude[a][i] += static_cast<double>(std::fabs(batch.points.pre_activations[a][k]));
-      scores_.gradient[a][i] += static_cast<double>(std::fabs(batch.gradient[a][k]));
+      scores_.gradient[a][i] += static_cast<double>(std::fabs(batch.gradients.by_argument[a][k]));
+      moments_[a][i].Add(hinge, i, batch.points.pre_activations[a][k], batch.gradients.by_value[a][k]);
       scores_.looseness[a][i] += batch.margins.contribution[a][k];
     }
   }
@@ -111,6 +137,9 @@ void Scoring::Finish() {
     for (std::vector<double>& layer : *score) {
       for (double& value : layer) value /= samples;
     }
+  }
+  for (size_t a = 0; a < moments_.size(); ++a) {
+    for (size_t i = 0; i < moments_[a].size(); ++i) scores_.cost[a][i] = moments_[a][i].Cost(samples);
   }
   for (const std::vector<double>& layer : scores_.instability) {
     double unstable = 0;
@@ -126,6 +155,8 @@ absl::StatusOr<Scores> Scoring::Run(const ScoreProgress& progress) {
       score->emplace_back(plan_.hinge(static_cast<int>(a)).left.size(), 0.0);
     }
   }
+  for (const std::vector<double>& layer : scores_.gradient) moments_.emplace_back(layer.size());
+  scores_.cost = scores_.gradient;
   int64_t together = 1;
   if (settings_.alpha_iterations <= 0) {
     together = kBoundBatch;

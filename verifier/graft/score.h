@@ -35,6 +35,9 @@ struct Scores {
   PerNeuron instability;  // mean over samples of (l < 0 < u), 0..1
   PerNeuron magnitude;    // mean |pre-activation| at the samples
   PerNeuron gradient;     // mean |d loss / d pre-activation| at the samples (cross entropy with the label)
+  // What replacing the activation by its least-squares line moves the loss by, to first order: the root of
+  // mean square d loss / d activation times mean square residual of the line.
+  PerNeuron cost;
   // Mean over the samples of what the relaxation at this neuron costs the margin's lower bound, in units of
   // the margin. Of each sample the row label - other class with the smallest bound counts, at the corner of
   // the box where that bound is attained: coefficient * (activation - chosen line), which is never negative.

@@ -78,15 +78,17 @@ void PointPass::BackwardNode(int64_t rows, ir::NodeId id) {
     return;
   }
   const int64_t count = rows * node.size;
-  kernels.Multiply(count, here.slopes.data(), here.gradient.data());
+  kernels.Fill(count, 0.0F, here.values.data());
+  kernels.Add(count, here.gradient.data(), here.values.data());
+  kernels.Multiply(count, here.slopes.data(), here.values.data());
   Node& to = nodes_[static_cast<size_t>(node.predecessor)];
   if (!to.reached) kernels.Fill(count, 0.0F, to.gradient.data());
-  kernels.Add(count, here.gradient.data(), to.gradient.data());
+  kernels.Add(count, here.values.data(), to.gradient.data());
   to.reached = true;
 }
 
 absl::Status PointPass::Backward(int64_t rows, const std::vector<float>& output_gradient,
-                                 PerSample& gradient) {
+                                 PointGradients& gradients) {
   auto& backend = plan_.backend();
   for (Node& node : nodes_) node.reached = false;
   Node& output = nodes_[static_cast<size_t>(plan_.network().output)];
@@ -97,15 +99,18 @@ absl::Status PointPass::Backward(int64_t rows, const std::vector<float>& output_
     if (nodes_[i].reached) BackwardNode(rows, static_cast<ir::NodeId>(i));
   }
   ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
-  gradient.resize(plan_.activations().size());
+  gradients.by_value.resize(plan_.activations().size());
+  gradients.by_argument.resize(plan_.activations().size());
   for (size_t a = 0; a < plan_.activations().size(); ++a) {
     const ir::NodeId id = plan_.activations()[a];
     const Node& node = nodes_[static_cast<size_t>(id)];
     const int64_t count = rows * plan_.node(id).size;
     if (node.reached) {
-      Download(backend, node.gradient, count, gradient[a]);
+      Download(backend, node.gradient, count, gradients.by_value[a]);
+      Download(backend, node.values, count, gradients.by_argument[a]);
     } else {
-      gradient[a].assign(static_cast<size_t>(count), 0);
+      gradients.by_value[a].assign(static_cast<size_t>(count), 0);
+      gradients.by_argument[a].assign(static_cast<size_t>(count), 0);
     }
   }
   return absl::OkStatus();

@@ -22,6 +22,12 @@ struct PointValues {
   std::vector<float> outputs;  // [rows][outputs]
 };
 
+// Derivatives by every neuron: by its value behind the activation, and by its pre-activation through its own
+// activation (at 0 the right slope passes).
+struct PointGradients {
+  PerSample by_value, by_argument;
+};
+
 class PointPass {
  public:
   // `plan` outlives the pass.
@@ -29,9 +35,9 @@ class PointPass {
 
   // x: [rows][inputs], stored order.
   absl::Status Forward(int64_t rows, const std::vector<float>& x, PointValues& values);
-  // At the points of the last Forward: from the derivatives by the outputs, those by every pre-activation
-  // through its own activation. At 0 the right slope passes.
-  absl::Status Backward(int64_t rows, const std::vector<float>& output_gradient, PerSample& gradient);
+  // At the points of the last Forward, from the derivatives by the outputs. Overwrites the activations'
+  // values.
+  absl::Status Backward(int64_t rows, const std::vector<float>& output_gradient, PointGradients& gradients);
 
  private:
   struct Node {

@@ -105,13 +105,19 @@ Mask SelectNeurons(const ir::Network& network, const Scores& scores, const Selec
   const double ratio = settings.ratio > 0 ? std::min(settings.ratio, 1.0) : 0.0;
   const auto budget = static_cast<int64_t>(std::llround(ratio * count));
   std::vector<bool> taken(all.neurons.size(), false);
-  const bool margin = settings.significance == Significance::kMargin;
+  const bool margin =
+      settings.significance == Significance::kMargin || settings.significance == Significance::kMarginCost;
   const bool magnitude = settings.significance == Significance::kMagnitude;
+  const bool cost =
+      settings.significance == Significance::kCost || settings.significance == Significance::kMarginCost;
   const auto effect = [&] {
     return AverageRanks(Gather(margin ? scores.looseness : scores.instability, all.neurons));
   };
   const auto significance = [&] {
-    return AverageRanks(Gather(magnitude ? scores.magnitude : scores.gradient, all.neurons));
+    return AverageRanks(Gather(cost        ? scores.cost
+                               : magnitude ? scores.magnitude
+                                           : scores.gradient,
+                               all.neurons));
   };
   switch (settings.rule) {
     case SelectionRule::kRanks:

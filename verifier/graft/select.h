@@ -22,7 +22,7 @@ using Mask = std::vector<std::vector<bool>>;
 // gains against what it costs: Scores::looseness (how much of the margin's bound the neuron's relaxation
 // gives away) takes the place of the instability in every rule below, and the gradient is the significance. A
 // neuron that is often unstable but hardly moves any margin is then left alone.
-enum class Significance { kMagnitude, kGradient, kMargin };
+enum class Significance { kMagnitude, kGradient, kMargin, kCost, kMarginCost };
 enum class SelectionRule {
   kRanks,          // weight * rank(instability) - rank(significance)
   kDecayingRanks,  // the published schedule: weights 2, 1.5, 1, 0, a quarter of the budget each; the ranks
