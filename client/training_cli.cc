@@ -26,6 +26,7 @@ CLI::Option* AddField(CLI::App& command, const std::string& flag, Message& messa
   return command
       .add_option_function<std::string>(
           flag, [&message, field](const std::string& value) { Set(field + "=" + value, {&message}); }, help)
+      ->take_last()
       ->type_name("X");
 }
 
@@ -149,7 +150,8 @@ void SetTarget(const std::string& target, v1::GraftOptions& graft) {
 
 void AddMethod(CLI::App& command, v1::GraftOptions& graft) {
   AddNamed(command, "--significance", graft, "significance",
-           {{"magnitude", 0}, {"gradient", 1}, {"margin", 2}}, "what makes a neuron significant");
+           {{"magnitude", 0}, {"gradient", 1}, {"margin", 2}, {"cost", 3}},
+           "what a graft is weighed by; default margin");
   AddNamed(command, "--selection", graft, "selection",
            {{"ranks", 0}, {"decaying", 1}, {"instability", 2}, {"significance", 3}, {"random", 4}},
            "how neurons are chosen");

@@ -78,7 +78,10 @@ ExitCode Verify(Connection& connection, const VerifyArguments& arguments) {
   if (sent == kDone) {
     sent = SendFile(connection, arguments.query, v1::BLOB_KIND_VNNLIB_QUERY, *request.mutable_query());
   }
-  if (sent != kDone) return sent;
+  // Sending is limited like every call: when the limit has passed, that is the answer.
+  const bool late =
+      arguments.timeout_s && absl::Now() > arguments.start + absl::Seconds(*arguments.timeout_s);
+  if (sent != kDone) return late ? PublishTimeout(arguments) : sent;
   request.set_device(arguments.device);
   *request.mutable_options() = arguments.options;
   if (arguments.timeout_s) {

@@ -75,6 +75,19 @@ void TakeByDecayingWeights(const std::vector<double>& effect, const std::vector<
   }
 }
 
+const PerNeuron& SignificanceScore(const Scores& scores, Significance significance) {
+  switch (significance) {
+    case Significance::kMagnitude:
+      return scores.magnitude;
+    case Significance::kGradient:
+      return scores.gradient;
+    case Significance::kMargin:
+    case Significance::kCost:
+      break;
+  }
+  return scores.cost;
+}
+
 std::vector<double> RandomKeys(size_t count, uint64_t seed) {
   std::mt19937_64 random(seed);  // its numbers are fixed by the standard
   std::vector<double> keys(count);
@@ -105,19 +118,12 @@ Mask SelectNeurons(const ir::Network& network, const Scores& scores, const Selec
   const double ratio = settings.ratio > 0 ? std::min(settings.ratio, 1.0) : 0.0;
   const auto budget = static_cast<int64_t>(std::llround(ratio * count));
   std::vector<bool> taken(all.neurons.size(), false);
-  const bool margin =
-      settings.significance == Significance::kMargin || settings.significance == Significance::kMarginCost;
-  const bool magnitude = settings.significance == Significance::kMagnitude;
-  const bool cost =
-      settings.significance == Significance::kCost || settings.significance == Significance::kMarginCost;
   const auto effect = [&] {
+    const bool margin = settings.significance == Significance::kMargin;
     return AverageRanks(Gather(margin ? scores.looseness : scores.instability, all.neurons));
   };
   const auto significance = [&] {
-    return AverageRanks(Gather(cost        ? scores.cost
-                               : magnitude ? scores.magnitude
-                                           : scores.gradient,
-                               all.neurons));
+    return AverageRanks(Gather(SignificanceScore(scores, settings.significance), all.neurons));
   };
   switch (settings.rule) {
     case SelectionRule::kRanks:

@@ -18,11 +18,12 @@ namespace espalier::graft {
 // [activation][neuron], true: grafted. Neurons that were lines before are never in it.
 using Mask = std::vector<std::vector<bool>>;
 
-// What a neuron is worth: its mean |pre-activation|, or its mean |gradient|. kMargin weighs what a graft
-// gains against what it costs: Scores::looseness (how much of the margin's bound the neuron's relaxation
-// gives away) takes the place of the instability in every rule below, and the gradient is the significance. A
-// neuron that is often unstable but hardly moves any margin is then left alone.
-enum class Significance { kMagnitude, kGradient, kMargin, kCost, kMarginCost };
+// What a neuron is worth to the network: its mean |pre-activation|; its mean |gradient|; or what its graft
+// costs the loss (Scores::cost). kMargin weighs what a graft gains against what it costs: Scores::looseness
+// (how much of the margin's bound the neuron's relaxation gives away) takes the place of the instability in
+// every rule below, against the cost. A neuron that is often unstable but hardly moves any margin is then
+// left alone, and one whose line fits is taken.
+enum class Significance { kMagnitude, kGradient, kMargin, kCost };
 enum class SelectionRule {
   kRanks,          // weight * rank(instability) - rank(significance)
   kDecayingRanks,  // the published schedule: weights 2, 1.5, 1, 0, a quarter of the budget each; the ranks
@@ -34,9 +35,9 @@ enum class SelectionRule {
 
 struct SelectSettings {
   double ratio = 0.5;  // of all hinge neurons of the network, rounded to the nearest number
-  Significance significance = Significance::kGradient;
+  Significance significance = Significance::kMargin;
   SelectionRule rule = SelectionRule::kRanks;
-  double instability_weight = 1;
+  double instability_weight = 0.5;
   uint64_t seed = 0;  // of kRandom
 };
 

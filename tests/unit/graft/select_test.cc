@@ -21,6 +21,7 @@ Scores SixScores() {
   scores.magnitude = {{0.4, 0.1, 0.9, 0.2}, {0.6, 0.3}};
   scores.gradient = {{0.1, 0.2, 0.3, 0.4}, {0.5, 0.6}};
   scores.looseness = {{0.0, 0.0, 0.0, 5.0}, {0.0, 4.0}};
+  scores.cost = {{0.01, 0.02, 0.03, 0.04}, {0.05, 0.06}};
   return scores;
 }
 
@@ -40,13 +41,14 @@ TEST(AverageRanksTest, NanRanksHighest) {
 
 // Ranks in fifths: instability 5 1 3 0 | 4 2, magnitude 3 0 5 1 | 4 2; differences 2 1 -2 -1 | 0 0.
 TEST(SelectNeuronsTest, RanksOfAllLayersTogether) {
-  SelectSettings settings{.ratio = 1.0 / 3, .significance = Significance::kMagnitude};
+  SelectSettings settings{
+      .ratio = 1.0 / 3, .significance = Significance::kMagnitude, .instability_weight = 1};
   EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), settings),
             (M{{true, true, false, false}, {false, false}}));
 }
 
 TEST(SelectNeuronsTest, TiesGoInNeuronOrder) {
-  SelectSettings settings{.ratio = 0.5, .significance = Significance::kMagnitude};
+  SelectSettings settings{.ratio = 0.5, .significance = Significance::kMagnitude, .instability_weight = 1};
   EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), settings),
             (M{{true, true, false, false}, {true, false}}));
 }
@@ -60,16 +62,27 @@ TEST(SelectNeuronsTest, InstabilityWeight) {
 }
 
 // Gradient ranks 0 1 2 3 | 4 5: differences 5 0 1 -3 | 0 -3.
-TEST(SelectNeuronsTest, GradientIsTheDefaultSignificance) {
-  EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), {.ratio = 1.0 / 3}),
-            (M{{true, false, true, false}, {false, false}}));
+TEST(SelectNeuronsTest, GradientAsSignificance) {
+  EXPECT_EQ(
+      SelectNeurons(SixNeurons(), SixScores(),
+                    {.ratio = 1.0 / 3, .significance = Significance::kGradient, .instability_weight = 1}),
+      (M{{true, false, true, false}, {false, false}}));
 }
 
 // Looseness ranks 1.5 1.5 1.5 5 | 1.5 4: differences 1.5 0.5 -0.5 2 | -2.5 -1.
-TEST(SelectNeuronsTest, MarginTakesLoosenessInPlaceOfInstability) {
-  SelectSettings settings{.ratio = 1.0 / 3, .significance = Significance::kMargin};
+TEST(SelectNeuronsTest, MarginWeighsLoosenessAgainstCost) {
+  const SelectSettings settings{
+      .ratio = 1.0 / 3, .significance = Significance::kMargin, .instability_weight = 1};
   EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), settings),
             (M{{true, false, false, true}, {false, false}}));
+}
+
+// Instability ranks 5 1 3 0 | 4 2 against cost ranks 0 1 2 3 | 4 5.
+TEST(SelectNeuronsTest, CostAsSignificance) {
+  const SelectSettings settings{
+      .ratio = 1.0 / 3, .significance = Significance::kCost, .instability_weight = 1};
+  EXPECT_EQ(SelectNeurons(SixNeurons(), SixScores(), settings),
+            (M{{true, false, true, false}, {false, false}}));
 }
 
 TEST(SelectNeuronsTest, OneScoreAlone) {
@@ -118,7 +131,8 @@ TEST(SelectNeuronsTest, RandomIsRepeatable) {
   const ir::Network network =
       ReluNetwork(1, {{wide, std::vector<double>(200, 0)}, {{std::vector<double>(200, 1)}, {0}}});
   Scores scores;
-  scores.instability = scores.magnitude = scores.gradient = scores.looseness = {std::vector<double>(200, 0)};
+  scores.instability = scores.magnitude = scores.gradient = scores.looseness =
+      scores.cost = {std::vector<double>(200, 0)};
   SelectSettings settings{.ratio = 0.5, .rule = SelectionRule::kRandom, .seed = 3};
   const Mask first = SelectNeurons(network, scores, settings);
   EXPECT_EQ(first, SelectNeurons(network, scores, settings));
