@@ -24,6 +24,7 @@ constexpr std::array kOpenings = {
     Opening{"evaluation", "evaluation"},
     Opening{"network spec", "spec"},
     Opening{"the checkpoint", "resume"},
+    Opening{"npz:", "resume"},
     Opening{"the model", "model"},
     Opening{"model:", "model"},
     Opening{"base", "base"},
