@@ -55,8 +55,8 @@ absl::StatusOr<GraftedModel> Graft(const GraftRequest& request, const TrainHooks
     ESPALIER_ASSIGN_OR_RETURN(state, ReadCheckpoint(hooks.resume, state.fingerprint));
   }
   const Reporter reporter(hooks, state.seconds);
-  GraftSession session(request, start, split, *backend, reporter, state, stop);
-  return session.Run();
+  const Execution execution{*backend, reporter, stop};
+  return GraftSession(request, start, split, execution, state).Run();
 }
 
 }  // namespace espalier

@@ -78,35 +78,37 @@ Samples GraftSession::ScoreSamples() const {
 absl::Status GraftSession::Score() {
   if (state_.scores) return absl::OkStatus();
   const Samples samples = ScoreSamples();
-  const auto progress = [&](int64_t done, int64_t total) { reporter_.Count("score", done, total); };
+  const auto progress = [&](int64_t done, int64_t total) { execution_.reporter.Count("score", done, total); };
   ESPALIER_ASSIGN_OR_RETURN(
       graft::Scores scores,
-      graft::ComputeScores(start_.network, samples, ScoreSettingsOf(request_, samples.size()), backend_,
-                           progress, stop_));
+      graft::ComputeScores(start_.network, samples, ScoreSettingsOf(request_, samples.size()),
+                           execution_.backend, progress, execution_.stop));
   state_.scores = std::move(scores);
-  return reporter_.Checkpoint(state_);
+  return execution_.reporter.Checkpoint(state_);
 }
 
 absl::Status GraftSession::MeasureBase() {
   if (state_.base) return absl::OkStatus();
   ESPALIER_ASSIGN_OR_RETURN(const std::string onnx, formats::WriteOnnx(start_.network, start_.file));
-  ESPALIER_ASSIGN_OR_RETURN(state_.base, MeasureFile(onnx, split_, request_.train, VerifySettingsOf(request_),
-                                                     backend_, reporter_, stop_));
-  return reporter_.Checkpoint(state_);
+  ESPALIER_ASSIGN_OR_RETURN(state_.base, MeasureFile(onnx, split_.evaluation, request_.train,
+                                                     VerifySettingsOf(request_), execution_));
+  return execution_.reporter.Checkpoint(state_);
 }
 
 absl::StatusOr<ir::Network> GraftSession::FineTune(const ir::Network& fitted) {
   train::TrainHooks hooks;
   hooks.teacher = &start_.network;
   hooks.resume = std::exchange(state_.training, {});
-  hooks.progress = [&](api::TrainProgress progress) { reporter_.Progress("fine-tune", std::move(progress)); };
+  hooks.progress = [&](api::TrainProgress progress) {
+    execution_.reporter.Progress("fine-tune", std::move(progress));
+  };
   absl::Status written;
   hooks.checkpoint = [&](const train::TrainState& training) {
     state_.training = training;
-    if (written.ok()) written = reporter_.Checkpoint(state_);
+    if (written.ok()) written = execution_.reporter.Checkpoint(state_);
   };
-  ESPALIER_ASSIGN_OR_RETURN(ir::Network tuned,
-                            train::Train(fitted, split_.train, request_.train, backend_, hooks, stop_));
+  ESPALIER_ASSIGN_OR_RETURN(ir::Network tuned, train::Train(fitted, split_.train, request_.train,
+                                                            execution_.backend, hooks, execution_.stop));
   ESPALIER_RETURN_IF_ERROR(written);
   state_.training = {};
   return tuned;
@@ -115,10 +117,10 @@ absl::StatusOr<ir::Network> GraftSession::FineTune(const ir::Network& fitted) {
 absl::StatusOr<std::vector<double>> GraftSession::UnstablePerLayer(const ir::Network& network) {
   Samples samples = ScoreSamples();
   samples.order.resize(std::min(samples.order.size(), static_cast<size_t>(kRecountSamples)));
-  const auto progress = [&](int64_t done, int64_t total) { reporter_.Count("count", done, total); };
+  const auto progress = [&](int64_t done, int64_t total) { execution_.reporter.Count("count", done, total); };
   ESPALIER_ASSIGN_OR_RETURN(graft::Scores scores,
                             graft::ComputeScores(network, samples, ScoreSettingsOf(request_, samples.size()),
-                                                 backend_, progress, stop_));
+                                                 execution_.backend, progress, execution_.stop));
   return std::move(scores.unstable_per_layer);
 }
 
@@ -128,26 +130,27 @@ absl::StatusOr<const GraftCandidate*> GraftSession::Candidate(double ratio, bool
   }
   const graft::Mask mask =
       graft::SelectNeurons(start_.network, *state_.scores, SelectSettingsOf(request_, ratio));
-  reporter_.Say("select", absl::StrFormat("ratio %.3g: %d neurons", ratio, graft::CountSelected(mask)));
+  execution_.reporter.Say("select",
+                          absl::StrFormat("ratio %.3g: %d neurons", ratio, graft::CountSelected(mask)));
   ESPALIER_ASSIGN_OR_RETURN(
       const ir::Network fitted,
       graft::FitLines(start_.network, mask, ScoreSamples(),
                       {.start = static_cast<graft::LineStart>(request_.graft.line_start),
                        .samples = request_.graft.score_samples},
-                      backend_, stop_));
-  reporter_.Say("fit", "lines fitted");
+                      execution_.backend, execution_.stop));
+  execution_.reporter.Say("fit", "lines fitted");
   ESPALIER_ASSIGN_OR_RETURN(const ir::Network tuned, FineTune(fitted));
   GraftCandidate candidate;
   candidate.ratio = ratio;
   ESPALIER_ASSIGN_OR_RETURN(candidate.onnx, formats::WriteOnnx(tuned, start_.file));
   ESPALIER_ASSIGN_OR_RETURN(candidate.unstable, UnstablePerLayer(tuned));
-  ESPALIER_ASSIGN_OR_RETURN(candidate.measurement,
-                            MeasureFile(candidate.onnx, split_, request_.train, VerifySettingsOf(request_),
-                                        backend_, reporter_, stop_));
+  ESPALIER_ASSIGN_OR_RETURN(
+      candidate.measurement,
+      MeasureFile(candidate.onnx, split_.evaluation, request_.train, VerifySettingsOf(request_), execution_));
   if (!keep) candidate.onnx.clear();
   std::erase_if(state_.finished, [&](const GraftCandidate& done) { return done.ratio == ratio; });
   state_.finished.push_back(std::move(candidate));
-  ESPALIER_RETURN_IF_ERROR(reporter_.Checkpoint(state_));
+  ESPALIER_RETURN_IF_ERROR(execution_.reporter.Checkpoint(state_));
   return &state_.finished.back();
 }
 
@@ -158,7 +161,8 @@ absl::StatusOr<const GraftCandidate*> GraftSession::SearchTarget() {
     const double ratio = static_cast<double>(middle) / kGrid;
     ESPALIER_ASSIGN_OR_RETURN(const GraftCandidate* candidate, Candidate(ratio, true));
     const bool good = candidate->measurement.verified >= request_.graft.target_verified;
-    reporter_.Say("target", absl::StrFormat("ratio %.2f verifies %.3f, wanted %.3f", ratio,
+    execution_.reporter.Say("target",
+                            absl::StrFormat("ratio %.2f verifies %.3f, wanted %.3f", ratio,
                                             candidate->measurement.verified, request_.graft.target_verified));
     (good ? reached : missed) = middle;
   }
@@ -197,7 +201,7 @@ GraftedModel GraftSession::Result(const GraftCandidate& chosen) const {
     report.layers.push_back({names[a], neurons[a], before[a], before[a] + added,
                              state_.scores->unstable_per_layer[a], chosen.unstable[a]});
   }
-  report.seconds = reporter_.seconds();
+  report.seconds = execution_.reporter.seconds();
   report.warnings = warnings_;
   return result;
 }

@@ -17,14 +17,8 @@ class GraftSession {
  public:
   // Keeps references to all of them.
   GraftSession(const GraftRequest& request, const TrainableModel& start, const Split& split,
-               backend::Backend& backend, const Reporter& reporter, CheckpointState& state, StopToken stop)
-      : request_(request),
-        start_(start),
-        split_(split),
-        backend_(backend),
-        reporter_(reporter),
-        state_(state),
-        stop_(stop) {}
+               const Execution& execution, CheckpointState& state)
+      : request_(request), start_(start), split_(split), execution_(execution), state_(state) {}
 
   absl::StatusOr<GraftedModel> Run();
 
@@ -44,10 +38,8 @@ class GraftSession {
   const GraftRequest& request_;
   const TrainableModel& start_;
   const Split& split_;
-  backend::Backend& backend_;
-  const Reporter& reporter_;
+  const Execution& execution_;
   CheckpointState& state_;
-  StopToken stop_;
   std::vector<std::string> warnings_;
 };
 

@@ -67,8 +67,8 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
   ESPALIER_RETURN_IF_ERROR(written);
   TrainedModel result;
   ESPALIER_ASSIGN_OR_RETURN(result.onnx, formats::WriteOnnx(trained, start.file));
-  ESPALIER_ASSIGN_OR_RETURN(result.measurement,
-                            MeasureFile(result.onnx, split, request.options, {}, *backend, reporter, stop));
+  ESPALIER_ASSIGN_OR_RETURN(result.measurement, MeasureFile(result.onnx, split.evaluation, request.options,
+                                                            {}, {*backend, reporter, stop}));
   return result;
 }
 

@@ -97,10 +97,9 @@ absl::Status Reporter::Checkpoint(CheckpointState& state) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Split& split,
+absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Samples& samples,
                                              const api::TrainOptions& options, const VerifySettings& verify,
-                                             backend::Backend& backend, const Reporter& reporter,
-                                             StopToken stop) {
+                                             const Execution& execution) {
   ESPALIER_ASSIGN_OR_RETURN(const Model model, Model::Load(onnx));
   const MeasureSettings settings{
       .box = {.epsilon = options.epsilon, .low = options.low, .high = options.high},
@@ -108,8 +107,10 @@ absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Spli
       .verify_timeout_s = verify.timeout_s,
       .threads = options.threads,
       .seed = static_cast<uint64_t>(options.seed)};
-  const auto progress = [&](const api::TrainProgress& line) { reporter.Progress(line.stage, line); };
-  return Measure(model, split.evaluation, settings, backend, progress, stop);
+  const auto progress = [&](const api::TrainProgress& line) {
+    execution.reporter.Progress(line.stage, line);
+  };
+  return Measure(model, samples, settings, execution.backend, progress, execution.stop);
 }
 
 }  // namespace espalier

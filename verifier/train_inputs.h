@@ -53,15 +53,21 @@ class Reporter {
   absl::Time start_;
 };
 
+// Where and how long a call runs, and whom it tells.
+struct Execution {
+  backend::Backend& backend;
+  const Reporter& reporter;
+  StopToken stop;
+};
+
 struct VerifySettings {
   int64_t samples = 0;   // 0: accuracies only
   double timeout_s = 0;  // of one complete verification; 0: bounds at the root only
 };
 
-// Measures an exported model on the evaluation samples, as whoever loads the file will find it.
-absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Split& split,
+// Measures an exported model on the samples, as whoever loads the file will find it.
+absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Samples& samples,
                                              const api::TrainOptions& options, const VerifySettings& verify,
-                                             backend::Backend& backend, const Reporter& reporter,
-                                             StopToken stop);
+                                             const Execution& execution);
 
 }  // namespace espalier
