@@ -23,7 +23,11 @@ import tempfile
 
 BLOCK = re.compile(r"<!-- checked(?P<how>[^>]*?) -->\n```console\n(?P<body>.*?)```", re.DOTALL)
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
-DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/adding.md", "docs/design.md", "docs/soundness.md", "docs/options.md"]
+DOCUMENTS = [
+    "README.md",
+    "CHANGELOG.md",
+    *(f"docs/{name}.md" for name in ("adding", "design", "grafting", "options", "soundness", "training_options")),
+]
 
 
 def save_array(path, values):
@@ -90,7 +94,7 @@ def is_path(text):
 def check_names(root, folders):
     problems = []
     flags = help_of(folders, "espalierd") + help_of(folders, "espalier")
-    for command in ("verify", "describe", "bounds", "run", "supports"):
+    for command in ("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare"):
         flags += help_of(folders, "espalier", command)
     readme = (root / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(--[a-z-]+)[^`]*`", readme))
