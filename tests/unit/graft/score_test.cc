@@ -128,6 +128,47 @@ TEST(ComputeScoresTest, MagnitudeAndGradientByPlainEvaluation) {
   }
 }
 
+// The residual of the least-squares line and the derivative of the loss by the neuron's value, by hand.
+TEST(ComputeScoresTest, CostIsTheLinesResidualTimesTheGradient) {
+  const ir::Network network = ReluNetwork(kInputs, RandomLayers());
+  const Dataset data = RandomData(7);
+  const Scores scores = Scored(network, data);
+  const auto samples = static_cast<double>(data.size());
+  int64_t positive = 0;
+  for (size_t a = 0; a < 2; ++a) {
+    const size_t affine = 1 + 2 * a;
+    for (size_t i = 0; i < scores.cost[a].size(); ++i) {
+      std::vector<double> z, f;
+      double squares = 0, mean_z = 0, mean_f = 0, variance = 0, covariance = 0, residual = 0;
+      for (int64_t s = 0; s < data.size(); ++s) {
+        const auto values = ir::EvaluateNodes(network, SampleOf(data, s));
+        z.push_back(values[affine][i]);
+        f.push_back(values[affine + 1][i]);
+        mean_z += z.back() / samples;
+        mean_f += f.back() / samples;
+        double loss[2];
+        for (int side : {0, 1}) {
+          ir::Network moved = network;
+          moved.nodes[affine + 1].hinge.intercept[i] += side == 0 ? -1e-6 : 1e-6;
+          loss[side] = CrossEntropy(ir::EvaluateNodes(moved, SampleOf(data, s)).back(),
+                                    data.labels[static_cast<size_t>(s)]);
+        }
+        squares += std::pow((loss[1] - loss[0]) / 2e-6, 2) / samples;
+      }
+      for (size_t s = 0; s < z.size(); ++s) {
+        variance += std::pow(z[s] - mean_z, 2);
+        covariance += (z[s] - mean_z) * (f[s] - mean_f);
+      }
+      for (size_t s = 0; s < z.size(); ++s) {
+        residual += std::pow(f[s] - mean_f - covariance / variance * (z[s] - mean_z), 2) / samples;
+      }
+      EXPECT_NEAR(scores.cost[a][i], std::sqrt(squares * residual), 1e-5) << a << ' ' << i;
+      positive += scores.cost[a][i] > 1e-4;
+    }
+  }
+  EXPECT_GT(positive, 3);
+}
+
 // Contributions of all neurons add up to what the bound loses at its corner, and the bound is the smallest
 // certified one over the other classes.
 TEST(ScoreMarginsTest, ContributionsAddUpToTheLooseness) {
