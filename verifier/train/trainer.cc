@@ -113,9 +113,10 @@ absl::Status Session::Step(int64_t epoch, int64_t step, const std::vector<int64_
   } else {
     reader_.Read(shuffled, step * rows, rows, batch_);
   }
-  AdversarySettings settings{options_.epsilon, options_.low, options_.high, options_.attack_steps, 0};
+  const double radius = options_.epsilon * options_.attack_scale;
+  AdversarySettings settings{radius, options_.low, options_.high, options_.attack_steps, 0};
   const auto steps = static_cast<double>(std::max<int64_t>(options_.attack_steps, 1));
-  settings.step_size = options_.epsilon * (options_.attack_steps == 1 ? 1.25 : 2.5 / steps);
+  settings.step_size = radius * (options_.attack_steps == 1 ? 1.25 : 2.5 / steps);
   adversary_.Load(rows, batch_.x.data(), batch_.label.data(), settings);
   if (options_.attack_steps > 0) {
     adversary_.Attack(*network_, settings, KeyOf(options_, epoch, kAttack, step));
