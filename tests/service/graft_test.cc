@@ -52,7 +52,8 @@ TEST_F(Graft, GraftsExportsAndReports) {
   EXPECT_EQ(json["points"].size(), 3U);
   EXPECT_EQ(json["points"].back()["ratio"], 0.5);
   EXPECT_EQ(json["train"]["epochs"], 3);
-  EXPECT_EQ(json["train"]["learning_rate"], 0.005);
+  EXPECT_EQ(json["train"]["learning_rate"], 0.03);
+  EXPECT_EQ(json["train"]["attack_scale"], 1.25);
   EXPECT_EQ(json["model_sha256"].get<std::string>().size(), 64U);
   EXPECT_EQ(json["data_sha256"].get<std::string>().size(), 64U);
   EXPECT_GT(json["base"]["clean_accuracy"], 0.9);
