@@ -81,8 +81,12 @@ std::string Curve(const v1::GraftReport& report) {
   Table table({"grafted", "clean", "PGD-20", "verified at the root", "verified", "undecided", "seconds"});
   const auto add = [&table](const std::string& name, const v1::Measurement& m, const std::string& css) {
     const auto percent = [](double fraction) { return absl::StrFormat("%.1f %%", 100 * fraction); };
-    table.Row({name, percent(m.clean_accuracy()), percent(m.attacked_accuracy()), percent(m.root_verified()),
-               percent(m.verified()), percent(m.undecided()), ShortNumber(m.total_seconds())},
+    const auto verification = [&m](const std::string& cell) {
+      return m.verify_samples() > 0 ? cell : std::string("not measured");
+    };
+    table.Row({name, percent(m.clean_accuracy()), percent(m.attacked_accuracy()),
+               verification(percent(m.root_verified())), verification(percent(m.verified())),
+               verification(percent(m.undecided())), verification(ShortNumber(m.total_seconds()))},
               css);
   };
   for (const MeasuredRow& row : MeasuredRows(report.base(), grafted)) {

@@ -83,6 +83,13 @@ TEST(GraftJson, HoldsTheSameData) {
   EXPECT_EQ(json["warnings"][0], "the <target> was not reached");
 }
 
+TEST(GraftPage, SaysWhatWasNotMeasured) {
+  GraftRun run = SampleRun();
+  EXPECT_FALSE(Holds(GraftPage(run), "not measured"));
+  run.report.mutable_base()->set_verify_samples(0);
+  EXPECT_TRUE(Holds(GraftPage(run), "not measured"));
+}
+
 TEST(GraftPage, WithoutPointsOrVerificationItStillStands) {
   GraftRun run;
   EXPECT_TRUE(Holds(GraftPage(run), "</html>"));
