@@ -1,13 +1,7 @@
 // The façade's Train: a network from a spec or a model, trained, measured and written as ONNX.
-#include <algorithm>
-#include <numeric>
-
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "verifier/backend/backend.h"
 #include "verifier/base/status.h"
 #include "verifier/formats/onnx_writer.h"
-#include "verifier/ops/ops.h"
 #include "verifier/train/spec.h"
 #include "verifier/train/trainer.h"
 #include "verifier/train_checkpoint.h"
