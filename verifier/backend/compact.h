@@ -43,17 +43,22 @@ struct CompactStage {
   int32_t size() const { return static_cast<int32_t>(bias.size() + source.size()); }
 };
 
+// Lines of unstable neurons as in neuron_math.h, without the hinge's own intercept, which is in the bias of
+// what reads the neuron. left == right: linear, chord_slope is its slope.
+struct CompactLines {
+  std::vector<float> left, right, chord_slope, chord_intercept, free_start;
+  int64_t size() const { return static_cast<int64_t>(left.size()); }
+};
+
 struct CompactNetwork {
   int32_t inputs = 0;  // slots 0 .. inputs-1
   int32_t slots = 0;
   std::vector<CompactStage> stages;  // in order: rows read slots of earlier stages only
   int32_t first_output = 0;          // outputs are first_output ..: the last stage's rows, in network order
   std::vector<float> lower, upper;   // [inputs] the root's box
-  // The unstable neurons, layer by layer as search counts them. Lines as in neuron_math.h, without the
-  // hinge's own intercept, which is in the bias of what reads it.
-  std::vector<float> left, right, chord_slope, chord_intercept, free_start;
+  CompactLines lines;                // layer by layer as the search counts unstable neurons
 
-  int64_t unstable() const { return static_cast<int64_t>(left.size()); }
+  int64_t unstable() const { return lines.size(); }
   int64_t outputs() const { return static_cast<int64_t>(stages.back().bias.size()); }
   // Multiply-adds of one pass of one domain.
   int64_t work() const {
@@ -70,15 +75,24 @@ struct CompactSplit {
   float beta = 0;
 };
 
+// {x : normal·x + offset <= 0}: outside of it, points are of no interest.
+struct CompactHalfSpace {
+  std::vector<float> normal;  // [inputs]
+  double offset = 0;
+};
+
 // One domain: what is bounded, from where the optimisation starts, and what came out of it.
 struct CompactDomain {
-  std::vector<float> output;      // [outputs] coefficients of the margin
+  std::vector<float> output;  // [outputs] coefficients of the margin; when empty:
+  int32_t unit = 0;           // sign times row `unit` of the start stage
+  float sign = 1;
   const double* input = nullptr;  // [inputs] coefficients added at the input; null: none
   double offset = 0;
   absl::Span<const uint8_t> start;   // [unstable] slopes between left and right in 255 steps; empty: adaptive
   std::vector<CompactSplit> splits;  // at most one per neuron; after an optimisation, the best multipliers
   double bound = 0;                  // out: best bound of the margin
-  std::vector<uint8_t> slopes;       // out: best slopes, when wanted
+  std::vector<uint8_t> slopes;       // out: best slopes of the neurons before the start stage, when wanted
+  std::vector<float> exact_slopes;   // the same, not rounded
   std::vector<std::pair<int32_t, float>> candidates;  // out: neurons with the best scores, best first
   std::vector<float> corner;                          // out: [inputs] corner of the last pass, when wanted
 };
@@ -88,9 +102,13 @@ struct CompactSettings {
   double alpha_rate = 0.1;  // Adam, as bounds::OptimiseSettings
   double beta_rate = 0.05;
   double decay = 0.98;
-  int64_t candidates = 0;  // scores kept per domain (branching); 0: none
-  bool slopes = false;     // wanted
-  bool corners = false;    // wanted
+  // The stage whose slots are bounded; it and all later ones are not passed. -1: the outputs.
+  int32_t start_stage = -1;
+  const CompactHalfSpace* half_space = nullptr;  // bounds need hold inside only; null: in the whole box
+  int64_t candidates = 0;                        // scores kept per domain (branching); 0: none
+  bool exact_slopes = false;                     // wanted
+  bool slopes = false;                           // wanted
+  bool corners = false;                          // wanted
 };
 
 class CompactBounder {
@@ -99,6 +117,8 @@ class CompactBounder {
   // Results do not depend on the order of the domains, on what else is in the list, or on the number of
   // threads. CANCELLED when the backend's stop token fires; results are then unspecified.
   virtual absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) = 0;
+  // Replaces the lines of unstable neurons first, first + 1, ...
+  virtual void SetLines(int32_t first, const CompactLines& lines) = 0;
 };
 
 }  // namespace espalier::backend

@@ -40,6 +40,8 @@ struct CompactKernels {
 
   // slot first + i = bias + sum over the columns' slots
   void (*pull)(const PullRows& rows, float* slots, int64_t lanes);
+  // lambda[i][lane] += values[i] * factor[lane]
+  void (*add_multiple)(int64_t n, const float* values, const float* factor, float* lambda, int64_t lanes);
   // sums[lane] += sum_i values[i] * lambda[i][lane]
   void (*dot)(int64_t n, const float* values, const float* lambda, double* sums, int64_t lanes);
   // Backward through lines, in place; keeps what came in. sums receive the chords' constants.

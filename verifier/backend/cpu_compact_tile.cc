@@ -44,15 +44,22 @@ absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Bac
 }
 
 TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
-  const CompactNetwork& n = program_->network;
-  return {count, n.left.data() + first, n.right.data() + first, n.chord_slope.data() + first,
-          n.chord_intercept.data() + first};
+  const CompactLines& lines = program_->network.lines;
+  return {count, lines.left.data() + first, lines.right.data() + first, lines.chord_slope.data() + first,
+          lines.chord_intercept.data() + first};
 }
 
 void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes,
                       const StopToken& stop) {
   settings_ = settings;
   lanes_ = lanes;
+  const CompactNetwork& n = program_->network;
+  start_ = settings.start_stage < 0 ? n.stages.size() - 1 : static_cast<size_t>(settings.start_stage);
+  learning_ = 0;
+  for (size_t s = 0; s < start_; ++s) learning_ += static_cast<int64_t>(n.stages[s].source.size());
+  // Slots behind the start are read by what they depend on, and have no part in its rows.
+  const int32_t behind = n.stages[start_].begin + n.stages[start_].size();
+  std::fill_n(Slot(behind), (n.slots - behind) * lanes_, 0.0f);
   std::fill(std::begin(domain_), std::end(domain_), nullptr);
   for (auto& stage : splits_) stage.clear();
   while (!stop.StopRequested() && Fill(queue)) {
@@ -78,16 +85,19 @@ bool CompactTile::Fill(CompactQueue& queue) {
 
 void CompactTile::Load(int64_t lane, CompactDomain* domain) {
   const CompactNetwork& n = program_->network;
+  const CompactLines& lines = n.lines;
   domain_[lane] = domain;
   domain->bound = -std::numeric_limits<double>::infinity();
   passes_[lane] = 0;
   rate_[lane] = static_cast<float>(settings_.alpha_rate);
   beta_rate_[lane] = settings_.beta_rate;
-  for (int64_t j = 0; j < n.unstable(); ++j) {
+  plane_[lane] = 0;
+  plane_first_[lane] = plane_second_[lane] = plane_scale_[lane] = 0;
+  for (int64_t j = 0; j < learning_; ++j) {
     const auto u = static_cast<size_t>(j);
-    float slope = n.free_start[u];
+    float slope = lines.free_start[u];
     if (!domain->start.empty()) {
-      const float lo = std::min(n.left[u], n.right[u]), hi = std::max(n.left[u], n.right[u]);
+      const float lo = std::min(lines.left[u], lines.right[u]), hi = std::max(lines.left[u], lines.right[u]);
       slope = lo + (hi - lo) * (static_cast<float>(domain->start[u]) / 255.0f);
     }
     const int64_t at = j * lanes_ + lane;
@@ -106,24 +116,32 @@ void CompactTile::Load(int64_t lane, CompactDomain* domain) {
       own.neuron = split.neuron - stage.first_unstable;
       own.entry = static_cast<int32_t>(k);
       own.sign = split.sign;
-      own.slope = split.sign > 0 ? n.right[u] : n.left[u];
+      own.slope = split.sign > 0 ? lines.right[u] : lines.left[u];
       own.beta = own.best = split.beta;
       splits_[s].push_back(own);
     }
   }
 }
 
-void CompactTile::Backward() {
-  const CompactNetwork& n = program_->network;
+void CompactTile::StartRows() {
+  const CompactStage& stage = program_->network.stages[start_];
+  float* lambda = Slot(stage.begin);
+  std::fill_n(lambda, static_cast<int64_t>(stage.bias.size()) * lanes_, 0.0f);
   for (int64_t l = 0; l < lanes_; ++l) {
-    sum_[l] = domain_[l] == nullptr ? 0.0 : domain_[l]->offset;
-    for (int64_t o = 0; o < n.outputs(); ++o) {
-      Slot(n.first_output)[o * lanes_ + l] =
-          domain_[l] == nullptr ? 0.0f : domain_[l]->output[static_cast<size_t>(o)];
+    const CompactDomain* domain = domain_[l];
+    sum_[l] = domain == nullptr ? 0.0 : domain->offset;
+    if (domain == nullptr) continue;
+    if (domain->output.empty()) lambda[domain->unit * lanes_ + l] = domain->sign;
+    for (size_t o = 0; o < domain->output.size(); ++o) {
+      lambda[static_cast<int64_t>(o) * lanes_ + l] = domain->output[o];
     }
   }
-  for (size_t s = n.stages.size(); s-- > 0;) {
-    n.stages[s].source.empty() ? BackwardAffine(s) : BackwardActivation(s);
+}
+
+void CompactTile::Backward() {
+  StartRows();
+  for (size_t s = start_ + 1; s-- > 0;) {
+    program_->network.stages[s].source.empty() ? BackwardAffine(s) : BackwardActivation(s);
   }
   Inputs();
 }
@@ -131,7 +149,7 @@ void CompactTile::Backward() {
 void CompactTile::BackwardAffine(size_t s) {
   const CompactStage& stage = program_->network.stages[s];
   const CompactKernels& k = program_->kernels;
-  if (stage.begin != program_->network.first_output) {
+  if (s != start_) {
     k.pull(program_->backward[s].View(nullptr), slots_.data(), lanes_);
     for (int32_t r : program_->relaxed_by[s]) {
       const CompactStage& relaxed = program_->network.stages[static_cast<size_t>(r)];
@@ -172,7 +190,43 @@ void CompactTile::Inputs() {
       slots_.data()[i * lanes_ + l] += static_cast<float>(domain_[l]->input[i]);
     }
   }
+  if (settings_.half_space != nullptr) AddHalfSpace();
   program_->kernels.concretise(n.inputs, n.lower.data(), n.upper.data(), slots_.data(), sum_, lanes_);
+  if (settings_.half_space == nullptr) return;
+  // The derivative of the bound with respect to the multiplier is the half-space's value at the corner.
+  std::fill_n(plane_gradient_, lanes_, settings_.half_space->offset);
+  program_->kernels.dot(n.inputs, settings_.half_space->normal.data(), slots_.data(), plane_gradient_,
+                        lanes_);
+}
+
+// Inside the half-space its multiple is at most zero: adding it keeps a lower bound a lower bound there.
+void CompactTile::AddHalfSpace() {
+  const CompactHalfSpace& plane = *settings_.half_space;
+  const int64_t inputs = program_->network.inputs;
+  for (int64_t l = 0; l < lanes_; ++l) {
+    if (domain_[l] == nullptr || plane_scale_[l] > 0) continue;
+    // Steps in proportion to the row's coefficients.
+    double row = 1e-30, normal = 1e-30;
+    for (int64_t i = 0; i < inputs; ++i) {
+      row += std::fabs(slots_.data()[i * lanes_ + l]);
+      normal += std::fabs(plane.normal[static_cast<size_t>(i)]);
+    }
+    plane_scale_[l] = row / normal;
+  }
+  program_->kernels.add_multiple(inputs, plane.normal.data(), plane_, slots_.data(), lanes_);
+  for (int64_t l = 0; l < lanes_; ++l) sum_[l] += static_cast<double>(plane_[l]) * plane.offset;
+}
+
+void CompactTile::StepHalfSpace() {
+  for (int64_t l = 0; l < lanes_; ++l) {
+    const double g = plane_gradient_[l];
+    plane_first_[l] = 0.9 * plane_first_[l] + 0.1 * g;
+    plane_second_[l] = 0.999 * plane_second_[l] + 0.001 * g * g;
+    const double step = static_cast<double>(rate_[l]) * plane_scale_[l] * plane_first_[l] *
+                        static_cast<double>(correction1_[l]) /
+                        (std::sqrt(plane_second_[l] * static_cast<double>(correction2_[l])) + 1e-30);
+    plane_[l] = std::max(0.0f, plane_[l] + static_cast<float>(step));
+  }
 }
 
 // Keeps what improved, and gives back the domains that are through.
@@ -182,8 +236,8 @@ void CompactTile::Judge() {
     better_[l] = domain_[l] != nullptr && sum_[l] > domain_[l]->bound;
     if (better_[l] != 0) domain_[l]->bound = sum_[l], improved = true;
   }
-  if (improved && settings_.slopes) {
-    program_->kernels.keep(program_->network.unstable(), better_, alpha_.data(), best_.data(), lanes_);
+  if (improved && (settings_.slopes || settings_.exact_slopes)) {
+    program_->kernels.keep(learning_, better_, alpha_.data(), best_.data(), lanes_);
   }
   for (auto& stage : splits_) {
     for (Split& split : stage) {
@@ -204,11 +258,19 @@ void CompactTile::Finish(int64_t lane) {
   CompactDomain& domain = *domain_[lane];
   const CompactNetwork& n = program_->network;
   if (settings_.candidates > 0 && !(domain.bound > 0)) Rank(lane, domain);
+  if (settings_.exact_slopes) {
+    domain.exact_slopes.resize(static_cast<size_t>(learning_));
+    for (int64_t j = 0; j < learning_; ++j) {
+      domain.exact_slopes[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
+    }
+  }
   if (settings_.slopes) {
-    domain.slopes.resize(static_cast<size_t>(n.unstable()));
+    domain.slopes.resize(static_cast<size_t>(learning_));
     for (size_t u = 0; u < domain.slopes.size(); ++u) {
-      const float lo = std::min(n.left[u], n.right[u]), hi = std::max(n.left[u], n.right[u]);
-      const float at = (best_.data()[static_cast<int64_t>(u) * lanes_ + lane] - lo) / (hi - lo);
+      const float lo = std::min(n.lines.left[u], n.lines.right[u]);
+      const float hi = std::max(n.lines.left[u], n.lines.right[u]);
+      const float range = hi > lo ? hi - lo : 1.0f;
+      const float at = (best_.data()[static_cast<int64_t>(u) * lanes_ + lane] - lo) / range;
       domain.slopes[u] = static_cast<uint8_t>(std::clamp(at, 0.0f, 1.0f) * 255.0f + 0.5f);
     }
   }
@@ -235,11 +297,11 @@ void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
   const auto keep = static_cast<size_t>(settings_.candidates);
   auto& best = domain.candidates;
   best.clear();
-  for (int64_t j = 0; j < n.unstable(); ++j) {
+  for (int64_t j = 0; j < learning_; ++j) {
     const auto u = static_cast<size_t>(j);
     const float value = saved_.data()[j * lanes_ + lane];
-    const bool on_free = (value >= 0) == (n.left[u] < n.right[u]);
-    const float score = std::fabs(value * n.chord_intercept[u]) * (on_free ? 0.2f : 1.0f);
+    const bool on_free = (value >= 0) == (n.lines.left[u] < n.lines.right[u]);
+    const float score = std::fabs(value * n.lines.chord_intercept[u]) * (on_free ? 0.2f : 1.0f);
     if (!(score > 0) || (best.size() == keep && score <= best.back().second)) continue;
     const std::pair<int32_t, float> candidate{static_cast<int32_t>(j), score};
     best.insert(std::upper_bound(best.begin(), best.end(), candidate,
@@ -251,7 +313,8 @@ void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
 
 void CompactTile::Forward() {
   const CompactNetwork& n = program_->network;
-  for (size_t s = 0; s + 1 < n.stages.size(); ++s) {
+  if (settings_.half_space != nullptr) StepHalfSpace();
+  for (size_t s = 0; s < start_; ++s) {
     if (!n.stages[s].source.empty()) {
       ForwardActivation(s);
     } else {

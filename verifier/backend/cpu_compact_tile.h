@@ -61,7 +61,10 @@ class CompactTile {
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
+  void StartRows();
   void Inputs();
+  void AddHalfSpace();
+  void StepHalfSpace();
   void Judge();
   void Finish(int64_t lane);
   void Forward();
@@ -73,6 +76,8 @@ class CompactTile {
 
   const CompactProgram* program_;
   CompactSettings settings_;
+  size_t start_ = 0;      // stage whose slots are bounded
+  int64_t learning_ = 0;  // unstable neurons before it
   int64_t lanes_ = kMostLanes;
   Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
@@ -82,6 +87,10 @@ class CompactTile {
   int64_t passes_[kMostLanes] = {};
   alignas(64) float rate_[kMostLanes] = {}, correction1_[kMostLanes] = {}, correction2_[kMostLanes] = {};
   alignas(64) int32_t better_[kMostLanes] = {};
+  // Multiplier of the half-space, with its optimiser state and the scale of its steps.
+  alignas(64) float plane_[kMostLanes] = {};
+  double plane_first_[kMostLanes] = {}, plane_second_[kMostLanes] = {}, plane_scale_[kMostLanes] = {};
+  double plane_gradient_[kMostLanes] = {};
   double beta_rate_[kMostLanes] = {};
   double sum_[kMostLanes] = {};
 };

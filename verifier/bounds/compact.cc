@@ -33,7 +33,6 @@ class Builder {
   Fate FateOf(int activation, size_t i) const;
   void AddAffine(ir::NodeId id);
   void AddActivation(ir::NodeId id);
-  void AddLines(int activation, size_t i);
 
   const Plan& plan_;
   const std::vector<LayerBox>& layers_;
@@ -129,21 +128,7 @@ void Builder::AddAffine(ir::NodeId id) {
   out_.stages.push_back(std::move(stage));
 }
 
-void Builder::AddLines(int activation, size_t i) {
-  const ir::HingeLayer& hinge = plan_.hinge(activation);
-  const LayerBox& box = layers_[static_cast<size_t>(activation)];
-  const auto left = static_cast<float>(hinge.left[i]), right = static_cast<float>(hinge.right[i]);
-  const backend::HingeLines<float> lines =
-      backend::LinesOfHinge<float>(left, right, RoundDown<float>(box.lower[i]), RoundUp<float>(box.upper[i]));
-  out_.left.push_back(left);
-  out_.right.push_back(right);
-  out_.chord_slope.push_back(lines.chord_slope);
-  out_.chord_intercept.push_back(lines.chord_intercept);
-  out_.free_start.push_back(lines.free_start);
-}
-
-// Slots of unstable neurons follow the stage that computes their pre-activations. All of them get one, read
-// or not, so that they are numbered as the search numbers them.
+// All unstable neurons get a slot, read or not, so that they are numbered as the search numbers them.
 void Builder::AddActivation(ir::NodeId id) {
   const auto n = static_cast<size_t>(id);
   const int activation = plan_.node(id).activation;
@@ -152,7 +137,7 @@ void Builder::AddActivation(ir::NodeId id) {
   backend::CompactStage stage;
   stage.begin = out_.slots;
   stage.source_stage = stage_of_[before];
-  stage.first_unstable = static_cast<int32_t>(out_.left.size());
+  stage.first_unstable = static_cast<int32_t>(out_.lines.left.size());
   value_[n].resize(hinge.left.size());
   for (size_t i = 0; i < hinge.left.size(); ++i) {
     const Expression& x = value_[before][i];
@@ -162,7 +147,7 @@ void Builder::AddActivation(ir::NodeId id) {
       value_[n][i] = {constant ? -1 : x.slot, slope * x.scale, hinge.intercept[i] + slope * x.shift};
       continue;
     }
-    AddLines(activation, i);
+    AppendCompactLine(hinge, layers_[static_cast<size_t>(activation)], i, out_.lines);
     stage.source.push_back(x.slot);
     value_[n][i] = {out_.slots++, 1, hinge.intercept[i]};
   }
@@ -190,6 +175,22 @@ backend::CompactNetwork Builder::Build(const InputBoxes& boxes) {
 }
 
 }  // namespace
+
+void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t i,
+                       backend::CompactLines& lines) {
+  const bool on_right = hinge.left[i] == hinge.right[i] || box.lower[i] >= 0;
+  const bool linear = on_right || box.upper[i] <= 0;
+  const double slope = on_right ? hinge.right[i] : hinge.left[i];
+  const auto left = static_cast<float>(linear ? slope : hinge.left[i]);
+  const auto right = static_cast<float>(linear ? slope : hinge.right[i]);
+  const backend::HingeLines<float> line =
+      backend::LinesOfHinge<float>(left, right, RoundDown<float>(box.lower[i]), RoundUp<float>(box.upper[i]));
+  lines.left.push_back(left);
+  lines.right.push_back(right);
+  lines.chord_slope.push_back(line.chord_slope);
+  lines.chord_intercept.push_back(line.chord_intercept);
+  lines.free_start.push_back(line.free_start);
+}
 
 std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, const InputBoxes& boxes,
                                                           const std::vector<LayerBox>& layers,

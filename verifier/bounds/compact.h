@@ -21,4 +21,8 @@ std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, cons
                                                           const Relaxation<double>& relaxation,
                                                           int64_t max_work);
 
+// The line of neuron i of a layer with one domain's bounds.
+void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t i,
+                       backend::CompactLines& lines);
+
 }  // namespace espalier::bounds

@@ -85,8 +85,10 @@ absl::Status Magnitudes::AddAffine(const Plan& plan, ir::NodeId id) {
     total_ += value;
     rounded.push_back(RoundUp<float>(value));
   }
-  ESPALIER_ASSIGN_OR_RETURN(f64_[static_cast<size_t>(id)], ToDevice<double>(backend, v));
-  ESPALIER_ASSIGN_OR_RETURN(f32_[static_cast<size_t>(id)], ToDevice<float>(backend, rounded));
+  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> wide, ToDevice<double>(backend, v));
+  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<float> narrow, ToDevice<float>(backend, rounded));
+  f64_[static_cast<size_t>(id)] = std::make_shared<const backend::Buffer<double>>(std::move(wide));
+  f32_[static_cast<size_t>(id)] = std::make_shared<const backend::Buffer<float>>(std::move(narrow));
   host_[static_cast<size_t>(id)] = std::move(v);
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 // (docs/soundness.md, section 3).
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -14,6 +15,7 @@
 
 namespace espalier::bounds {
 
+// Copies share what is on the device.
 class Magnitudes {
  public:
   // For all nodes that only depend on activations whose bounds are known. `bounds` may hold several domains;
@@ -29,9 +31,9 @@ class Magnitudes {
   template <class T>
   const T* affine(ir::NodeId node) const {
     if constexpr (std::is_same_v<T, float>) {
-      return f32_[static_cast<size_t>(node)].data();
+      return DataOf(f32_[static_cast<size_t>(node)]);
     } else {
-      return f64_[static_cast<size_t>(node)].data();
+      return DataOf(f64_[static_cast<size_t>(node)]);
     }
   }
   const std::vector<double>& host(ir::NodeId node) const { return host_[static_cast<size_t>(node)]; }
@@ -39,11 +41,17 @@ class Magnitudes {
   double total() const { return total_; }
 
  private:
+  template <class T>
+  using Shared = std::shared_ptr<const backend::Buffer<T>>;
+  template <class T>
+  static const T* DataOf(const Shared<T>& buffer) {
+    return buffer == nullptr ? nullptr : buffer->data();
+  }
   absl::Status AddAffine(const Plan& plan, ir::NodeId id);
 
   std::vector<std::vector<double>> host_;  // per node
-  std::vector<backend::Buffer<float>> f32_;
-  std::vector<backend::Buffer<double>> f64_;
+  std::vector<Shared<float>> f32_;
+  std::vector<Shared<double>> f64_;
   double total_ = 0;
 };
 

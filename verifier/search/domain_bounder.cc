@@ -3,17 +3,11 @@
 #include "absl/strings/str_cat.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
+#include "verifier/bounds/refine.h"
 #include "verifier/search/batched_bounder.h"
 #include "verifier/search/compact_bounder.h"
 
 namespace espalier::search {
-namespace {
-
-// Coefficients that are listed one by one: 64 bytes each, in both directions and while they are sorted.
-constexpr int64_t kMostCoefficients = int64_t{1} << 25;
-
-}  // namespace
-
 Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) {
   Domain child;
   child.target = parent.target;
@@ -27,7 +21,7 @@ Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) 
 
 absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, SharedRoot& root) {
   std::optional<backend::CompactNetwork> network = bounds::MakeCompactNetwork(
-      run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64, kMostCoefficients);
+      run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64, bounds::kMostCompactWork);
   if (network.has_value()) {
     const double share = 2.0 * static_cast<double>(network->work()) / run.plan.flops_per_pass();
     absl::StatusOr<std::unique_ptr<backend::CompactBounder>> device =

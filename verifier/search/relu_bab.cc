@@ -162,6 +162,7 @@ absl::StatusOr<SearchEnd> ReluBab::Loop() {
     if (run_.options.max_domains > 0 && run_.statistics.domains >= run_.options.max_domains) {
       return SearchEnd::kDomainLimit;
     }
+    if (run_.statistics.domains >= budget_end_) return SearchEnd::kBudget;
     run_.Report("relu-bab", queue_.WorstBound(), queue_.size(), closed_);
     run_.statistics.max_open = std::max(run_.statistics.max_open, queue_.size());
     ++rounds_;
@@ -176,7 +177,8 @@ absl::StatusOr<SearchEnd> ReluBab::Loop() {
   return unresolved_ > 0 ? SearchEnd::kNumerical : SearchEnd::kExhausted;
 }
 
-absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts) {
+absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts, int64_t budget) {
+  if (budget > 0) budget_end_ = run_.statistics.domains + budget;
   ESPALIER_ASSIGN_OR_RETURN(bounder_, DomainBounder::Make(run_, root_));
   for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
   ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));

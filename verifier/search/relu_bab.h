@@ -5,6 +5,7 @@
 // with nothing left to split goes to the leaf LP.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -14,14 +15,15 @@
 
 namespace espalier::search {
 
-enum class SearchEnd { kExhausted, kWitness, kStopped, kMemory, kDomainLimit, kNumerical };
+enum class SearchEnd { kExhausted, kWitness, kStopped, kMemory, kDomainLimit, kBudget, kNumerical };
 
 class ReluBab {
  public:
   ReluBab(Run& run, SharedRoot& root);
 
-  // `starts`: one root domain per open target, with its slopes and weights.
-  absl::StatusOr<SearchEnd> Search(std::vector<Domain> starts);
+  // `starts`: one root domain per open target, with its slopes and weights. kBudget after about `budget`
+  // domains (0: none).
+  absl::StatusOr<SearchEnd> Search(std::vector<Domain> starts, int64_t budget = 0);
 
  private:
   absl::StatusOr<SearchEnd> Loop();
@@ -41,6 +43,7 @@ class ReluBab {
   std::unique_ptr<DomainBounder> bounder_;
   std::vector<int64_t> open_of_target_;
   int64_t closed_ = 0;
+  int64_t budget_end_ = std::numeric_limits<int64_t>::max();  // in domains of the whole run
   int64_t rounds_ = 0;
   int64_t unresolved_ = 0;  // leaves that neither the LP nor its multipliers could decide
 };

@@ -5,12 +5,17 @@
 #include <limits>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/half_space.h"
+#include "verifier/bounds/refine.h"
 
 namespace espalier::search {
 namespace {
 
 // Work limit of the intermediate optimisation: about 15 s of two cores. Decisions count work, never seconds.
 constexpr double kRootFlops = 1.5e12;
+// A root is conditioned again as long as so many rounds like the last one would do, at most so often.
+constexpr int kConditionRounds = 12;
+constexpr double kRoundsAhead = 12;
 
 // Rows of the targets, one per row of each, with where they come from.
 struct RootRows {
@@ -32,9 +37,11 @@ RootRows CollectRows(const Run& run, const SharedRoot& root, const std::vector<s
   return all;
 }
 
-// Optimises (when asked) and certifies the rows; returns certified margins and the slopes in `slopes`.
+// Optimises (when asked) and certifies the rows; returns certified margins, and their details when asked for.
 absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows,
-                                              int64_t iterations, bounds::Slopes<float>& slopes) {
+                                              bounds::RowDetails* details = nullptr) {
+  bounds::Slopes<float> slopes;
+  const int64_t iterations = run.options.alpha_iterations;
   if (iterations > 0) {
     ESPALIER_ASSIGN_OR_RETURN(const bounds::DeviceRows<float> device,
                               bounds::DeviceRows<float>::Make(run.plan, rows, root.bounds.boxes));
@@ -50,26 +57,14 @@ absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const 
   }
   const bounds::Scope scope{&run.plan, &root.bounds.boxes, &root.relaxation32, &root.relaxation64,
                             &root.bounds.magnitudes};
-  return bounds::CertifiedBounds(scope, rows, iterations > 0 ? &slopes : nullptr);
+  return bounds::CertifiedBounds(scope, rows, iterations > 0 ? &slopes : nullptr, details);
 }
 
-}  // namespace
-
-absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets,
-                                     int64_t intermediate_iterations) {
-  PhaseTimer timer(run.statistics, "root");
-  RootResult result;
-  const api::Box& b = run.problem.boxes[static_cast<size_t>(box)];
-  bounds::IntermediateSettings settings;
-  settings.iterations = intermediate_iterations;
-  settings.max_flops = kRootFlops;
-  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds,
-                            bounds::ComputeIntermediate(run.plan, {1, b.lower, b.upper}, settings, run.stop));
-  ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
+// Bounds all rows of the targets; refutes, and keeps the rest as start domains.
+absl::Status BoundTargets(Run& run, const std::vector<size_t>& targets, RootResult& result) {
   const RootRows rows = CollectRows(run, result.root, targets);
-  bounds::Slopes<float> slopes;
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin,
-                            BoundRows(run, result.root, rows.rows, run.options.alpha_iterations, slopes));
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin, BoundRows(run, result.root, rows.rows));
+  result.open.clear();
   for (size_t r = 0; r < margin.size(); ++r) {
     const auto [t, row] = rows.owner[r];
     if (margin[r] > 0) run.Refute(t);
@@ -89,7 +84,90 @@ absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<si
   for (const Domain& domain : result.open) {
     run.statistics.root_bound = std::min(run.statistics.root_bound, domain.bound);
   }
+  return absl::OkStatus();
+}
+
+// Optimised intermediate bounds from those of `from`, or from the start where refining does not apply.
+absl::StatusOr<bounds::DomainBounds> Optimised(Run& run, bounds::DomainBounds from) {
+  const int64_t iterations = run.options.intermediate_iterations;
+  const absl::Status refined = bounds::RefineBounds(run.plan, {.iterations = iterations}, run.stop, from);
+  if (!absl::IsUnimplemented(refined)) {
+    ESPALIER_RETURN_IF_ERROR(refined);
+    return from;
+  }
+  bounds::IntermediateSettings settings;
+  settings.iterations = iterations;
+  settings.max_flops = kRootFlops;
+  return bounds::ComputeIntermediate(run.plan, from.boxes, settings, run.stop);
+}
+
+// The bounds of one row as a plane over the root's box.
+struct RowBound {
+  bounds::RowDetails details;
+  double margin = 0;  // certified
+  bounds::RowPlane plane() const { return {margin, details.input_lambda.data(), details.corner.data()}; }
+};
+
+absl::StatusOr<RowBound> BoundDomainRow(Run& run, SharedRoot& root, const Domain& domain) {
+  bounds::HostRows rows;
+  rows.start = run.plan.network().output;
+  const Target& target = run.problem.targets[static_cast<size_t>(domain.target)];
+  AppendRow(run.problem, target, domain.weights, 0, root.bounds.magnitudes.host(rows.start), rows);
+  RowBound bound;
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin, BoundRows(run, root, rows, &bound.details));
+  bound.margin = margin[0];
+  return bound;
+}
+
+}  // namespace
+
+absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets) {
+  PhaseTimer timer(run.statistics, "root");
+  RootResult result;
+  const api::Box& b = run.problem.boxes[static_cast<size_t>(box)];
+  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds,
+                            bounds::ComputeIntermediate(run.plan, {1, b.lower, b.upper}, {}, run.stop));
+  ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
+  ESPALIER_RETURN_IF_ERROR(BoundTargets(run, targets, result));
   return result;
+}
+
+absl::StatusOr<RootResult> RefineRoot(Run& run, RootResult from) {
+  PhaseTimer timer(run.statistics, "root");
+  std::vector<size_t> targets;
+  for (const Domain& domain : from.open) targets.push_back(static_cast<size_t>(domain.target));
+  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds, Optimised(run, std::move(from.root.bounds)));
+  RootResult result;
+  ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
+  ESPALIER_RETURN_IF_ERROR(BoundTargets(run, targets, result));
+  return result;
+}
+
+absl::StatusOr<std::optional<RootResult>> ConditionRoot(Run& run, const RootResult& from,
+                                                        const Domain& domain) {
+  PhaseTimer timer(run.statistics, "condition");
+  RootResult result;
+  result.open = {domain};
+  bounds::DomainBounds bounds = from.root.bounds;
+  ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, bounds));
+  ESPALIER_ASSIGN_OR_RETURN(RowBound row, BoundDomainRow(run, result.root, domain));
+  for (int round = 0; round < kConditionRounds && !run.stop.StopRequested(); ++round) {
+    const bounds::HalfSpace unsafe = bounds::PlaneOf(row.plane(), bounds.boxes);
+    const absl::Status refined = bounds::RefineBounds(
+        run.plan, {.iterations = run.options.intermediate_iterations, .inside = &unsafe}, run.stop, bounds);
+    if (absl::IsUnimplemented(refined)) break;
+    ESPALIER_RETURN_IF_ERROR(refined);
+    ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, bounds));
+    const double before = row.margin;
+    ESPALIER_ASSIGN_OR_RETURN(row, BoundDomainRow(run, result.root, domain));
+    if (bounds::BoundInside(unsafe, row.plane(), bounds.boxes) > 0) {
+      run.Refute(static_cast<size_t>(domain.target));
+      return std::nullopt;
+    }
+    if (row.margin > result.open[0].bound) result.open[0].bound = row.margin;
+    if (!(kRoundsAhead * (row.margin - before) > -row.margin)) break;
+  }
+  return std::optional<RootResult>(std::move(result));
 }
 
 }  // namespace espalier::search

@@ -20,6 +20,7 @@ constexpr int64_t kMaxFreeInputs = 24;
 constexpr double kMaxBoxFlops = 4e8;
 constexpr size_t kFewBoxes = 8;
 constexpr int64_t kFewUnstable = 24;
+constexpr int64_t kTrialDomains = 2;  // per unstable neuron
 // Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they
 // are not.
 constexpr double kFirstAttackFlops = 1e9;
@@ -50,6 +51,9 @@ class Strategy {
   absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
+  absl::StatusOr<SearchEnd> SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box,
+                                       int64_t budget = 0);
+  absl::StatusOr<SearchEnd> SearchEach(RootResult& root, int32_t box);
   api::Verdict Conclude(SearchEnd end) const;
   void Explain(std::string sentence) { run_.explanation.push_back(std::move(sentence)); }
 
@@ -122,23 +126,53 @@ absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t 
 absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<size_t>& targets) {
   // Without optimised intermediate bounds first: many properties need no more, and many others have a
   // counterexample.
-  ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets, /*intermediate_iterations=*/0));
+  ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets));
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
   if (root.open.empty()) return SearchEnd::kExhausted;
   ESPALIER_ASSIGN_OR_RETURN(const bool found,
                             AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
   if (found) return SearchEnd::kWitness;
   if (run_.options.intermediate_iterations > 0) {
-    std::vector<size_t> open;
-    for (const Domain& domain : root.open) open.push_back(static_cast<size_t>(domain.target));
-    ESPALIER_ASSIGN_OR_RETURN(root, BoundRoot(run_, box, open, run_.options.intermediate_iterations));
+    ESPALIER_ASSIGN_OR_RETURN(root, RefineRoot(run_, std::move(root)));
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
     if (root.open.empty()) return SearchEnd::kExhausted;
   }
-  Explain(absl::StrCat("branch and bound over ", root.root.slope_count, " unstable neurons on box ", box));
+  if (run_.options.intermediate_iterations == 0) return SearchFrom(root.root, std::move(root.open), box);
+  // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
+  const int64_t trial = kTrialDomains * root.root.slope_count + 1;
+  ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchFrom(root.root, root.open, box, trial));
+  if (end != SearchEnd::kBudget) return end;
+  std::erase_if(root.open, [&](const Domain& d) { return run_.refuted(static_cast<size_t>(d.target)); });
+  return SearchEach(root, box);
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box,
+                                               int64_t budget) {
+  Explain(absl::StrCat("branch and bound over ", root.slope_count, " unstable neurons on box ", box));
   PhaseTimer timer(run_.statistics, "search");
-  ReluBab bab(run_, root.root);
-  return bab.Search(std::move(root.open));
+  ReluBab bab(run_, root);
+  return bab.Search(std::move(open), budget);
+}
+
+// Target by target, the one nearest to being refuted first, each with bounds of its own that hold where it
+// can be unsafe.
+absl::StatusOr<SearchEnd> Strategy::SearchEach(RootResult& root, int32_t box) {
+  std::sort(root.open.begin(), root.open.end(),
+            [](const Domain& x, const Domain& y) { return x.bound > y.bound; });
+  SearchEnd worst = SearchEnd::kExhausted;
+  for (const Domain& domain : root.open) {
+    ESPALIER_ASSIGN_OR_RETURN(std::optional<RootResult> own, ConditionRoot(run_, root, domain));
+    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+    if (!own.has_value()) continue;
+    ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, SearchFrom(own->root, std::move(own->open), box));
+    // At a leaf the program's optimum may lie where these bounds do not hold: those of the whole box decide.
+    if (end == SearchEnd::kNumerical) {
+      ESPALIER_ASSIGN_OR_RETURN(end, SearchFrom(root.root, {domain}, box));
+    }
+    if (end == SearchEnd::kWitness || end == SearchEnd::kStopped) return end;
+    if (end != SearchEnd::kExhausted) worst = end;
+  }
+  return worst;
 }
 
 absl::StatusOr<SearchEnd> Strategy::Search() {

@@ -25,7 +25,7 @@ SearchEnd Search(Query& query, Method method) {
     EXPECT_TRUE(end.ok()) << end.status();
     return *end;
   }
-  auto root = BoundRoot(*query.run, 0, query.run->OpenTargets(), 10);
+  auto root = BoundRoot(*query.run, 0, query.run->OpenTargets());
   EXPECT_TRUE(root.ok()) << root.status();
   if (root->open.empty()) return SearchEnd::kExhausted;
   auto end = ReluBab(*query.run, root->root).Search(std::move(root->open));

@@ -1,0 +1,139 @@
+// Refined bounds: as tight as those that are optimised layer by layer on the whole network, sound, and with a
+// half-space sound at every point inside it.
+#include "verifier/bounds/refine.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "tests/property/bounds_cases.h"
+
+namespace espalier::testing {
+namespace {
+
+// What the relaxations of unstable neurons leave open: the sum of their triangles' areas, times two.
+double Area(const BoundsCase& c, const bounds::DomainBounds& bounds) {
+  double sum = 0;
+  for (size_t a = 0; a < bounds.layers.size(); ++a) {
+    const bounds::LayerBox& box = bounds.layers[a];
+    const ir::HingeLayer& hinge = c.plan->hinge(static_cast<int>(a));
+    for (size_t i = 0; i < box.lower.size(); ++i) {
+      const double kink = std::fabs(hinge.right[i] - hinge.left[i]);
+      if (box.lower[i] < 0 && box.upper[i] > 0) sum -= kink * box.lower[i] * box.upper[i];
+    }
+  }
+  return sum;
+}
+
+void ExpectInside(const BoundsCase& c, const bounds::DomainBounds& bounds, const std::vector<double>& x) {
+  const auto values = ir::EvaluateNodes(c.network, x);
+  for (size_t a = 0; a < bounds.layers.size(); ++a) {
+    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
+    for (size_t i = 0; i < values[node].size(); ++i) {
+      const double slack = 1e-9 * (1 + std::fabs(values[node][i]));  // of the evaluation
+      ASSERT_GE(values[node][i], bounds.layers[a].lower[i] - slack) << "layer " << a << " neuron " << i;
+      ASSERT_LE(values[node][i], bounds.layers[a].upper[i] + slack) << "layer " << a << " neuron " << i;
+    }
+  }
+}
+
+TEST(RefineTest, AsTightAsOptimisingTheWholeNetwork) {
+  double before = 0, ours = 0, theirs = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    bounds::DomainBounds refined = c.Layers({});
+    const double area = Area(c, refined);
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, {.iterations = 15}, StopToken(), refined).ok());
+    ASSERT_LE(Area(c, refined), area);
+    for (const std::vector<double>& x : c.Points(100)) ExpectInside(c, refined, x);
+    before += area;
+    ours += Area(c, refined);
+    theirs += Area(c, c.Layers({.iterations = 15}));
+  }
+  EXPECT_LT(theirs, 0.98 * before) << before;
+  EXPECT_LT(ours, before - 0.97 * (before - theirs));
+}
+
+// Rows of intermediate layers start in the middle of the network: branches around them must not leak in.
+TEST(RefineTest, AsTightOnResidualImages) {
+  double before = 0, ours = 0, theirs = 0;
+  for (uint64_t seed = 1; seed <= 15; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    ir::Network network = RandomImageNetwork(random, {.layers = 3, .skip = 0.9});
+    BoundsCase c(random, std::move(network), 0.4);
+    bounds::DomainBounds refined = c.Layers({});
+    before += Area(c, refined);
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, {.iterations = 15}, StopToken(), refined).ok());
+    for (const std::vector<double>& x : c.Points(50)) ExpectInside(c, refined, x);
+    ours += Area(c, refined);
+    theirs += Area(c, c.Layers({.iterations = 15}));
+  }
+  EXPECT_LT(theirs, 0.98 * before) << before;
+  EXPECT_LT(ours, before - 0.97 * (before - theirs));
+}
+
+TEST(RefineTest, InsideAHalfSpaceTighterAndSoundThere) {
+  int64_t inside = 0;
+  double everywhere = 0, there = 0;
+  for (uint64_t seed = 101; seed <= 180; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    bounds::DomainBounds whole = c.Layers({});
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, {.iterations = 10}, StopToken(), whole).ok());
+    bounds::DomainBounds conditioned = whole;
+    // About a third of the box: the value at the centre is positive.
+    bounds::HalfSpace cut;
+    cut.normal = c.random.Normals(c.network.input_size(), 1.0);
+    double centre = 0, reach = 0;
+    for (size_t i = 0; i < cut.normal.size(); ++i) {
+      centre += cut.normal[i] * 0.5 * (c.box.lower[i] + c.box.upper[i]);
+      reach += std::fabs(cut.normal[i]) * 0.5 * (c.box.upper[i] - c.box.lower[i]);
+    }
+    cut.offset = -centre + 0.3 * reach;
+    ASSERT_TRUE(
+        bounds::RefineBounds(*c.plan, {.iterations = 10, .inside = &cut}, StopToken(), conditioned).ok());
+    everywhere += Area(c, whole);
+    there += Area(c, conditioned);
+    for (const std::vector<double>& x : c.Points(300)) {
+      double value = cut.offset;
+      for (size_t i = 0; i < x.size(); ++i) value += cut.normal[i] * x[i];
+      if (value > 0) continue;
+      ++inside;
+      ExpectInside(c, conditioned, x);
+    }
+  }
+  EXPECT_GT(inside, 3000);
+  EXPECT_LT(there, 0.97 * everywhere);
+}
+
+TEST(HalfSpaceTest, TheBoundIsTheMinimumOfTheCutBox) {
+  // x + y over [0,1]^2 where x + 2y >= 2: the minimum is 1, at (0, 1).
+  const bounds::InputBoxes boxes{1, {0, 0}, {1, 1}};
+  const std::vector<double> lambda = {1, 1}, corner = {0, 0};
+  const bounds::HalfSpace cut{{-1, -2}, 2};
+  const double bound = bounds::BoundInside(cut, {0.0, lambda.data(), corner.data()}, boxes);
+  EXPECT_LE(bound, 1.0);
+  EXPECT_GT(bound, 1.0 - 1e-6);
+}
+
+TEST(HalfSpaceTest, AHalfSpaceThatCutsNothingOrIsNotANumberChangesNothing) {
+  const bounds::InputBoxes boxes{1, {0, 0}, {1, 1}};
+  const std::vector<double> lambda = {1, 1}, corner = {0, 0};
+  const bounds::RowPlane row{0.25, lambda.data(), corner.data()};
+  EXPECT_EQ(bounds::BoundInside({{1, 1}, -5}, row, boxes), 0.25);
+  EXPECT_EQ(bounds::BoundInside({{0, 0}, 1}, row, boxes), 0.25);
+  EXPECT_EQ(bounds::BoundInside({{NAN, 1}, 1}, row, boxes), 0.25);
+}
+
+TEST(HalfSpaceTest, ThePlaneOfARowHoldsWhereTheRowIsNotPositive) {
+  const bounds::InputBoxes boxes{1, {-1, -1}, {1, 1}};
+  const std::vector<double> lambda = {2, -1}, corner = {-1, 1};
+  const bounds::HalfSpace plane = bounds::PlaneOf({-2.5, lambda.data(), corner.data()}, boxes);
+  EXPECT_EQ(plane.normal, lambda);
+  EXPECT_LE(plane.offset, 0.5);  // -2.5 + 3, rounded down
+  EXPECT_GT(plane.offset, 0.5 - 1e-12);
+}
+
+}  // namespace
+}  // namespace espalier::testing

@@ -1,0 +1,196 @@
+#include "verifier/bounds/refine.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "verifier/base/status.h"
+#include "verifier/bounds/compact.h"
+#include "verifier/bounds/row_bounder.h"
+
+namespace espalier::bounds {
+namespace {
+
+using backend::CompactDomain;
+
+// Share of its interval's width that a neuron's bound has to gain.
+constexpr double kWorthwhile = 1e-4;
+
+class Refinement {
+ public:
+  Refinement(const Plan& plan, const RefineSettings& settings, StopToken stop, DomainBounds& bounds)
+      : plan_(plan), settings_(settings), stop_(stop), bounds_(bounds) {
+    if (settings.inside != nullptr) half_space_ = ToCompact(*settings.inside);
+  }
+  absl::Status Run();
+
+ private:
+  absl::Status Layer(int activation);
+  // Rows (two per neuron) of the layer, and what their optimisation started from and gave.
+  std::vector<CompactDomain> Rows(const backend::CompactStage& stage,
+                                  const backend::CompactStage& source) const;
+  absl::Status Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
+  absl::StatusOr<Slopes<float>> SlopesOf(const std::vector<CompactDomain>& rows,
+                                         const std::vector<size_t>& chosen) const;
+  void SetLines(int activation);
+  const std::vector<int32_t>& Unstable(int activation) const {
+    return unstable_[static_cast<size_t>(activation)];
+  }
+
+  const Plan& plan_;
+  const RefineSettings& settings_;
+  StopToken stop_;
+  DomainBounds& bounds_;
+  backend::CompactHalfSpace half_space_;
+  // Unstable neurons as the compact network numbers them: those of the bounds that came in.
+  std::vector<std::vector<int32_t>> unstable_;
+  std::vector<int32_t> first_;  // per activation: number of its first one
+  std::vector<int32_t> stage_;  // per activation: its stage
+  std::vector<backend::CompactStage> stages_;
+  Relaxation<double> relaxation_;  // tightened from the front
+  std::unique_ptr<backend::CompactBounder> bounder_;
+};
+
+absl::Status Refinement::Run() {
+  ESPALIER_ASSIGN_OR_RETURN(relaxation_, Relaxation<double>::Make(plan_, bounds_.layers, 1));
+  std::optional<backend::CompactNetwork> network =
+      MakeCompactNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation_, kMostCompactWork);
+  if (!network.has_value()) return absl::UnimplementedError("the network is too large to be listed");
+  first_ = {0};
+  for (size_t a = 0; a < bounds_.layers.size(); ++a) {
+    unstable_.push_back(relaxation_.unstable(static_cast<int>(a)));
+    first_.push_back(first_.back() + static_cast<int32_t>(unstable_.back().size()));
+  }
+  stages_ = network->stages;
+  for (auto& stage : stages_) stage.rows = {};
+  stage_.assign(bounds_.layers.size(), -1);
+  for (size_t s = 0; s < stages_.size(); ++s) {
+    if (stages_[s].source.empty()) continue;
+    const auto layer =
+        std::upper_bound(first_.begin(), first_.end(), stages_[s].first_unstable) - first_.begin() - 1;
+    stage_[static_cast<size_t>(layer)] = static_cast<int32_t>(s);
+  }
+  ESPALIER_ASSIGN_OR_RETURN(bounder_, plan_.backend().MakeCompact(*std::move(network)));
+  for (size_t a = 0; a < bounds_.layers.size(); ++a) {
+    if (stop_.StopRequested()) return absl::OkStatus();
+    if (stage_[a] >= 0) ESPALIER_RETURN_IF_ERROR(Layer(static_cast<int>(a)));
+    ESPALIER_RETURN_IF_ERROR(relaxation_.AddLayer(plan_, static_cast<int>(a), bounds_.layers[a]));
+    if (stage_[a] >= 0) SetLines(static_cast<int>(a));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<CompactDomain> Refinement::Rows(const backend::CompactStage& stage,
+                                            const backend::CompactStage& source) const {
+  std::vector<CompactDomain> rows;
+  for (int32_t slot : stage.source) {
+    for (float sign : {1.0f, -1.0f}) {
+      CompactDomain row;
+      row.unit = slot - source.begin;
+      row.sign = sign;
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+absl::Status Refinement::Layer(int activation) {
+  const backend::CompactStage& stage = stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
+  const backend::CompactStage& source = stages_[static_cast<size_t>(stage.source_stage)];
+  std::vector<CompactDomain> rows = Rows(stage, source);
+  backend::CompactSettings wanted;
+  wanted.iterations = settings_.iterations;
+  wanted.exact_slopes = true;
+  wanted.start_stage = stage.source_stage;
+  if (settings_.inside != nullptr) wanted.half_space = &half_space_;
+  const auto block = static_cast<size_t>(std::max<int64_t>(RowsPerBlock(plan_), 64));
+  for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
+    const size_t end = std::min(begin + block, rows.size());
+    ESPALIER_RETURN_IF_ERROR(bounder_->Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
+    ESPALIER_RETURN_IF_ERROR(Certify(activation, rows, begin, end));
+    for (size_t r = begin; r < end; ++r) rows[r].exact_slopes = {};
+  }
+  return absl::OkStatus();
+}
+
+// The slopes of the chosen rows for the neurons that are still unstable in the tightened relaxation.
+absl::StatusOr<Slopes<float>> Refinement::SlopesOf(const std::vector<CompactDomain>& rows,
+                                                   const std::vector<size_t>& chosen) const {
+  Slopes<float> slopes;
+  slopes.best.resize(bounds_.layers.size());
+  const size_t known = rows[chosen[0]].exact_slopes.size();
+  for (size_t a = 0; a < bounds_.layers.size() && static_cast<size_t>(first_[a]) < known; ++a) {
+    const std::vector<int32_t>& now = relaxation_.unstable(static_cast<int>(a));
+    std::vector<size_t> number;  // of those still unstable
+    for (size_t j = 0, k = 0; j < unstable_[a].size(); ++j) {
+      if (k < now.size() && now[k] == unstable_[a][j])
+        number.push_back(static_cast<size_t>(first_[a]) + j), ++k;
+    }
+    std::vector<float> values;
+    values.reserve(number.size() * chosen.size());
+    for (size_t r : chosen) {
+      for (size_t k : number) values.push_back(rows[r].exact_slopes[k]);
+    }
+    ESPALIER_ASSIGN_OR_RETURN(slopes.best[a], ToDevice<float>(plan_.backend(), values));
+  }
+  return slopes;
+}
+
+absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin,
+                                 size_t end) {
+  LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
+  HostRows certified;
+  certified.start = plan_.node(plan_.activations()[static_cast<size_t>(activation)]).predecessor;
+  std::vector<size_t> chosen;
+  for (size_t r = begin; r < end; ++r) {
+    const auto i = static_cast<size_t>(Unstable(activation)[r / 2]);
+    const double known = r % 2 == 0 ? box.lower[i] : -box.upper[i];
+    // A float64 pass for a bound that hardly moved is not worth its time.
+    if (!(rows[r].bound > known + kWorthwhile * (box.upper[i] - box.lower[i]))) continue;
+    chosen.push_back(r);
+    certified.domain.push_back(0);
+    certified.neuron.push_back(static_cast<int32_t>(i));
+    certified.sign.push_back(static_cast<double>(rows[r].sign));
+  }
+  if (chosen.empty()) return absl::OkStatus();
+  ESPALIER_ASSIGN_OR_RETURN(const Slopes<float> slopes, SlopesOf(rows, chosen));
+  const Scope scope{&plan_, &bounds_.boxes, nullptr, &relaxation_, &bounds_.magnitudes};
+  RowDetails details;
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::vector<double> lower,
+      CertifiedBounds(scope, certified, &slopes, settings_.inside ? &details : nullptr));
+  const auto inputs = static_cast<size_t>(plan_.node(0).size);
+  for (size_t k = 0; k < lower.size(); ++k) {
+    double bound = lower[k];
+    if (settings_.inside != nullptr) {
+      bound =
+          BoundInside(*settings_.inside,
+                      {bound, details.input_lambda.data() + k * inputs, details.corner.data() + k * inputs},
+                      bounds_.boxes);
+    }
+    const auto i = static_cast<size_t>(certified.neuron[k]);
+    if (certified.sign[k] > 0) {
+      if (bound > box.lower[i]) box.lower[i] = bound;
+    } else if (-bound < box.upper[i]) {
+      box.upper[i] = -bound;
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Refinement::SetLines(int activation) {
+  backend::CompactLines lines;
+  for (int32_t i : Unstable(activation)) {
+    AppendCompactLine(plan_.hinge(activation), bounds_.layers[static_cast<size_t>(activation)],
+                      static_cast<size_t>(i), lines);
+  }
+  bounder_->SetLines(first_[static_cast<size_t>(activation)], lines);
+}
+
+}  // namespace
+
+absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
+                          DomainBounds& bounds) {
+  return Refinement(plan, settings, stop, bounds).Run();
+}
+
+}  // namespace espalier::bounds
