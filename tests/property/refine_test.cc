@@ -2,10 +2,12 @@
 // half-space sound at every point inside it.
 #include "verifier/bounds/refine.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "tests/property/bounds_cases.h"
+#include "tests/property/split_cases.h"
+#include "verifier/search/root.h"
 
 namespace espalier::testing {
 namespace {
@@ -105,6 +107,60 @@ TEST(RefineTest, InsideAHalfSpaceTighterAndSoundThere) {
   }
   EXPECT_GT(inside, 3000);
   EXPECT_LT(there, 0.97 * everywhere);
+}
+
+// Bounds that hold only where one target can be unsafe: they hold at each of its unsafe points, refute no
+// target that has one, and leave the other target alone.
+TEST(ConditionRootTest, UnsafePointsStayInside) {
+  int64_t unsafe_points = 0, refuted = 0, tighter = 0;
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    search::Problem problem = MakeProblem(c);
+    problem.targets.push_back(problem.targets[0]);
+    // One target near its limit, the other one with plenty of unsafe points.
+    std::vector<double> margins;
+    const auto points = c.Points(200);
+    for (const auto& x : points) {
+      const auto values = ir::EvaluateNodes(c.network, x);
+      margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
+    }
+    std::sort(margins.begin(), margins.end());
+    problem.targets[0].rhs[0] +=
+        margins[0] - 0.2 * c.random.Uniform(-1, 1) * (margins[20] - margins[0] + 1e-3);
+    problem.targets[1].rhs[0] += margins[100];
+    problem.targets[1].disjunct = 1;
+    for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
+    api::Options options;
+    options.intermediate_iterations = 8;
+    const NoJudge judge;
+    search::Run run(problem, *c.plan, options, judge, nullptr, StopToken());
+    auto root = search::BoundRoot(run, 0, run.OpenTargets());
+    ASSERT_TRUE(root.ok()) << root.status();
+    ASSERT_FALSE(run.refuted(1));
+    for (search::Domain domain : root->open) {
+      domain.weights = {1, 0};
+      const auto target = static_cast<size_t>(domain.target);
+      const auto own = search::ConditionRoot(run, *root, domain);
+      ASSERT_TRUE(own.ok()) << own.status();
+      ASSERT_EQ(run.refuted(target), !own->has_value());
+      refuted += run.refuted(target);
+      for (const auto& x : points) {
+        const auto values = ir::EvaluateNodes(c.network, x);
+        search::Problem single = problem;
+        single.targets = {problem.targets[target]};
+        if (Margin(single, {1, 0}, x, values[static_cast<size_t>(c.network.output)]) > -1e-9) continue;
+        ++unsafe_points;
+        ASSERT_FALSE(run.refuted(target));
+        ExpectInside(c, (*own)->root.bounds, x);
+      }
+      if (own->has_value()) tighter += Area(c, (*own)->root.bounds) < 0.99 * Area(c, root->root.bounds);
+    }
+    ASSERT_FALSE(run.refuted(1));
+  }
+  EXPECT_GT(unsafe_points, 5000);
+  EXPECT_GT(refuted, 3);
+  EXPECT_GT(tighter, 50);
 }
 
 TEST(HalfSpaceTest, TheBoundIsTheMinimumOfTheCutBox) {
