@@ -30,7 +30,8 @@ section { background:var(--card); border:1px solid var(--rule); border-radius:10
 table + p,svg + table { margin-top:14px } table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums; font-size:14px }
 th { text-align:right; font-weight:600; color:var(--soft); border-bottom:1px solid var(--rule); padding:6px 8px }
 td { text-align:right; padding:5px 8px; border-bottom:1px solid var(--rule) } tr:last-child td { border-bottom:0 }
-th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 }
+th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 } tr.bad td { color:var(--bad) }
+summary { cursor:pointer; color:var(--soft) }
 table.text td,table.text th { text-align:left } td { overflow-wrap:anywhere }
 pre { background:var(--bg); border:1px solid var(--rule); border-radius:6px; padding:10px 12px; white-space:pre-wrap; overflow-wrap:anywhere; font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace }
 .mono td:last-child { font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; font-size:12px }
@@ -40,7 +41,7 @@ pre { background:var(--bg); border:1px solid var(--rule); border-radius:6px; pad
 .columns { display:grid; grid-template-columns:repeat(auto-fit,minmax(300px,1fr)); gap:0 32px }
 svg { width:100%; height:auto; display:block; font-family:inherit } svg text { fill:var(--ink); font-size:12px }
 svg .tick { fill:var(--soft) } svg .middle { text-anchor:middle } svg .end { text-anchor:end } svg .inbar { fill:#fff; font-weight:600 }
-svg .grid { stroke:var(--rule) } svg .axis { stroke:var(--soft) } svg .line { fill:none; stroke-width:2.2; stroke-linejoin:round }
+svg .grid { stroke:var(--rule) } svg .axis { stroke:var(--soft) } svg .limit { stroke:var(--bad); stroke-dasharray:4 4 } svg .line { fill:none; stroke-width:2.2; stroke-linejoin:round }
 svg .value { font-size:11px; paint-order:stroke; stroke:var(--card); stroke-width:3px }
 @media (prefers-color-scheme: dark) { svg .inbar { fill:#101312 } }
 @media print { body { background:#fff } section,.tile { break-inside:avoid } }
@@ -85,6 +86,10 @@ std::string Table::Html() const {
   return absl::StrCat("<table>\n", html_, "</table>\n");
 }
 
+std::string Table::TextHtml() const {
+  return absl::StrCat("<table class=\"text\">\n", html_, "</table>\n");
+}
+
 std::string Tiles(const std::vector<Tile>& tiles) {
   std::string html = "<div class=\"tiles\">\n";
   for (const Tile& tile : tiles) {
@@ -100,6 +105,10 @@ std::string Section(const std::string& heading, const std::string& html) {
 
 std::string Paragraph(const std::string& text, const std::string& css) {
   return absl::StrCat("<p", css.empty() ? "" : " class=\"" + css + "\"", ">", Escape(text), "</p>\n");
+}
+
+std::string Details(const std::string& summary, const std::string& html) {
+  return absl::StrCat("<details><summary>", Escape(summary), "</summary>\n", html, "</details>\n");
 }
 
 std::string Page(const std::string& title, const std::string& subtitle, const std::string& body) {
@@ -126,8 +135,7 @@ std::string MeasurementTable(const std::string& base_name, const v1::Measurement
 std::string FileTable(const FileList& files) {
   Table table({"file", "path", "SHA-256"});
   for (const FileRecord& file : files) table.Row({file.role, file.path, file.sha256});
-  return absl::StrCat("<div class=\"mono\"><table class=\"text\">",
-                      table.Html().substr(std::string("<table>").size()), "</div>");
+  return absl::StrCat("<div class=\"mono\">", table.TextHtml(), "</div>");
 }
 
 std::string OptionTable(const google::protobuf::Message& options) {
