@@ -105,10 +105,10 @@ std::string Times(const BatchRun& run) {
 }
 
 Table RecordTable(const std::vector<const InstanceRecord*>& records) {
-  Table table({"model", "query", "result", "seconds", "limit", "domains"});
+  Table table({"category", "model", "query", "result", "seconds", "limit", "domains"});
   for (const InstanceRecord* record : records) {
-    table.Row({record->model, record->query, record->result, Seconds(record->seconds),
-               ShortNumber(record->timeout_s), absl::StrCat(record->domains)},
+    table.Row({record->category, Stem(record->model), Stem(record->query), record->result,
+               Seconds(record->seconds), ShortNumber(record->timeout_s), absl::StrCat(record->domains)},
               record->result == "error" ? "bad" : "");
   }
   return table;
@@ -135,7 +135,7 @@ std::string Causes(const BatchRun& run) {
   Table table({"result", "cause", "instances", "the first of them", "what it said"});
   for (const auto& [key, records] : groups) {
     table.Row({key.first, key.second, absl::StrCat(records.size()),
-               absl::StrCat(records[0]->model, " ", records[0]->query), records[0]->reason},
+               absl::StrCat(Stem(records[0]->model), " ", Stem(records[0]->query)), records[0]->reason},
               key.first == "error" ? "bad" : "");
   }
   return Section("Errors and unknowns by cause", table.TextHtml());

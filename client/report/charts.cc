@@ -96,6 +96,7 @@ std::string Draw(const ScatterChart& chart) {
   }
   axes.x.label = chart.x_label;
   axes.y.label = chart.y_label;
+  axes.y.max *= 1.15;  // so that marks at the limit do not touch the label
   Svg svg(axes.PageWidth(), axes.PageHeight(), chart.title);
   axes.Draw(svg);
   if (chart.limit > 0) {

@@ -32,7 +32,7 @@ th { text-align:right; font-weight:600; color:var(--soft); border-bottom:1px sol
 td { text-align:right; padding:5px 8px; border-bottom:1px solid var(--rule) } tr:last-child td { border-bottom:0 }
 th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 } tr.bad td { color:var(--bad) }
 summary { cursor:pointer; color:var(--soft) }
-table.text td,table.text th { text-align:left } td { overflow-wrap:anywhere }
+table.text td,table.text th { text-align:left } td { overflow-wrap:anywhere; min-width:4.5em }
 pre { background:var(--bg); border:1px solid var(--rule); border-radius:6px; padding:10px 12px; white-space:pre-wrap; overflow-wrap:anywhere; font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace }
 .mono td:last-child { font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; font-size:12px }
 .warning { border-left:3px solid var(--bad); padding:2px 0 2px 12px }
