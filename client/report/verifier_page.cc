@@ -49,6 +49,7 @@ Count CountOf(const Group& group, size_t verifier) {
 }
 
 std::string CountText(const Count& count) {
+  if (count.run == 0) return "–";
   std::string text = absl::StrFormat("%d of %d (%d+%d)", count.solved(), count.run, count.unsat, count.sat);
   if (count.wrong > 0) absl::StrAppend(&text, ", ", count.wrong, " WRONG");
   return text;

@@ -16,7 +16,9 @@ bool Holds(const std::string& text, const std::string& part) {
 }
 
 BatchRun SampleBatch() {
-  BatchRun run{.list = "lists/<a>.csv", .instances = 5, .records = {}, .options = {}, .device = "auto"};
+  BatchRun run;
+  run.list = "lists/<a>.csv";
+  run.instances = 5;
   run.command_line = "espalier batch 'a b.csv'";
   run.options.set_seed(42);
   run.records = {SampleRecord("unsat", 0.5, "p1"), SampleRecord("sat", 1.5, "p2"),
@@ -67,7 +69,8 @@ TEST(ResultsCsv, IsTheCompetitionsTable) {
 }
 
 TEST(BatchSums, MedianAndCactus) {
-  BatchSums::Sum sum{.counts = {}, .each = {3, 1, 2, 10}};
+  BatchSums::Sum sum;
+  sum.each = {3, 1, 2, 10};
   EXPECT_EQ(sum.median(), 2.5);
   const Series series = CactusSeries("a", {3, 1, 2});
   ASSERT_EQ(series.points.size(), 3U);
