@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_split.h"
 #include "client/batch_cli.h"
+#include "client/completion.h"
 #include "client/engine_flags.h"
 #include "client/training_cli.h"
 
@@ -153,6 +154,9 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   AddBatch(batch, line.batch);
   AddEngineFlags(batch, batch_engine);
   for (CLI::App* command : app.get_subcommands({})) AddServer(*command, line);
+  std::string shell;
+  CLI::App* completion = app.add_subcommand("completion", "print a script that completes commands");
+  completion->add_option("shell", shell, "")->required()->check(CLI::IsMember({"bash"}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -161,6 +165,10 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   }
   if (name) {
     std::puts("espalier");
+    return line;
+  }
+  if (completion->parsed()) {
+    std::fputs(BashCompletion(app).c_str(), stdout);
     return line;
   }
   if (app.get_subcommands().empty()) {
