@@ -94,7 +94,7 @@ class Verify(unittest.TestCase):
             self.client.verify("no such file", UNSAT)
 
     def test_describe_and_capabilities(self):
-        self.assertEqual(self.client.describe(MODELS / "digits.onnx").parameters, 8650)
+        self.assertEqual(self.client.describe(MODELS / "digits.onnx").parameters, 8170)
         self.assertIn("Conv", self.client.capabilities().operators)
 
 

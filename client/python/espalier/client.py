@@ -142,10 +142,10 @@ class Client:
         request.options.timeout_s = timeout
         return Verification(self._stub.Verify(request, timeout=timeout + _LATE_ANSWER_S))
 
-    def describe(self, model: Source) -> model_pb2.DescribeModelResponse:
+    def describe(self, model: Source) -> model_pb2.ModelDescription:
         """Inputs, outputs, operators, layers, and every node that cannot be verified."""
         request = model_pb2.DescribeModelRequest(model=self._send(model, blob_pb2.BLOB_KIND_ONNX_MODEL))
-        return self._call(self._stub.DescribeModel, request)
+        return self._call(self._stub.DescribeModel, request).description
 
     def capabilities(self) -> service_pb2.GetCapabilitiesResponse:
         return self._call(self._stub.GetCapabilities, service_pb2.GetCapabilitiesRequest())
