@@ -3,6 +3,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "client/measurement_text.h"
 #include "client/report/options_text.h"
 #include "client/report/svg.h"
@@ -32,7 +33,7 @@ th { text-align:right; font-weight:600; color:var(--soft); border-bottom:1px sol
 td { text-align:right; padding:5px 8px; border-bottom:1px solid var(--rule) } tr:last-child td { border-bottom:0 }
 th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 } tr.bad td { color:var(--bad) }
 summary { cursor:pointer; color:var(--soft) }
-table.text td,table.text th { text-align:left } td { overflow-wrap:anywhere; min-width:4.5em }
+table.text td,table.text th { text-align:left } td { overflow-wrap:break-word } table.text td { overflow-wrap:anywhere; min-width:4.5em }
 pre { background:var(--bg); border:1px solid var(--rule); border-radius:6px; padding:10px 12px; white-space:pre-wrap; overflow-wrap:anywhere; font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace }
 .mono td:last-child { font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; font-size:12px }
 .warning { border-left:3px solid var(--bad); padding:2px 0 2px 12px }
@@ -68,6 +69,14 @@ const char* CssOf(int mood) {
   return mood > 0 ? "good" : mood < 0 ? "bad" : "soft";
 }
 
+// A cell's text; long names may be broken where people would break them.
+std::string Cell(const std::string& text) {
+  constexpr size_t kShort = 16;
+  const std::string escaped = Escape(text);
+  if (text.size() <= kShort) return escaped;
+  return absl::StrReplaceAll(escaped, {{"_", "_<wbr>"}, {"/", "/<wbr>"}});
+}
+
 }  // namespace
 
 Table::Table(const std::vector<std::string>& head) {
@@ -78,7 +87,7 @@ Table::Table(const std::vector<std::string>& head) {
 
 void Table::Row(const std::vector<std::string>& cells, const std::string& css) {
   absl::StrAppend(&html_, "<tr", css.empty() ? "" : " class=\"" + css + "\"", ">");
-  for (const std::string& cell : cells) absl::StrAppend(&html_, "<td>", Escape(cell), "</td>");
+  for (const std::string& cell : cells) absl::StrAppend(&html_, "<td>", Cell(cell), "</td>");
   html_ += "</tr>\n";
 }
 
