@@ -48,16 +48,6 @@ int WriteAll(int descriptor, const std::string& bytes, bool sync) {
   return error;
 }
 
-// A rename is on the disk only when its directory is.
-void SyncDirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
-}
-
 // An open temporary file beside `path`; -1 and errno. Always the same name: what a killed process left is
 // replaced.
 int OpenTemporary(const std::string& path, std::string& name) {
@@ -66,6 +56,15 @@ int OpenTemporary(const std::string& path, std::string& name) {
 }
 
 }  // namespace
+
+void SyncDirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  fsync(descriptor);
+  close(descriptor);
+}
 
 absl::Status WriteFileAtomically(const std::string& path, const std::string& bytes) {
   const std::string target = Resolved(path);

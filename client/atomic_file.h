@@ -18,4 +18,7 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& byt
 // Whether a file can be made where `path` is, so that hours of work are not begun in vain.
 absl::Status CheckWritable(const std::string& path);
 
+// A new or renamed file is on the disk only when its directory is.
+void SyncDirectoryOf(const std::string& path);
+
 }  // namespace espalier::client

@@ -6,22 +6,26 @@
 #include <cstdio>
 #include <vector>
 
-#include "client/options.h"
+#include "absl/strings/str_split.h"
+#include "client/batch_cli.h"
+#include "client/completion.h"
+#include "client/engine_flags.h"
 #include "client/training_cli.h"
 
 namespace espalier::client {
 namespace {
 
-// What the flags of `verify` fill before it becomes VerifyArguments.
+// What the flags fill before it becomes VerifyArguments and BatchArguments.
 struct VerifyFlags {
-  std::vector<std::string> networks, options;
-  std::string threads, memory, seed;
+  std::vector<std::string> networks;
+  EngineFlags engine;
   double timeout_s = -1;
-  bool no_attack = false;
 };
 
 void AddServer(CLI::App& command, CommandLine& line) {
-  command.add_option("--server", line.server, "HOST:PORT or unix:/PATH; default: a server of its own")
+  command
+      .add_option("--server", line.server,
+                  "HOST:PORT or unix:/PATH (batch: several, with commas); default: a server of its own")
       ->envname("ESPALIER_SERVER");
 }
 
@@ -37,14 +41,7 @@ void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
                   "seconds from the start of this process; default 300 in the server")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--results-file", verify.results_file, "also write the result here, in VNN-COMP form");
-  command.add_option("--device", verify.device, "auto or cpu")->capture_default_str();
-  command.add_option("--threads", flags.threads, "worker threads; 0: all");
-  command.add_option("--memory", flags.memory,
-                     "bytes for open domains and buffers; 0: three quarters of what is free");
-  command.add_option("--seed", flags.seed, "of the attack's random starts");
-  command.add_flag("--no-attack", flags.no_attack, "do not look for counterexamples by gradient descent");
-  command.add_option("--option", flags.options,
-                     "NAME=VALUE: any other engine option (see supports --options)");
+  AddEngineFlags(command, flags.engine);
   command.add_flag("--explain", verify.explain, "say on stderr what was chosen and why");
   command.add_flag("--stats", verify.stats, "print statistics and what is needed to run it again on stderr");
   command.add_flag("--quiet", verify.quiet, "no progress on stderr");
@@ -115,15 +112,14 @@ absl::Status FinishVerify(const VerifyFlags& flags, VerifyArguments& verify) {
     return absl::InvalidArgumentError("queries over several networks are not supported");
   verify.network = NetworkPath(flags.networks.front());
   if (flags.timeout_s >= 0) verify.timeout_s = flags.timeout_s;
-  std::vector<std::string> assignments = flags.options;
-  if (!flags.threads.empty()) assignments.push_back("threads=" + flags.threads);
-  if (!flags.memory.empty()) assignments.push_back("memory_bytes=" + flags.memory);
-  if (!flags.seed.empty()) assignments.push_back("seed=" + flags.seed);
-  if (flags.no_attack) assignments.push_back("attack=0");
-  for (const std::string& assignment : assignments) {
-    if (absl::Status set = SetOption(assignment, verify.options); !set.ok()) return set;
-  }
-  return absl::OkStatus();
+  verify.device = flags.engine.device;
+  return SetOptions(flags.engine, verify.options);
+}
+
+absl::Status FinishBatch(const std::string& server, const EngineFlags& flags, BatchArguments& batch) {
+  batch.servers = absl::StrSplit(server, ',', absl::SkipEmpty());
+  batch.device = flags.device;
+  return SetOptions(flags, batch.options);
 }
 
 Command ChosenCommand(const CLI::App& app) {
@@ -135,6 +131,7 @@ Command ChosenCommand(const CLI::App& app) {
   if (name == "train") return Command::kTrain;
   if (name == "graft") return Command::kGraft;
   if (name == "compare") return Command::kCompare;
+  if (name == "batch") return Command::kBatch;
   return Command::kSupports;
 }
 
@@ -143,6 +140,7 @@ Command ChosenCommand(const CLI::App& app) {
 CommandLine ParseCommandLine(int argc, char** argv) {
   CommandLine line;
   VerifyFlags flags;
+  EngineFlags batch_engine;
   CLI::App app("espalier: verify neural networks (ONNX, VNN-LIB), and make networks that verify");
   bool name = false;
   app.set_version_flag("--version", ESPALIER_VERSION);
@@ -152,7 +150,13 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   AddVerify(app, line, flags);
   AddOthers(app, line);
   AddTraining(app, line);
+  CLI::App& batch = *app.add_subcommand("batch", "verify every line of a list (VNN-COMP's instances.csv)");
+  AddBatch(batch, line.batch);
+  AddEngineFlags(batch, batch_engine);
   for (CLI::App* command : app.get_subcommands({})) AddServer(*command, line);
+  std::string shell;
+  CLI::App* completion = app.add_subcommand("completion", "print a script that completes commands");
+  completion->add_option("shell", shell, "")->required()->check(CLI::IsMember({"bash"}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -163,15 +167,22 @@ CommandLine ParseCommandLine(int argc, char** argv) {
     std::puts("espalier");
     return line;
   }
+  if (completion->parsed()) {
+    std::fputs(BashCompletion(app).c_str(), stdout);
+    return line;
+  }
   if (app.get_subcommands().empty()) {
     std::fputs(app.help().c_str(), stderr);
     line.exit_code = kUsage;
     return line;
   }
   line.command = ChosenCommand(app);
-  line.graft.command_line = line.compare.command_line = QuotedCommandLine(argc, argv);
-  if (line.command != Command::kVerify) return line;
-  if (const absl::Status status = FinishVerify(flags, line.verify); !status.ok()) {
+  line.graft.command_line = line.compare.command_line = line.batch.command_line =
+      QuotedCommandLine(argc, argv);
+  absl::Status status;
+  if (line.command == Command::kVerify) status = FinishVerify(flags, line.verify);
+  if (line.command == Command::kBatch) status = FinishBatch(line.server, batch_engine, line.batch);
+  if (!status.ok()) {
     ReportError(status);
     line.command = Command::kNone;
     line.exit_code = kUsage;

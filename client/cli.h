@@ -7,7 +7,7 @@
 
 namespace espalier::client {
 
-enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports, kTrain, kGraft, kCompare };
+enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports, kTrain, kGraft, kCompare, kBatch };
 
 struct CommandLine {
   Command command = Command::kNone;  // kNone: everything was said (help, version, name) or the line is wrong
@@ -21,6 +21,7 @@ struct CommandLine {
   TrainArguments train;
   GraftArguments graft;
   CompareArguments compare;
+  BatchArguments batch;
 };
 
 // Prints help and usage errors itself.

@@ -101,9 +101,23 @@ struct CompareArguments {
 };
 ExitCode RunCompare(Connection& connection, InterruptWatch& interrupts, const CompareArguments& arguments);
 
+struct BatchArguments {
+  std::string list;                  // of instances
+  std::vector<std::string> servers;  // empty: private ones
+  int jobs = 1;
+  std::optional<double> timeout_s, timeout_cap_s;
+  std::string results_dir;
+  std::string device;
+  v1::Options options;
+  double patience_s = 10;
+  bool retry_errors = false, restart = false, json = false, quiet = false;
+  std::string command_line;  // for the report
+};
+ExitCode RunBatch(InterruptWatch& interrupts, const BatchArguments& arguments);
+
 // Prints "espalier: ..." on stderr and returns the exit status for it.
 ExitCode ReportError(const absl::Status& status);
-ExitCode ReportError(const Connection& connection, const grpc::Status& status);
+ExitCode ReportError(Connection& connection, const grpc::Status& status);
 
 // Reads `path` and puts it into `blob`; kDone, or the exit status of an error that was reported.
 ExitCode SendFile(Connection& connection, const std::string& path, v1::BlobKind kind, v1::Blob& blob);

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "espalier/v1/error.pb.h"
 #include "proto/digest.h"
 
 namespace espalier::client {
@@ -18,6 +17,8 @@ constexpr size_t kMaxInline = size_t{1} << 19;
 constexpr size_t kChunk = size_t{1} << 20;
 // Bounds of all layers of a large network; the server is one that the user chose.
 constexpr int kMaxReceive = 1 << 30;
+// gRPC waits up to two minutes before it tries a server again that was away; a long batch wants it sooner.
+constexpr int kMaxReconnectMs = 2000;
 
 }  // namespace
 
@@ -27,10 +28,12 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSet
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceive);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
   std::shared_ptr<grpc::Channel> channel;
   if (settings.server.empty()) {
-    absl::StatusOr<PrivateServer> server =
-        PrivateServer::Start({"--concurrency", "1", "--log-level", "warn"});
+    std::vector<std::string> flags = {"--concurrency", "1"};
+    flags.insert(flags.end(), settings.private_flags.begin(), settings.private_flags.end());
+    absl::StatusOr<PrivateServer> server = PrivateServer::Start(flags);
     if (!server.ok()) return server.status();
     connection->private_server_.emplace(*std::move(server));
     channel = grpc::CreateCustomInsecureChannelFromFd("private", connection->private_server_->ReleaseSocket(),
@@ -42,12 +45,12 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSet
   return connection;
 }
 
-void Connection::Prepare(grpc::ClientContext& context) const {
-  if (settings_.deadline != absl::InfiniteFuture())
-    context.set_deadline(absl::ToChronoTime(settings_.deadline));
+void Connection::Prepare(grpc::ClientContext& context, absl::Time deadline) const {
+  const absl::Time earlier = std::min(settings_.deadline, deadline);
+  if (earlier != absl::InfiniteFuture()) context.set_deadline(absl::ToChronoTime(earlier));
 }
 
-grpc::Status Connection::Send(std::string bytes, v1::BlobKind kind, v1::Blob& blob) {
+grpc::Status Connection::Send(std::string bytes, v1::BlobKind kind, v1::Blob& blob, absl::Time deadline) {
   if (bytes.size() <= kMaxInline) {
     blob.set_inline_bytes(std::move(bytes));
     return grpc::Status::OK;
@@ -57,12 +60,13 @@ grpc::Status Connection::Send(std::string bytes, v1::BlobKind kind, v1::Blob& bl
   header.set_sha256(proto::Sha256Hex(bytes));
   header.set_size(static_cast<int64_t>(bytes.size()));
   blob.set_sha256(header.sha256());
-  return Upload(bytes, header);
+  return Upload(bytes, header, deadline);
 }
 
-grpc::Status Connection::Upload(const std::string& bytes, const v1::UploadBlobHeader& header) {
+grpc::Status Connection::Upload(const std::string& bytes, const v1::UploadBlobHeader& header,
+                                absl::Time deadline) {
   grpc::ClientContext context;
-  Prepare(context);
+  Prepare(context, deadline);
   v1::UploadBlobResponse response;
   const auto writer = stub_->UploadBlob(&context, &response);
   v1::UploadBlobRequest request;
@@ -76,20 +80,25 @@ grpc::Status Connection::Upload(const std::string& bytes, const v1::UploadBlobHe
   return writer->Finish();
 }
 
-std::string Connection::Explain(const grpc::Status& status) const {
+std::string Connection::Explain(const grpc::Status& status) {
   std::string text = status.error_message();
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && private_server_.has_value()) {
     if (const std::string end = private_server_->DescribeEnd(); !end.empty()) return end;
   } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     absl::StrAppend(&text, " (server ", settings_.server, ")");
   }
-  v1::StatusDetails details;
-  v1::ErrorDetail detail;
-  if (details.ParseFromString(status.error_details()) && details.details_size() > 0 &&
-      details.details(0).UnpackTo(&detail) && detail.retry_delay_s() > 0) {
-    absl::StrAppend(&text, "; try again in ", detail.retry_delay_s(), " s");
+  if (const double delay = DetailOf(status).retry_delay_s(); delay > 0) {
+    absl::StrAppend(&text, "; try again in ", delay, " s");
   }
   return text;
+}
+
+v1::ErrorDetail DetailOf(const grpc::Status& status) {
+  v1::StatusDetails details;
+  v1::ErrorDetail detail;
+  if (details.ParseFromString(status.error_details()) && details.details_size() > 0)
+    details.details(0).UnpackTo(&detail);
+  return detail;
 }
 
 }  // namespace espalier::client

@@ -10,10 +10,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/private_server.h"
+#include "espalier/v1/error.pb.h"
 #include "espalier/v1/service.grpc.pb.h"
 
 namespace espalier::client {
@@ -21,6 +23,7 @@ namespace espalier::client {
 struct ConnectionSettings {
   std::string server;                            // "HOST:PORT" or "unix:/path"; empty: a private server
   absl::Time deadline = absl::InfiniteFuture();  // of every call
+  std::vector<std::string> private_flags = {"--log-level", "warn"};  // of a private server
 };
 
 class Connection {
@@ -29,21 +32,25 @@ class Connection {
 
   v1::Espalier::Stub& stub() { return *stub_; }
 
-  // Small bytes go into `blob` themselves; large ones are uploaded first.
-  grpc::Status Send(std::string bytes, v1::BlobKind kind, v1::Blob& blob);
+  // Small bytes go into `blob` themselves; large ones are uploaded first, until `deadline` at the latest.
+  grpc::Status Send(std::string bytes, v1::BlobKind kind, v1::Blob& blob,
+                    absl::Time deadline = absl::InfiniteFuture());
 
-  // Sets the deadline.
-  void Prepare(grpc::ClientContext& context) const;
+  // Sets the deadline, to the settings' or to `deadline` where that is earlier.
+  void Prepare(grpc::ClientContext& context, absl::Time deadline = absl::InfiniteFuture()) const;
 
   // What to tell the user about a failed call.
-  std::string Explain(const grpc::Status& status) const;
+  std::string Explain(const grpc::Status& status);
 
  private:
-  grpc::Status Upload(const std::string& bytes, const v1::UploadBlobHeader& header);
+  grpc::Status Upload(const std::string& bytes, const v1::UploadBlobHeader& header, absl::Time deadline);
 
   ConnectionSettings settings_;
   std::optional<PrivateServer> private_server_;
   std::unique_ptr<v1::Espalier::Stub> stub_;
 };
+
+// What a failed call says besides its code; empty when the server gave no detail.
+v1::ErrorDetail DetailOf(const grpc::Status& status);
 
 }  // namespace espalier::client

@@ -26,8 +26,7 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
 
 const char kExitCodeHelp[] =
     "Exit status: 0 the answer was printed (for verify: a verdict, whichever it is), 1 internal error, 2 "
-    "wrong command "
-    "line, 3 wrong input, 4 model not supported, 5 server not reachable, 6 server busy or out of memory, "
-    "130 interrupted.";
+    "wrong command line, 3 wrong input, 4 model not supported, 5 server not reachable, 6 server busy or out "
+    "of memory, 7 batch: some instances ended with an error, 130 interrupted.";
 
 }  // namespace espalier::client

@@ -13,6 +13,7 @@ enum ExitCode : int {
   kUnsupported = 4,    // the model holds something that cannot be verified
   kUnreachable = 5,    // no server, or it went away
   kBusy = 6,           // the server's queue, memory or quota is full
+  kSomeFailed = 7,     // batch: every instance was run, and at least one ended with an error
   kInterrupted = 130,  // Ctrl-C or SIGTERM; what a shell reports for it
 };
 

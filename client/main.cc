@@ -14,7 +14,8 @@ namespace espalier::client {
 namespace {
 
 bool IsLong(Command command) {
-  return command == Command::kTrain || command == Command::kGraft || command == Command::kCompare;
+  return command == Command::kTrain || command == Command::kGraft || command == Command::kCompare ||
+         command == Command::kBatch;
 }
 
 // `interrupts` is set for long commands.
@@ -36,6 +37,7 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatc
       return RunGraft(connection, *interrupts, line.graft);
     case Command::kCompare:
       return RunCompare(connection, *interrupts, line.compare);
+    case Command::kBatch:
     case Command::kNone:
       break;
   }
@@ -53,6 +55,7 @@ ExitCode Main(int argc, char** argv) {
   }
   std::optional<InterruptWatch> interrupts;
   if (IsLong(line.command)) interrupts.emplace();
+  if (line.command == Command::kBatch) return RunBatch(*interrupts, line.batch);  // over servers of its own
   // First of all, so that a private server starts while this process reads the files.
   const absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(settings);
   if (!connection.ok()) {

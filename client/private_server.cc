@@ -96,20 +96,19 @@ int PrivateServer::ReleaseSocket() {
   return socket;
 }
 
-std::string PrivateServer::DescribeEnd() const {
+std::string PrivateServer::DescribeEnd() {
   int state = 0;
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    const pid_t ended = waitpid(pid_, &state, WNOHANG);
-    if (ended == pid_) {
-      if (WIFSIGNALED(state)) {
-        return absl::StrCat("the private server was ended by signal ", WTERMSIG(state), " (",
-                            strsignal(WTERMSIG(state)), ")");
-      }
-      return absl::StrCat("the private server ended with status ", WEXITSTATUS(state));
+  for (int attempt = 0; attempt < 10 && pid_ > 0; ++attempt) {
+    if (waitpid(pid_, &state, WNOHANG) != pid_) {
+      absl::SleepFor(absl::Milliseconds(10));
+      continue;
     }
-    absl::SleepFor(absl::Milliseconds(10));
+    pid_ = -1;
+    end_ = WIFSIGNALED(state) ? absl::StrCat("the private server was ended by signal ", WTERMSIG(state), " (",
+                                             strsignal(WTERMSIG(state)), ")")
+                              : absl::StrCat("the private server ended with status ", WEXITSTATUS(state));
   }
-  return "";
+  return end_;
 }
 
 }  // namespace espalier::client

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,7 +24,8 @@ class PrivateServer {
   // UNAVAILABLE when it cannot be started.
   static absl::StatusOr<PrivateServer> Start(const std::vector<std::string>& arguments);
 
-  PrivateServer(PrivateServer&& other) noexcept : pid_(other.pid_), socket_(other.socket_) {
+  PrivateServer(PrivateServer&& other) noexcept
+      : pid_(other.pid_), socket_(other.socket_), end_(std::move(other.end_)) {
     other.pid_ = other.socket_ = -1;
   }
   PrivateServer& operator=(PrivateServer&&) = delete;
@@ -35,12 +37,13 @@ class PrivateServer {
 
   // One sentence about how the server ended, empty while it runs. Waits up to a tenth of a second for an end
   // that has begun.
-  std::string DescribeEnd() const;
+  std::string DescribeEnd();
 
  private:
   PrivateServer(pid_t pid, int socket) : pid_(pid), socket_(socket) {}
-  pid_t pid_;
+  pid_t pid_;  // -1: it ended and was waited for, so the number may be another process's by now
   int socket_;
+  std::string end_;  // how it ended
 };
 
 }  // namespace espalier::client

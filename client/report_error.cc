@@ -11,7 +11,7 @@ ExitCode ReportError(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ? kUnreachable : kBadInput;
 }
 
-ExitCode ReportError(const Connection& connection, const grpc::Status& status) {
+ExitCode ReportError(Connection& connection, const grpc::Status& status) {
   std::fprintf(stderr, "espalier: %s\n", connection.Explain(status).c_str());
   return ExitCodeOf(status);
 }

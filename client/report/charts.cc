@@ -5,12 +5,12 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "client/report/axes.h"
 
 namespace espalier::client::report {
 namespace {
 
-constexpr double kWidth = 720, kLeft = 62, kRight = 28, kTop = 18, kPlotHeight = 280, kBottom = 48;
+constexpr double kWidth = 720;
 constexpr double kLabelStep = 13;  // lines of labels that would overlap are moved apart to this
 
 std::string Class(const char* first, size_t series) {
@@ -19,45 +19,6 @@ std::string Class(const char* first, size_t series) {
 
 size_t ColourOf(const std::vector<size_t>& colours, size_t series) {
   return series < colours.size() ? colours[series] : series;
-}
-
-std::string Number(double value) {
-  return std::abs(value) >= 100 ? absl::StrFormat("%.0f", value) : absl::StrFormat("%.3g", value);
-}
-
-// Where values are on the page.
-struct Scale {
-  double x_max, y_max;
-  Point operator()(Point value) const {
-    return {kLeft + (kWidth - kLeft - kRight) * value.x / x_max,
-            kTop + kPlotHeight * (1 - std::clamp(value.y / y_max, 0.0, 1.0))};
-  }
-};
-
-double TickStep(double range) {
-  for (const double steps : {5.0, 4.0}) {
-    const double step = range / steps;
-    const double power = std::pow(10, std::floor(std::log10(step)));
-    const double digit = step / power;
-    if (std::abs(digit - std::round(digit * 2) / 2) < 1e-9) return step;
-  }
-  return range / 5;
-}
-
-void DrawAxes(const LineChart& chart, const Scale& scale, Svg& svg) {
-  const double y_step = TickStep(scale.y_max), x_step = TickStep(scale.x_max);
-  for (double y = 0; y <= scale.y_max * 1.0001; y += y_step) {
-    const Point at = scale({0, y});
-    svg.Line(at, {kWidth - kRight, at.y}, "grid");
-    svg.Text({at.x - 8, at.y + 4}, Number(y) + chart.unit, "tick end");
-  }
-  for (double x = 0; x <= scale.x_max * 1.0001; x += x_step) {
-    const Point at = scale({x, 0});
-    svg.Line(at, {at.x, at.y + 5}, "axis");
-    svg.Text({at.x, at.y + 20}, Number(x) + chart.unit, "tick middle");
-  }
-  svg.Line(scale({0, 0}), scale({scale.x_max, 0}), "axis");
-  svg.Text({(kLeft + kWidth - kRight) / 2, kTop + kPlotHeight + 42}, chart.x_label, "label middle");
 }
 
 struct PointLabel {
@@ -80,48 +41,71 @@ void Spread(std::vector<PointLabel>& labels) {
 
 }  // namespace
 
-double NiceCeiling(double value) {
-  const bool positive = value > 0 && std::isfinite(value);
-  if (!positive) return 1;
-  const double power = std::pow(10, std::floor(std::log10(value)));
-  for (const double digit : {1.0, 2.0, 5.0}) {
-    if (value <= digit * power * 1.0001) return digit * power;
-  }
-  return 10 * power;
-}
-
 std::string Draw(const LineChart& chart) {
-  Scale scale{chart.x_max, chart.y_max};
-  double x_most = 0, y_most = 0;
+  std::vector<double> xs, ys;
   for (const Series& series : chart.series) {
     for (const Point& point : series.points) {
-      x_most = std::max(x_most, point.x);
-      y_most = std::max(y_most, point.y);
+      xs.push_back(point.x);
+      ys.push_back(point.y);
     }
   }
-  if (scale.x_max <= 0) scale.x_max = NiceCeiling(x_most);
-  if (scale.y_max <= 0) scale.y_max = NiceCeiling(y_most);
-  Svg svg(kWidth, kTop + kPlotHeight + kBottom, chart.title);
-  DrawAxes(chart, scale, svg);
+  Axes axes{.x = AxisOver(xs, /*log=*/false), .y = AxisOver(ys, chart.log_y)};
+  axes.x.label = chart.x_label;
+  axes.y.label = chart.y_label;
+  axes.x.unit = axes.y.unit = chart.unit;
+  if (chart.x_max > 0) axes.x.max = chart.x_max;
+  if (chart.y_max > 0) axes.y.max = chart.y_max;
+  Svg svg(axes.PageWidth(), axes.PageHeight(), chart.title);
+  axes.Draw(svg);
   std::vector<PointLabel> labels;
   for (size_t s = 0; s < chart.series.size(); ++s) {
     std::vector<Point> path;
-    for (const Point& point : chart.series[s].points) path.push_back(scale(point));
-    svg.Path(path, Class("line", s));
+    for (const Point& point : chart.series[s].points) path.push_back(axes(point));
+    svg.Path(path, Class("line", ColourOf(chart.colours, s)));
     for (size_t i = 0; chart.label_points && i < path.size(); ++i) {
-      const std::string value = Number(chart.series[s].points[i].y);
+      const std::string value = AxisNumber(chart.series[s].points[i].y);
       svg.Circle(path[i], 3.5, Class("dot", s),
                  absl::StrCat(chart.series[s].name, ": ", value, chart.unit, " at ",
-                              Number(chart.series[s].points[i].x), chart.unit));
+                              AxisNumber(chart.series[s].points[i].x), chart.unit));
       labels.push_back({path[i], path[i].y - 7, value, s});
     }
   }
   Spread(labels);
+  const double left_edge = axes({axes.x.min, axes.y.min}).x;
   for (const PointLabel& label : labels) {
-    const bool first = label.at.x < kLeft + 1;
+    const bool first = label.at.x < left_edge + 1;
     svg.Text({label.at.x + (first ? 6 : 0), label.y}, label.text,
              Class(first ? "value" : "value middle", label.series));
   }
+  return svg.Finish();
+}
+
+std::string Draw(const ScatterChart& chart) {
+  std::vector<double> xs, ys;
+  for (const ScatterChart::Mark& mark : chart.marks) {
+    xs.push_back(mark.at.x);
+    ys.push_back(mark.at.y);
+  }
+  Axes axes{.x = AxisOver(xs, chart.log_x), .y = AxisOver(ys, /*log=*/true)};
+  if (chart.limit > 0) {
+    std::vector<double> both = xs;
+    both.insert(both.end(), ys.begin(), ys.end());
+    both.push_back(chart.limit);
+    axes = {.x = AxisOver(both, true), .y = AxisOver(both, true), .width = 400, .height = 400};
+    axes.x.max = axes.y.max = 1.25 * std::max(chart.limit, *std::max_element(both.begin(), both.end()));
+  }
+  axes.x.label = chart.x_label;
+  axes.y.label = chart.y_label;
+  axes.y.max *= 1.15;  // so that marks at the limit do not touch the label
+  Svg svg(axes.PageWidth(), axes.PageHeight(), chart.title);
+  axes.Draw(svg);
+  if (chart.limit > 0) {
+    svg.Line(axes({axes.x.min, axes.y.min}), axes({axes.x.max, axes.y.max}), "axis");
+    svg.Line(axes({chart.limit, axes.y.min}), axes({chart.limit, axes.y.max}), "limit");
+    svg.Line(axes({axes.x.min, chart.limit}), axes({axes.x.max, chart.limit}), "limit");
+  }
+  for (const ScatterChart::Mark& mark : chart.marks)
+    svg.Circle(axes(mark.at), 3.2, Class("dot", ColourOf(chart.colours, mark.series)), mark.tip);
   return svg.Finish();
 }
 
@@ -146,7 +130,7 @@ std::string Draw(const BarChart& chart) {
     for (size_t v = 0; v < row.values.size(); ++v) {
       const double length = width * std::clamp(row.values[v] / x_max, 0.0, 1.0);
       const double y = chart.stacked ? top : top + static_cast<double>(v) * bar;
-      const std::string value = Number(row.values[v]) + chart.unit;
+      const std::string value = AxisNumber(row.values[v]) + chart.unit;
       svg.Box({x, y}, {length, bar - 2}, Class("bar", ColourOf(chart.colours, v)),
               absl::StrCat(chart.series[v], ": ", value));
       if (!chart.stacked) {

@@ -23,10 +23,28 @@ struct LineChart {
   std::string unit = {};  // after the numbers of both axes' ticks and labels: " %"
   double x_max = 0;       // the axes begin at 0; 0: the largest value, rounded up
   double y_max = 0;
+  bool log_y = false;        // then the y axis begins below the least positive value
   bool label_points = true;  // the y value beside each point
   std::vector<Series> series = {};
+  std::vector<size_t> colours = {};  // of the series; empty: 0, 1, ...
 };
 std::string Draw(const LineChart& chart);
+
+// Points over a logarithmic y axis. With a limit, both axes are alike and logarithmic, the diagonal and the
+// limit are drawn: for times of one program against those of another.
+struct ScatterChart {
+  struct Mark {
+    Point at;
+    size_t series = 0;
+    std::string tip = {};
+  };
+  std::string title, x_label, y_label;
+  bool log_x = false;
+  double limit = 0;
+  std::vector<size_t> colours = {};  // of the series; empty: 0, 1, ...
+  std::vector<Mark> marks = {};
+};
+std::string Draw(const ScatterChart& chart);
 
 // One row for each thing, with one bar for each series from 0 on.
 struct BarChart {
@@ -46,8 +64,5 @@ std::string Draw(const BarChart& chart);
 
 // Names and colours of the series, as HTML; `colours` as above.
 std::string Legend(const std::vector<std::string>& names, const std::vector<size_t>& colours = {});
-
-// The smallest 1, 2 or 5 times a power of ten that is not below `value`; 1 for what is not positive.
-double NiceCeiling(double value);
 
 }  // namespace espalier::client::report

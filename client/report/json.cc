@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "client/report/batch_report.h"
+#include "client/report/batch_sums.h"
 #include "client/report/compare_report.h"
 #include "client/report/graft_report.h"
 #include "google/protobuf/descriptor.h"
@@ -78,6 +80,29 @@ std::string CompareJson(const CompareRun& run) {
   Json json = FieldsOf(run.report);
   json["numbers"] = FieldsOf(run.numbers);
   return Finish(std::move(json), run.command_line, run.files);
+}
+
+std::string BatchJson(const BatchRun& run) {
+  const ResultCounts counts = SumsOf(run.records).all.counts;
+  Json json = {{"list", run.list},
+               {"instances", run.instances},
+               {"counts",
+                {{"unsat", counts.unsat},
+                 {"sat", counts.sat},
+                 {"unknown", counts.unknown},
+                 {"timeout", counts.timeout},
+                 {"error", counts.error}}},
+               {"seconds", Number(run.seconds)},
+               {"known_before", run.known},
+               {"device", run.device},
+               {"options", FieldsOf(run.options)}};
+  Json records = Json::array();
+  for (const InstanceRecord& record : run.records) {
+    records.push_back(Json::parse(RecordLine(record)));
+    records.back().erase("result_text");  // it has a file of its own
+  }
+  json["records"] = std::move(records);
+  return Finish(std::move(json), run.command_line, {});
 }
 
 }  // namespace espalier::client::report

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "client/measurement_text.h"
 #include "client/report/options_text.h"
 #include "client/report/svg.h"
@@ -30,8 +31,9 @@ section { background:var(--card); border:1px solid var(--rule); border-radius:10
 table + p,svg + table { margin-top:14px } table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums; font-size:14px }
 th { text-align:right; font-weight:600; color:var(--soft); border-bottom:1px solid var(--rule); padding:6px 8px }
 td { text-align:right; padding:5px 8px; border-bottom:1px solid var(--rule) } tr:last-child td { border-bottom:0 }
-th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 }
-table.text td,table.text th { text-align:left } td { overflow-wrap:anywhere }
+th:first-child,td:first-child { text-align:left; padding-left:0 } tr.total td { font-weight:650 } tr.bad td { color:var(--bad) }
+summary { cursor:pointer; color:var(--soft) }
+table.text td,table.text th { text-align:left } td { overflow-wrap:break-word } table.text td { overflow-wrap:anywhere; min-width:4.5em }
 pre { background:var(--bg); border:1px solid var(--rule); border-radius:6px; padding:10px 12px; white-space:pre-wrap; overflow-wrap:anywhere; font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace }
 .mono td:last-child { font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; font-size:12px }
 .warning { border-left:3px solid var(--bad); padding:2px 0 2px 12px }
@@ -40,7 +42,7 @@ pre { background:var(--bg); border:1px solid var(--rule); border-radius:6px; pad
 .columns { display:grid; grid-template-columns:repeat(auto-fit,minmax(300px,1fr)); gap:0 32px }
 svg { width:100%; height:auto; display:block; font-family:inherit } svg text { fill:var(--ink); font-size:12px }
 svg .tick { fill:var(--soft) } svg .middle { text-anchor:middle } svg .end { text-anchor:end } svg .inbar { fill:#fff; font-weight:600 }
-svg .grid { stroke:var(--rule) } svg .axis { stroke:var(--soft) } svg .line { fill:none; stroke-width:2.2; stroke-linejoin:round }
+svg .grid { stroke:var(--rule) } svg .axis { stroke:var(--soft) } svg .limit { stroke:var(--bad); stroke-dasharray:4 4 } svg .line { fill:none; stroke-width:2.2; stroke-linejoin:round }
 svg .value { font-size:11px; paint-order:stroke; stroke:var(--card); stroke-width:3px }
 @media (prefers-color-scheme: dark) { svg .inbar { fill:#101312 } }
 @media print { body { background:#fff } section,.tile { break-inside:avoid } }
@@ -67,6 +69,14 @@ const char* CssOf(int mood) {
   return mood > 0 ? "good" : mood < 0 ? "bad" : "soft";
 }
 
+// A cell's text; long names may be broken where people would break them.
+std::string Cell(const std::string& text) {
+  constexpr size_t kShort = 16;
+  const std::string escaped = Escape(text);
+  if (text.size() <= kShort) return escaped;
+  return absl::StrReplaceAll(escaped, {{"_", "_<wbr>"}, {"/", "/<wbr>"}});
+}
+
 }  // namespace
 
 Table::Table(const std::vector<std::string>& head) {
@@ -77,12 +87,16 @@ Table::Table(const std::vector<std::string>& head) {
 
 void Table::Row(const std::vector<std::string>& cells, const std::string& css) {
   absl::StrAppend(&html_, "<tr", css.empty() ? "" : " class=\"" + css + "\"", ">");
-  for (const std::string& cell : cells) absl::StrAppend(&html_, "<td>", Escape(cell), "</td>");
+  for (const std::string& cell : cells) absl::StrAppend(&html_, "<td>", Cell(cell), "</td>");
   html_ += "</tr>\n";
 }
 
 std::string Table::Html() const {
   return absl::StrCat("<table>\n", html_, "</table>\n");
+}
+
+std::string Table::TextHtml() const {
+  return absl::StrCat("<table class=\"text\">\n", html_, "</table>\n");
 }
 
 std::string Tiles(const std::vector<Tile>& tiles) {
@@ -100,6 +114,10 @@ std::string Section(const std::string& heading, const std::string& html) {
 
 std::string Paragraph(const std::string& text, const std::string& css) {
   return absl::StrCat("<p", css.empty() ? "" : " class=\"" + css + "\"", ">", Escape(text), "</p>\n");
+}
+
+std::string Details(const std::string& summary, const std::string& html) {
+  return absl::StrCat("<details><summary>", Escape(summary), "</summary>\n", html, "</details>\n");
 }
 
 std::string Page(const std::string& title, const std::string& subtitle, const std::string& body) {
@@ -126,8 +144,7 @@ std::string MeasurementTable(const std::string& base_name, const v1::Measurement
 std::string FileTable(const FileList& files) {
   Table table({"file", "path", "SHA-256"});
   for (const FileRecord& file : files) table.Row({file.role, file.path, file.sha256});
-  return absl::StrCat("<div class=\"mono\"><table class=\"text\">",
-                      table.Html().substr(std::string("<table>").size()), "</div>");
+  return absl::StrCat("<div class=\"mono\">", table.TextHtml(), "</div>");
 }
 
 std::string OptionTable(const google::protobuf::Message& options) {

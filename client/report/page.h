@@ -20,6 +20,7 @@ class Table {
   explicit Table(const std::vector<std::string>& head);
   void Row(const std::vector<std::string>& cells, const std::string& css = "");
   std::string Html() const;
+  std::string TextHtml() const;  // every column aligned to the left
 
  private:
   std::string html_;
@@ -34,6 +35,8 @@ std::string Tiles(const std::vector<Tile>& tiles);
 
 // `html` below a heading.
 std::string Section(const std::string& heading, const std::string& html);
+// `html` that is shown when the reader opens it.
+std::string Details(const std::string& summary, const std::string& html);
 std::string Paragraph(const std::string& text, const std::string& css = "");
 std::string Page(const std::string& title, const std::string& subtitle, const std::string& body);
 

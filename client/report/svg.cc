@@ -38,9 +38,11 @@ std::string Escape(const std::string& text) {
   return escaped;
 }
 
+// Not stretched far beyond its own size, so that all charts of a page have letters of about one size.
 Svg::Svg(double width, double height, const std::string& title)
-    : text_(absl::StrFormat("<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\">\n", width, height,
-                            Escape(title))) {}
+    : text_(absl::StrFormat(
+          "<svg viewBox=\"0 0 %g %g\" style=\"max-width:%gpx\" role=\"img\" aria-label=\"%s\">\n", width,
+          height, 1.15 * width, Escape(title))) {}
 
 void Svg::Line(Point from, Point to, const std::string& css) {
   absl::StrAppendFormat(&text_, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", css,

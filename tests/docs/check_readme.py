@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the README to what it says.
+"""Holds the README, and docs/batch.md, to what they say.
 
     check_readme.py commands ROOT FOLDER...   runs the checked blocks; FOLDER... hold the programs
     check_readme.py names ROOT FOLDER...      files, links and flags that the documents name exist
@@ -22,11 +22,12 @@ import sys
 import tempfile
 
 BLOCK = re.compile(r"<!-- checked(?P<how>[^>]*?) -->\n```console\n(?P<body>.*?)```", re.DOTALL)
+CHECKED = ["README.md", "docs/batch.md"]  # their console blocks are run
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 DOCUMENTS = [
     "README.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("adding", "design", "grafting", "options", "soundness", "training_options")),
+    *(f"docs/{name}.md" for name in ("adding", "batch", "design", "grafting", "options", "soundness", "training_options")),
 ]
 
 
@@ -62,7 +63,8 @@ def check_commands(root, folders):
     environment = dict(os.environ, PATH=os.pathsep.join([*map(str, folders), os.environ["PATH"]]))
     environment.pop("ESPALIER_SERVER", None)
     problems, count = [], 0
-    for match in BLOCK.finditer((root / "README.md").read_text(encoding="utf-8")):
+    text = "".join((root / name).read_text(encoding="utf-8") for name in CHECKED)
+    for match in BLOCK.finditer(text):
         how = match["how"]
         with tempfile.TemporaryDirectory() as folder:
             os.symlink(root / "models", pathlib.Path(folder) / "models")
@@ -75,7 +77,7 @@ def check_commands(root, folders):
                 )
                 count += 1
                 if done.returncode != 0 or not same(written, done.stdout, "numbers may vary" in how):
-                    problems.append(f"$ {command}\nthe README says\n{written}but it printed\n{done.stdout}{done.stderr}")
+                    problems.append(f"$ {command}\nthe document says\n{written}but it printed\n{done.stdout}{done.stderr}")
     if count < 8:
         problems.append(f"only {count} checked commands found: has the form of the blocks changed?")
     return problems
@@ -94,7 +96,7 @@ def is_path(text):
 def check_names(root, folders):
     problems = []
     flags = help_of(folders, "espalierd") + help_of(folders, "espalier")
-    for command in ("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare"):
+    for command in ("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare", "batch"):
         flags += help_of(folders, "espalier", command)
     readme = (root / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(--[a-z-]+)[^`]*`", readme))

@@ -4,6 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "client/report/axes.h"
 #include "client/report/charts.h"
 #include "client/report/compare_report.h"
 #include "client/report/graft_report.h"

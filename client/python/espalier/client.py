@@ -1,0 +1,174 @@
+"""Calls to a server."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from typing import IO, Iterator, List, Optional, Union
+
+import grpc
+
+from espalier.errors import EspalierError, error_of
+from espalier.private_server import PrivateServer
+from espalier.result import Event, Result, event_of, result_of
+from espalier.v1 import blob_pb2, model_pb2, options_pb2, service_pb2, service_pb2_grpc, verify_pb2
+
+Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, IO[bytes]]
+
+_MOST_INLINE = 1 << 19  # bytes; two files stay together below the server's limit of a message
+_CHUNK = 1 << 20
+_LATE_ANSWER_S = 0.5  # the server keeps the limit; its answer may still be on its way when it has passed
+
+
+def connect(
+    target: Optional[str] = None,
+    *,
+    server_program: Optional[str] = None,
+    server_flags: Optional[List[str]] = None,
+) -> "Client":
+    """A client of the server at `target`, "HOST:PORT" or "unix:/PATH". Without one, a private server is started,
+    which ends with the client; `server_program` and `server_flags` are for that one."""
+    if target is not None:
+        return Client(target)
+    server = PrivateServer(server_program, server_flags)
+    return Client(server.address, server)
+
+
+def _bytes_of(source: Source) -> bytes:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+    elif isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            data = file.read()
+    elif hasattr(source, "getvalue"):  # io.BytesIO, wherever its position is
+        data = source.getvalue()
+    else:
+        data = source.read()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+class Verification:
+    """One running verification: iterate over its events, then ask for its result. Leaving the loop early does not end
+    it; `cancel` does."""
+
+    def __init__(self, call: "grpc.Call"):
+        self._call = call
+        self._result: Optional[Result] = None
+
+    def __iter__(self) -> Iterator[Event]:
+        try:
+            for message in self._call:
+                if message.WhichOneof("event") == "result":
+                    self._result = result_of(message.result)
+                    continue
+                event = event_of(message)
+                if event is not None:
+                    yield event
+        except grpc.RpcError as error:
+            if self._result is None:
+                self._finish(error)
+
+    def _finish(self, error: grpc.RpcError) -> None:
+        if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise error_of(error) from None
+        self._result = result_of(
+            verify_pb2.VerifyResult(
+                answer=verify_pb2.ANSWER_UNKNOWN,
+                limit=verify_pb2.LIMIT_TIME,
+                reason="the time limit passed before the server answered",
+            )
+        )
+
+    def result(self) -> Result:
+        """Waits for it. Raises EspalierError when the call failed."""
+        for _ in self:
+            pass
+        if self._result is None:
+            raise EspalierError(grpc.StatusCode.INTERNAL, "the server ended without a result")
+        return self._result
+
+    def cancel(self) -> None:
+        """The search stops within 100 ms; `result` then raises, unless it was there already."""
+        self._call.cancel()
+
+
+class Client:
+    """A connection. Threads may share it. Close it, or use it in a with statement."""
+
+    def __init__(self, target: str, server: Optional[PrivateServer] = None):
+        self._server = server
+        self._channel = grpc.insecure_channel(
+            target, options=[("grpc.max_receive_message_length", 1 << 30), ("grpc.enable_http_proxy", 0)]
+        )
+        self._stub = service_pb2_grpc.EspalierStub(self._channel)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+        if self._server is not None:
+            self._server.close()
+
+    def verify(
+        self,
+        model: Source,
+        query: Source,
+        *,
+        timeout: Optional[float] = None,
+        device: str = "auto",
+        **options: Union[int, float],
+    ) -> Verification:
+        """Decides whether an input of `query` (VNN-LIB) makes `model` (ONNX) reach the forbidden outputs.
+
+        `timeout`: seconds that the server has, 300 by default. `options`: fields of espalier.v1.Options, for example
+        seed=7, threads=2, attack=0. Raises TypeError for an unknown option; all else comes from the result.
+        """
+        unknown = sorted(set(options) - set(options_pb2.Options.DESCRIPTOR.fields_by_name))
+        if unknown:
+            raise TypeError(f"no option is called {', '.join(unknown)}")
+        request = verify_pb2.VerifyRequest(
+            model=self._send(model, blob_pb2.BLOB_KIND_ONNX_MODEL),
+            query=self._send(query, blob_pb2.BLOB_KIND_VNNLIB_QUERY),
+            options=options_pb2.Options(**options),
+            device=device,
+        )
+        if timeout is None:
+            return Verification(self._stub.Verify(request))
+        request.options.timeout_s = timeout
+        return Verification(self._stub.Verify(request, timeout=timeout + _LATE_ANSWER_S))
+
+    def describe(self, model: Source) -> model_pb2.ModelDescription:
+        """Inputs, outputs, operators, layers, and every node that cannot be verified."""
+        request = model_pb2.DescribeModelRequest(model=self._send(model, blob_pb2.BLOB_KIND_ONNX_MODEL))
+        return self._call(self._stub.DescribeModel, request).description
+
+    def capabilities(self) -> service_pb2.GetCapabilitiesResponse:
+        return self._call(self._stub.GetCapabilities, service_pb2.GetCapabilitiesRequest())
+
+    @staticmethod
+    def _call(method, request):
+        try:
+            return method(request)
+        except grpc.RpcError as error:
+            raise error_of(error) from None
+
+    def _send(self, source: Source, kind: "blob_pb2.BlobKind") -> blob_pb2.Blob:
+        data = _bytes_of(source)
+        if len(data) <= _MOST_INLINE:
+            return blob_pb2.Blob(inline_bytes=data)
+        digest = hashlib.sha256(data).hexdigest()
+
+        def parts() -> Iterator[blob_pb2.UploadBlobRequest]:
+            yield blob_pb2.UploadBlobRequest(
+                header=blob_pb2.UploadBlobHeader(kind=kind, sha256=digest, size=len(data))
+            )
+            for at in range(0, len(data), _CHUNK):
+                yield blob_pb2.UploadBlobRequest(chunk=data[at : at + _CHUNK])
+
+        self._call(self._stub.UploadBlob, parts())
+        return blob_pb2.Blob(sha256=digest)

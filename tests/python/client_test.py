@@ -1,0 +1,141 @@
+"""The Python package against real servers. Run by run.py."""
+
+import gzip
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import espalier
+
+ROOT = pathlib.Path(os.environ["ESPALIER_ROOT"])
+MODELS = ROOT / "models"
+UNSAT = MODELS / "properties/tiny_max_unsat.vnnlib"
+SAT = MODELS / "properties/tiny_max_sat.vnnlib"
+TINY = MODELS / "tiny_max.onnx"
+
+
+def endless():
+    """A bound that is nearly tight over the whole input cube of digits.onnx."""
+    text = "".join(f"(declare-const X_{i} Real)\n" for i in range(64))
+    text += "".join(f"(declare-const Y_{i} Real)\n" for i in range(10))
+    text += "".join(f"(assert (>= X_{i} 0.0))\n(assert (<= X_{i} 1.0))\n" for i in range(64))
+    return (text + "(assert (<= Y_0 -24.0))\n").encode()
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+
+
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.client = espalier.connect()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+
+    def test_paths_bytes_streams_and_gzip(self):
+        self.assertEqual(self.client.verify(str(TINY), UNSAT).result().answer, "unsat")
+        packed = gzip.compress(TINY.read_bytes())
+        result = self.client.verify(io.BytesIO(packed), SAT.read_bytes(), timeout=60).result()
+        self.assertEqual(result.answer, "sat")
+        self.assertFalse(result.verified)
+        self.assertEqual(len(result.witness.inputs), 2)
+        self.assertEqual(len(result.witness.outputs), 1)
+        self.assertTrue(result.record["version"])
+
+    def test_events_come_before_the_result(self):
+        verification = self.client.verify(MODELS / "digits.onnx", endless(), timeout=2, attack=0)
+        events = list(verification)
+        self.assertIsInstance(events[0], espalier.Accepted)
+        progress = [event for event in events if isinstance(event, espalier.Progress)]
+        self.assertGreater(len(progress), 1)
+        self.assertGreater(progress[-1].splits, 0)
+        result = verification.result()
+        self.assertEqual(result.answer, "timeout")
+        self.assertIsNone(result.witness)
+        self.assertGreater(result.statistics["domains"], 0)
+
+    def test_cancel(self):
+        verification = self.client.verify(MODELS / "digits.onnx", endless(), timeout=60, attack=0)
+        next(iter(verification))
+        start = time.monotonic()
+        verification.cancel()
+        with self.assertRaises(espalier.EspalierError):
+            verification.result()
+        self.assertLess(time.monotonic() - start, 5)
+
+    def test_large_files_are_uploaded(self):
+        query = b"\n" * (6 << 20) + UNSAT.read_bytes()
+        for _ in range(2):  # the second time the server knows it
+            self.assertEqual(self.client.verify(TINY, query).result().answer, "unsat")
+
+    def test_errors_say_what_and_where(self):
+        with self.assertRaises(espalier.InvalidInput) as raised:
+            self.client.verify(TINY, b"(assert\n(<= X_0 1))").result()
+        self.assertEqual(raised.exception.detail.reason, "INVALID_QUERY")
+        self.assertGreater(raised.exception.detail.line, 0)
+        with self.assertRaises(espalier.InvalidInput):
+            self.client.verify(b"no model", UNSAT).result()
+        with self.assertRaises(TypeError):
+            self.client.verify(TINY, UNSAT, speed=9)
+        with self.assertRaises(FileNotFoundError):
+            self.client.verify("no such file", UNSAT)
+
+    def test_describe_and_capabilities(self):
+        self.assertEqual(self.client.describe(MODELS / "digits.onnx").parameters, 8170)
+        self.assertIn("Conv", self.client.capabilities().operators)
+
+
+class Servers(unittest.TestCase):
+    def test_a_named_server(self):
+        with tempfile.TemporaryDirectory() as folder:
+            address = f"unix:{folder}/socket"
+            server = subprocess.Popen(
+                [os.environ["ESPALIER_SERVER_BINARY"], "--listen", address, "--log-level", "off"], stdout=subprocess.PIPE
+            )
+            server.stdout.readline()
+            try:
+                with espalier.connect(address) as client:
+                    self.assertEqual(client.verify(TINY, UNSAT).result().answer, "unsat")
+            finally:
+                server.kill()
+                server.wait()
+                server.stdout.close()
+
+    def test_nobody_there(self):
+        with espalier.connect("unix:/nobody/is/here") as client:
+            with self.assertRaises(espalier.ServerUnavailable):
+                client.verify(TINY, UNSAT).result()
+        with self.assertRaises(espalier.ServerUnavailable):
+            espalier.connect(server_program="/bin/true")
+
+    def test_a_killed_process_leaves_no_server(self):
+        code = "import espalier, time; c = espalier.connect(); print(c._server._keeper.pid, flush=True); time.sleep(60)"
+        process = subprocess.Popen([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE)
+        keeper = int(process.stdout.readline())
+        children = pathlib.Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+        self.assertEqual(len(children), 1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        for _ in range(100):
+            if not running(int(children[0])):
+                return
+            time.sleep(0.05)
+        self.fail("the server is still there")
+
+
+if __name__ == "__main__":
+    unittest.main()
