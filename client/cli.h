@@ -4,10 +4,25 @@
 #include <string>
 
 #include "client/commands.h"
+#include "client/job_commands.h"
 
 namespace espalier::client {
 
-enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports, kTrain, kGraft, kCompare };
+enum class Command {
+  kNone,
+  kVerify,
+  kDescribe,
+  kBounds,
+  kRun,
+  kSupports,
+  kTrain,
+  kGraft,
+  kCompare,
+  kSubmit,
+  kWatch,
+  kCancel,
+  kJobs
+};
 
 struct CommandLine {
   Command command = Command::kNone;  // kNone: everything was said (help, version, name) or the line is wrong
@@ -21,6 +36,10 @@ struct CommandLine {
   TrainArguments train;
   GraftArguments graft;
   CompareArguments compare;
+  SubmitArguments submit;
+  WatchArguments watch;
+  CancelArguments cancel;
+  JobsArguments jobs;
 };
 
 // Prints help and usage errors itself.

@@ -14,7 +14,8 @@ namespace espalier::client {
 namespace {
 
 bool IsLong(Command command) {
-  return command == Command::kTrain || command == Command::kGraft || command == Command::kCompare;
+  return command == Command::kTrain || command == Command::kGraft || command == Command::kCompare ||
+         command == Command::kWatch;
 }
 
 // `interrupts` is set for long commands.
@@ -36,6 +37,14 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatc
       return RunGraft(connection, *interrupts, line.graft);
     case Command::kCompare:
       return RunCompare(connection, *interrupts, line.compare);
+    case Command::kSubmit:
+      return RunSubmit(connection, line.submit);
+    case Command::kWatch:
+      return RunWatch(connection, *interrupts, line.watch);
+    case Command::kCancel:
+      return RunCancel(connection, line.cancel);
+    case Command::kJobs:
+      return RunJobs(connection, line.jobs);
     case Command::kNone:
       break;
   }

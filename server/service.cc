@@ -1,7 +1,6 @@
 #include "server/service.h"
 
 #include "server/describe.h"
-#include "server/point_handlers.h"
 #include "server/train_call.h"
 #include "server/training_job.h"
 #include "server/unary_call.h"
@@ -18,29 +17,24 @@ grpc::ServerReadReactor<v1::UploadBlobRequest>* Service::UploadBlob(grpc::Callba
 grpc::ServerUnaryReactor* Service::DescribeModel(grpc::CallbackServerContext* context,
                                                  const v1::DescribeModelRequest* request,
                                                  v1::DescribeModelResponse* response) {
-  return UnaryCall::Start(
-      "DescribeModel", core_.lookups(), context, [this, request, response](StopToken) -> Failure {
-        BlobPtr blob;
-        Model model;
-        if (Failure failure = core_.ResolveModel(request->model(), blob, model); !failure.ok())
-          return failure;
-        *response->mutable_description() = ToProto(model.Describe(), *blob);
-        return {};
-      });
+  return UnaryCall::Start("DescribeModel", core_.lookups(), context,
+                          [this, request, response](StopToken stop) {
+                            return core_.engine().Describe(*request, stop, *response);
+                          });
 }
 
 grpc::ServerUnaryReactor* Service::Evaluate(grpc::CallbackServerContext* context,
                                             const v1::EvaluateRequest* request,
                                             v1::EvaluateResponse* response) {
-  return UnaryCall::Start("Evaluate", core_.lookups(), context, [this, request, response](StopToken) {
-    return HandleEvaluate(core_, *request, *response);
+  return UnaryCall::Start("Evaluate", core_.lookups(), context, [this, request, response](StopToken stop) {
+    return core_.engine().Evaluate(*request, stop, *response);
   });
 }
 
 grpc::ServerUnaryReactor* Service::Bounds(grpc::CallbackServerContext* context,
                                           const v1::BoundsRequest* request, v1::BoundsResponse* response) {
   return UnaryCall::Start("Bounds", core_.searches(), context, [this, request, response](StopToken stop) {
-    return HandleBounds(core_, *request, stop, *response);
+    return core_.engine().Bounds(*request, stop, *response);
   });
 }
 
@@ -68,6 +62,7 @@ grpc::ServerUnaryReactor* Service::GetCapabilities(grpc::CallbackServerContext* 
                                                    const v1::GetCapabilitiesRequest* /*request*/,
                                                    v1::GetCapabilitiesResponse* response) {
   *response = CapabilitiesToProto(core_);
+  response->set_jobs(jobs_ != nullptr);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;
