@@ -8,8 +8,12 @@
 // Thread-safe: calls from several threads run side by side.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "espalier/v1/bounds.pb.h"
 #include "espalier/v1/model.pb.h"
+#include "espalier/v1/training.pb.h"
 #include "espalier/v1/verify.pb.h"
 #include "server/errors.h"
 #include "verifier/base/stop_token.h"
@@ -24,6 +28,22 @@ class VerifyListener {
   virtual void OnRefuted(const v1::DisjunctsRefuted& refuted) = 0;
 };
 
+// What happens while a network is trained, grafted or compared. Called from one thread; must return quickly.
+class TrainListener {
+ public:
+  virtual ~TrainListener() = default;
+  virtual void OnProgress(v1::TrainProgress progress) = 0;
+  virtual void OnCheckpoint(std::string bytes) = 0;
+};
+
+class TrainingJob;
+
+// The product of training, grafting or comparing.
+struct TrainOutcome {
+  std::string model;      // ONNX; empty: none
+  v1::TrainEvent result;  // trained, grafted or difference
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -36,6 +56,9 @@ class Engine {
                            v1::DescribeModelResponse& response) = 0;
   virtual Failure Evaluate(const v1::EvaluateRequest& request, StopToken stop,
                            v1::EvaluateResponse& response) = 0;
+  // Requires job->Prepare() to have been well. Takes the job, so that what it holds can be let go early.
+  virtual Failure Train(std::unique_ptr<TrainingJob> job, TrainListener& listener, StopToken stop,
+                        TrainOutcome& outcome) = 0;
 };
 
 }  // namespace espalier::server

@@ -5,9 +5,11 @@
 
 #include "absl/time/clock.h"
 #include "proto/convert.h"
+#include "proto/convert_training.h"
 #include "server/core.h"
 #include "server/describe.h"
 #include "server/point_handlers.h"
+#include "server/training_job.h"
 
 namespace espalier::server {
 namespace {
@@ -71,6 +73,16 @@ Failure LocalEngine::Describe(const v1::DescribeModelRequest& request, StopToken
 Failure LocalEngine::Evaluate(const v1::EvaluateRequest& request, StopToken /*stop*/,
                               v1::EvaluateResponse& response) {
   return HandleEvaluate(core_, request, response);
+}
+
+Failure LocalEngine::Train(std::unique_ptr<TrainingJob> job, TrainListener& listener, StopToken stop,
+                           TrainOutcome& outcome) {
+  TrainHooks hooks;
+  hooks.progress = [&listener](const api::TrainProgress& progress) {
+    listener.OnProgress(proto::ToProto(progress));
+  };
+  hooks.checkpoint = [&listener](const std::string& bytes) { listener.OnCheckpoint(bytes); };
+  return job->Run(std::move(hooks), stop, outcome);
 }
 
 }  // namespace espalier::server

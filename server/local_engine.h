@@ -1,6 +1,8 @@
 // The engine in this process: of a private server, and of a worker process.
 #pragma once
 
+#include <memory>
+
 #include "server/engine.h"
 
 namespace espalier::server {
@@ -19,6 +21,8 @@ class LocalEngine final : public Engine {
                    v1::DescribeModelResponse& response) override;
   Failure Evaluate(const v1::EvaluateRequest& request, StopToken stop,
                    v1::EvaluateResponse& response) override;
+  Failure Train(std::unique_ptr<TrainingJob> job, TrainListener& listener, StopToken stop,
+                TrainOutcome& outcome) override;
 
  private:
   Core& core_;

@@ -45,17 +45,17 @@ grpc::ServerWriteReactor<v1::VerifyEvent>* Service::Verify(grpc::CallbackServerC
 
 grpc::ServerWriteReactor<v1::TrainEvent>* Service::Train(grpc::CallbackServerContext* context,
                                                          const v1::TrainRequest* request) {
-  return TrainCall::Start("Train", core_.searches(), context, MakeTrainJob(core_, *request));
+  return TrainCall::Start("Train", core_, context, MakeTrainJob(core_, *request));
 }
 
 grpc::ServerWriteReactor<v1::TrainEvent>* Service::Graft(grpc::CallbackServerContext* context,
                                                          const v1::GraftRequest* request) {
-  return TrainCall::Start("Graft", core_.searches(), context, MakeGraftJob(core_, *request));
+  return TrainCall::Start("Graft", core_, context, MakeGraftJob(core_, *request));
 }
 
 grpc::ServerWriteReactor<v1::TrainEvent>* Service::Compare(grpc::CallbackServerContext* context,
                                                            const v1::CompareRequest* request) {
-  return TrainCall::Start("Compare", core_.searches(), context, MakeCompareJob(core_, *request));
+  return TrainCall::Start("Compare", core_, context, MakeCompareJob(core_, *request));
 }
 
 grpc::ServerUnaryReactor* Service::GetCapabilities(grpc::CallbackServerContext* context,

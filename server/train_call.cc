@@ -5,16 +5,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "proto/convert_training.h"
 #include "server/client_identity.h"
 #include "server/core.h"
 #include "server/log.h"
 
 namespace espalier::server {
 
-TrainCall* TrainCall::Start(const char* rpc, WorkQueue& queue, grpc::CallbackServerContext* context,
+TrainCall* TrainCall::Start(const char* rpc, Core& core, grpc::CallbackServerContext* context,
                             std::unique_ptr<TrainingJob> job) {
-  auto* call = new TrainCall(rpc, queue, std::move(job));
+  auto* call = new TrainCall(rpc, core, std::move(job));
   Failure failure = call->Admit(absl::FromChrono(context->deadline()), ClientOf(*context));
   if (!failure.ok()) call->End(std::move(failure));
   call->Open();
@@ -24,7 +23,7 @@ TrainCall* TrainCall::Start(const char* rpc, WorkQueue& queue, grpc::CallbackSer
 Failure TrainCall::Admit(absl::Time call_deadline, std::string client) {
   if (Failure failure = job_->Prepare(); !failure.ok()) return failure;
   stop_ = StopSource(call_deadline);
-  const absl::StatusOr<int64_t> position = queue_.Submit({
+  const absl::StatusOr<int64_t> position = core_.searches().Submit({
       .owner = this,
       .run = [this] { Run(); },
       .abandon =
@@ -43,20 +42,20 @@ Failure TrainCall::Admit(absl::Time call_deadline, std::string client) {
 }
 
 void TrainCall::Run() {
-  TrainHooks hooks;
-  hooks.progress = [this](const api::TrainProgress& progress) {
-    buffer_.Push(proto::ToProto(progress));
-    Pump();
-  };
-  hooks.checkpoint = [this](const std::string& bytes) {
-    buffer_.PushCheckpoint(bytes);
-    Pump();
-  };
-  TrainingJob::Outcome outcome;
-  Failure failure = job_->Run(std::move(hooks), stop_.token(), outcome);
-  job_.reset();
+  TrainOutcome outcome;
+  Failure failure = core_.engine().Train(std::move(job_), *this, stop_.token(), outcome);
   if (failure.ok()) buffer_.PushResult(std::move(outcome.model), std::move(outcome.result));
   End(std::move(failure));
+}
+
+void TrainCall::OnProgress(v1::TrainProgress progress) {
+  buffer_.Push(std::move(progress));
+  Pump();
+}
+
+void TrainCall::OnCheckpoint(std::string bytes) {
+  buffer_.PushCheckpoint(std::move(bytes));
+  Pump();
 }
 
 void TrainCall::End(Failure failure) {
@@ -71,7 +70,8 @@ void TrainCall::End(Failure failure) {
 
 void TrainCall::OnCancel() {
   stop_.Cancel();
-  if (queue_.Remove(this)) End({absl::CancelledError("cancelled while it waited in the queue"), {}});
+  if (core_.searches().Remove(this))
+    End({absl::CancelledError("cancelled while it waited in the queue"), {}});
 }
 
 }  // namespace espalier::server

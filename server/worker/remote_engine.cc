@@ -1,11 +1,13 @@
 #include "server/worker/remote_engine.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/log.h"
+#include "server/training_job.h"
 #include "server/worker/worker_files.h"
 
 namespace espalier::server {
@@ -19,8 +21,8 @@ constexpr size_t kPartBytes = size_t{1} << 20;
 // One run on one worker, from the server's side.
 class RemoteEngine::Run {
  public:
-  Run(Core& core, WorkerProcess& worker, VerifyListener* listener, StopToken stop)
-      : core_(core), worker_(worker), listener_(listener), stop_(std::move(stop)) {}
+  Run(Core& core, WorkerProcess& worker, const Sink& sink, StopToken stop, absl::Duration grace)
+      : core_(core), worker_(worker), sink_(sink), stop_(std::move(stop)), grace_(grace) {}
 
   // Sends the run and follows it. False: the worker is of no use any more, see failure().
   bool Follow(const v1::WorkerInput& input, v1::WorkerDone& done) {
@@ -45,11 +47,9 @@ class RemoteEngine::Run {
   const Failure& failure() const { return failure_; }
 
  private:
-  bool Take(const v1::WorkerOutput& output) {
+  bool Take(v1::WorkerOutput& output) {
     if (output.has_need()) return SendFile(output.need());
-    if (listener_ == nullptr) return true;
-    if (output.event().has_progress()) listener_->OnProgress(output.event().progress());
-    if (output.event().has_refuted()) listener_->OnRefuted(output.event().refuted());
+    if (sink_ != nullptr) sink_(output);
     return true;
   }
 
@@ -83,7 +83,7 @@ class RemoteEngine::Run {
       input.set_cancel(true);
       return worker_.socket().Send(input);
     }
-    if (absl::Now() - *stopping_since_ < kGrace) return true;
+    if (absl::Now() - *stopping_since_ < grace_) return true;
     killed_ = true;
     worker_.Kill();
     return false;
@@ -94,7 +94,7 @@ class RemoteEngine::Run {
     Log(LogLevel::kError, {{"event", "worker-died"}, {"pid", absl::StrCat(worker_.pid())}, {"how", end}});
     if (killed_) {
       const std::string text = absl::StrCat("the worker process did not stop within ",
-                                            absl::FormatDuration(kGrace), " and was killed");
+                                            absl::FormatDuration(grace_), " and was killed");
       const bool late = stop_.Reason() == StopReason::kDeadline;
       failure_ = late ? absl::DeadlineExceededError(text) : absl::CancelledError(text);
     } else {
@@ -106,15 +106,15 @@ class RemoteEngine::Run {
 
   Core& core_;
   WorkerProcess& worker_;
-  VerifyListener* const listener_;
+  const Sink& sink_;
   const StopToken stop_;
+  const absl::Duration grace_;
   std::optional<absl::Time> stopping_since_;
   bool killed_ = false;  // by this object
   Failure failure_;
 };
 
-Failure RemoteEngine::Execute(v1::WorkerRun& run, VerifyListener* listener, StopToken stop,
-                              v1::WorkerDone& done) {
+Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken stop, v1::WorkerDone& done) {
   // What is named by digest is looked up here, so that it stays while the worker needs it; what is carried
   // goes along.
   std::vector<BlobPin> pins;
@@ -129,11 +129,12 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, VerifyListener* listener, Stop
   }
   absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = pool_.Take(model);
   if (!worker.ok()) return {worker.status(), {.reason = "WORKER_DIED", .retry_delay_s = kRetryDelaySeconds}};
+  const bool trains = run.has_train() || run.has_graft() || run.has_compare();
   v1::WorkerInput input;
   if (stop.deadline() != absl::InfiniteFuture())
     run.set_time_left_s(std::max(1e-9, absl::ToDoubleSeconds(stop.deadline() - absl::Now())));
   *input.mutable_run() = std::move(run);
-  Run following(core_, **worker, listener, stop);
+  Run following(core_, **worker, sink, stop, trains ? kTrainingGrace : kGrace);
   if (!following.Follow(input, done)) {
     pool_.Discard(*std::move(worker));
     return following.failure();
@@ -147,7 +148,12 @@ Failure RemoteEngine::Verify(const v1::VerifyRequest& request, VerifyListener& l
   v1::WorkerRun run;
   *run.mutable_verify() = request;
   v1::WorkerDone done;
-  Failure failure = Execute(run, &listener, stop, done);
+  const Sink sink = [&listener](v1::WorkerOutput& output) {
+    if (output.event().has_progress())
+      listener.OnProgress(std::move(*output.mutable_event()->mutable_progress()));
+    if (output.event().has_refuted()) listener.OnRefuted(output.event().refuted());
+  };
+  Failure failure = Execute(run, sink, stop, done);
   if (failure.status().code() == absl::StatusCode::kDeadlineExceeded) {
     result.set_answer(v1::ANSWER_UNKNOWN);
     result.set_limit(v1::LIMIT_TIME);
@@ -187,6 +193,28 @@ Failure RemoteEngine::Evaluate(const v1::EvaluateRequest& request, StopToken sto
   Failure failure = Execute(run, nullptr, stop, done);
   response = std::move(*done.mutable_evaluate());
   return failure;
+}
+
+Failure RemoteEngine::Train(std::unique_ptr<TrainingJob> job, TrainListener& listener, StopToken stop,
+                            TrainOutcome& outcome) {
+  v1::WorkerRun run = job->Message();
+  job.reset();  // its bytes are the worker's to hold now
+  std::string checkpoint;
+  const Sink sink = [&](v1::WorkerOutput& output) {
+    v1::TrainEvent& event = *output.mutable_training();
+    if (event.has_progress()) {
+      listener.OnProgress(std::move(*event.mutable_progress()));
+    } else if (event.has_checkpoint()) {
+      checkpoint += event.checkpoint().bytes();
+      if (event.checkpoint().last()) listener.OnCheckpoint(std::exchange(checkpoint, ""));
+    } else if (event.has_model()) {
+      outcome.model += event.model().bytes();
+    } else if (event.event_case() != v1::TrainEvent::EVENT_NOT_SET) {
+      outcome.result = std::move(event);
+    }
+  };
+  v1::WorkerDone done;
+  return Execute(run, sink, stop, done);
 }
 
 }  // namespace espalier::server

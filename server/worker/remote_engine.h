@@ -3,6 +3,8 @@
 // signal named) and nothing else.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,13 +29,19 @@ class RemoteEngine final : public Engine {
   Failure Evaluate(const v1::EvaluateRequest& request, StopToken stop,
                    v1::EvaluateResponse& response) override;
 
+  Failure Train(std::unique_ptr<TrainingJob> job, TrainListener& listener, StopToken stop,
+                TrainOutcome& outcome) override;
+
   // How long a worker that was asked to stop, or whose time is over, has before it is killed.
   static constexpr absl::Duration kGrace = absl::Seconds(2);
+  static constexpr absl::Duration kTrainingGrace =
+      absl::Seconds(10);  // training looks up between batches only
 
  private:
   class Run;
-  // `listener` may be null.
-  Failure Execute(v1::WorkerRun& run, VerifyListener* listener, StopToken stop, v1::WorkerDone& done);
+  // Gets the worker's events; may be null.
+  using Sink = std::function<void(v1::WorkerOutput&)>;
+  Failure Execute(v1::WorkerRun& run, const Sink& sink, StopToken stop, v1::WorkerDone& done);
 
   Core& core_;
   WorkerPool pool_;

@@ -14,6 +14,8 @@
 #include "espalier/v1/worker.pb.h"
 #include "server/event_buffer.h"
 #include "server/parent_watch.h"
+#include "server/train_buffer.h"
+#include "server/training_job.h"
 #include "server/worker/message_socket.h"
 #include "server/worker/process_memory.h"
 #include "server/worker/worker_files.h"
@@ -77,7 +79,7 @@ class Inbox {
   std::deque<v1::WorkerInput> inputs_;
 };
 
-class Worker final : private VerifyListener {
+class Worker final : private VerifyListener, private TrainListener {
  public:
   Worker(MessageSocket& socket, Core& core) : socket_(socket), core_(core), inbox_(socket) {}
 
@@ -118,6 +120,10 @@ class Worker final : private VerifyListener {
         return engine.Describe(run.describe(), stop, *done.mutable_describe());
       case v1::WorkerRun::kEvaluate:
         return engine.Evaluate(run.evaluate(), stop, *done.mutable_evaluate());
+      case v1::WorkerRun::kTrain:
+      case v1::WorkerRun::kGraft:
+      case v1::WorkerRun::kCompare:
+        return Train(run, stop);
       case v1::WorkerRun::CALL_NOT_SET:
         break;
     }
@@ -131,6 +137,23 @@ class Worker final : private VerifyListener {
     Failure failure = core_.engine().Verify(request, *this, stop, result);
     events_->PushResult({});  // lets out what has been held back
     SendEvents();
+    return failure;
+  }
+
+  Failure Train(const v1::WorkerRun& run, StopToken stop) {
+    training_ = std::make_unique<TrainBuffer>();
+    training_->Accept({});
+    training_->Next(absl::Now());
+    std::unique_ptr<TrainingJob> job = MakeTrainingJob(core_, run);
+    Failure failure = job->Prepare();
+    TrainOutcome outcome;
+    if (failure.ok()) failure = core_.engine().Train(std::move(job), *this, stop, outcome);
+    if (failure.ok()) {
+      training_->PushResult(std::move(outcome.model), std::move(outcome.result));
+    } else {
+      training_->Close();
+    }
+    SendTraining();
     return failure;
   }
 
@@ -168,6 +191,21 @@ class Worker final : private VerifyListener {
     for (const int64_t index : refuted.index()) events_->PushRefuted(index);
     SendEvents();
   }
+  void OnProgress(v1::TrainProgress progress) override {
+    training_->Push(std::move(progress));
+    SendTraining();
+  }
+  void OnCheckpoint(std::string bytes) override {
+    training_->PushCheckpoint(std::move(bytes));
+    SendTraining();
+  }
+  void SendTraining() {
+    while (std::optional<v1::TrainEvent> event = training_->Next(absl::Now())) {
+      v1::WorkerOutput output;
+      *output.mutable_training() = *std::move(event);
+      socket_.Send(output);
+    }
+  }
   void SendEvents() {
     while (std::optional<v1::VerifyEvent> event = events_->Next(absl::Now())) {
       if (event->has_result()) continue;
@@ -180,7 +218,9 @@ class Worker final : private VerifyListener {
   MessageSocket& socket_;
   Core& core_;
   Inbox inbox_;
-  std::unique_ptr<EventBuffer> events_;  // of the run under way
+  // Of the run under way: they thin out what the server would thin out anyway.
+  std::unique_ptr<EventBuffer> events_;
+  std::unique_ptr<TrainBuffer> training_;
 };
 
 }  // namespace

@@ -26,7 +26,10 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 DOCUMENTS = [
     "README.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("adding", "design", "grafting", "options", "soundness", "training_options")),
+    *(
+        f"docs/{name}.md"
+        for name in ("adding", "design", "grafting", "operations", "options", "soundness", "training_options")
+    ),
 ]
 
 
@@ -94,7 +97,10 @@ def is_path(text):
 def check_names(root, folders):
     problems = []
     flags = help_of(folders, "espalierd") + help_of(folders, "espalier")
-    for command in ("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare"):
+    for command in (
+        *("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare"),
+        *("submit", "watch", "cancel", "jobs"),
+    ):
         flags += help_of(folders, "espalier", command)
     readme = (root / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(--[a-z-]+)[^`]*`", readme))

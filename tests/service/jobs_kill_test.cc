@@ -1,4 +1,5 @@
 // kill -9 of the server in the middle of jobs: nothing that a client saw is lost, nothing is seen twice.
+#include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -13,6 +14,8 @@
 
 namespace espalier::service_test {
 namespace {
+
+using google::protobuf::util::MessageDifferencer;
 
 constexpr int kJobs = 20;
 
@@ -87,7 +90,7 @@ TEST_F(JobsKill, TwentyJobsSurviveRepeatedKills) {
     const WatchOutcome log = Watch(client, job.id);
     ASSERT_EQ(log.events.size(), job.events.size());
     for (size_t i = 0; i < log.events.size(); ++i)
-      EXPECT_EQ(log.events[i].SerializeAsString(), job.events[i].SerializeAsString());
+      EXPECT_TRUE(MessageDifferencer::Equals(log.events[i], job.events[i])) << log.events[i].DebugString();
     const v1::JobFinished& finished = job.events.back().finished();
     EXPECT_EQ(finished.state(), v1::JOB_STATE_DONE) << finished.error().message();
     EXPECT_EQ(finished.result().answer(), job.unsat ? v1::ANSWER_UNSAT : v1::ANSWER_UNKNOWN);

@@ -112,7 +112,7 @@ TEST_F(JobStoreTest, ListsInPagesThatNewJobsDoNotMove) {
     for (const v1::Job& job : page->jobs()) listed.push_back(job.job_id());
     if (page->next_page_token().empty()) break;
     request.set_page_token(page->next_page_token());
-    store_->Insert("client", Request());
+    ASSERT_TRUE(store_->Insert("client", Request()).ok());
   }
   EXPECT_EQ(listed, (std::vector<std::string>{ids[4], ids[3], ids[2], ids[1], ids[0]}));
   request.set_page_token("nonsense");
@@ -124,7 +124,7 @@ TEST_F(JobStoreTest, ListsInPagesThatNewJobsDoNotMove) {
 
 TEST_F(JobStoreTest, ListsOneStateOnly) {
   const std::string done = store_->Insert("client", Request())->id;
-  store_->Insert("client", Request());
+  ASSERT_TRUE(store_->Insert("client", Request()).ok());
   ASSERT_TRUE(store_->Finish(done, Done(v1::ANSWER_SAT)).ok());
   v1::ListJobsRequest request;
   request.set_state(v1::JOB_STATE_DONE);
