@@ -93,9 +93,6 @@ absl::Status JobRunner::Recover() {
     v1::JobFinished finished;
     if (left.cancelled) {
       finished.set_state(v1::JOB_STATE_CANCELLED);
-    } else if (left.attempts >= kMaxAttempts) {
-      failure = {absl::AbortedError(absl::StrCat("given up: it was running each of the ", left.attempts,
-                                                 " times when the server ended"))};
     } else {
       failure = job->verification.Prepare(core_, left.request, Core::Keep::kInStore);
     }

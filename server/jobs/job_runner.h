@@ -26,10 +26,6 @@ namespace espalier::server {
 
 class JobRunner {
  public:
-  // A job that was running each time when the server was killed is given up after this many runs: it may be
-  // the cause.
-  static constexpr int32_t kMaxAttempts = 5;
-
   // Both outlive it, and core's queue has ended its tasks before it goes.
   JobRunner(Core& core, JobStore& store) : core_(core), store_(store) {}
   JobRunner(const JobRunner&) = delete;

@@ -161,7 +161,7 @@ TEST_F(JobStoreTest, WhatWasNotCommittedDidNotHappen) {
     Statement(session, "INSERT INTO blobs(sha256, size, used_s) VALUES('x', 1, 1)").Run();
   }
   Database::Session session(*database_);
-  Statement broken(session, "SELECT nothing FROM nowhere");
+  Statement broken(session, "SELECT x FROM nowhere");
   EXPECT_FALSE(broken.Next());
   EXPECT_EQ(session.Commit().code(), absl::StatusCode::kInternal);
   EXPECT_NE(std::string(session.status().message()).find("nowhere"), std::string::npos) << session.status();
