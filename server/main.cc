@@ -147,8 +147,10 @@ int ServeAddress(Flags flags) {
     blobs = *std::move(store);
   }
   Core core(flags.limits, std::move(blobs));
+  // One process more than searches run at a time, so that a short look at a model finds a warm one as well.
   if (flags.isolate)
-    core.SetEngine(std::make_unique<RemoteEngine>(core, WorkerArguments(flags), flags.limits.concurrency));
+    core.SetEngine(
+        std::make_unique<RemoteEngine>(core, WorkerArguments(flags), flags.limits.concurrency + 1));
   if (directory == nullptr) return Listen(flags, core, nullptr, signals);
   JobStore store(directory->database());
   JobRunner jobs(core, store);
