@@ -145,6 +145,21 @@ TEST_F(Jobs, WhatWasCancelledIsNotRunAgainAfterAKill) {
   EXPECT_EQ(job.state(), v1::JOB_STATE_CANCELLED);
 }
 
+TEST_F(Jobs, ACancellationThatWasHeardOutlivesAKill) {
+  const std::string id = Submit(*client_, JobOf(Endless()));
+  ASSERT_TRUE(WaitForState(*client_, id, v1::JOB_STATE_RUNNING));
+  const std::vector<pid_t> workers = ChildrenOf(server_->process().pid());
+  for (const pid_t worker : workers) kill(worker, SIGSTOP);  // so that the job cannot end by itself
+  EXPECT_EQ(Cancel(id).state(), v1::JOB_STATE_RUNNING);
+  Kill();
+  for (const pid_t worker : workers) kill(worker, SIGKILL);
+  Start();
+  v1::Job job;
+  ASSERT_TRUE(Get(*client_, id, job).ok());
+  EXPECT_EQ(job.state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(job.attempts(), 1);
+}
+
 TEST_F(Jobs, FailuresAreTheJobsOwn) {
   v1::VerifyRequest request = TinyUnsat();
   request.mutable_query()->set_inline_bytes("(assert");
