@@ -13,26 +13,33 @@
 namespace espalier::service_test {
 namespace {
 
-// Children of the server that have used the processor lately: those that search. The others wait.
-std::vector<pid_t> Busy(ServerProcess& server) {
-  const auto cpu_of = [](pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    std::istringstream rest(text.substr(text.rfind(')') + 2));
-    std::string skipped;
-    for (int i = 0; i < 11; ++i) rest >> skipped;
-    int64_t user = 0;
-    rest >> user;
-    return user;
-  };
+// Processor time of a process, in ticks of the kernel's clock (10 ms).
+int64_t TicksOf(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  std::istringstream rest(text.substr(std::min(text.size(), text.rfind(')') + 2)));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) rest >> skipped;
+  int64_t user = 0;
+  rest >> user;
+  return user;
+}
+
+// Waits until `expected` children of the server have used the processor since now: those that search. The
+// others wait.
+std::vector<pid_t> Busy(ServerProcess& server, size_t expected) {
   const std::vector<pid_t> children = ChildrenOf(server.process().pid());
   std::vector<int64_t> before;
-  for (const pid_t pid : children) before.push_back(cpu_of(pid));
-  absl::SleepFor(absl::Milliseconds(300));
+  for (const pid_t pid : children) before.push_back(TicksOf(pid));
   std::vector<pid_t> busy;
-  for (size_t i = 0; i < children.size(); ++i) {
-    if (cpu_of(children[i]) > before[i] + 2) busy.push_back(children[i]);
+  const absl::Time end = absl::Now() + absl::Seconds(5);
+  while (busy.size() < expected && absl::Now() < end) {
+    absl::SleepFor(absl::Milliseconds(50));
+    busy.clear();
+    for (size_t i = 0; i < children.size(); ++i) {
+      if (TicksOf(children[i]) > before[i] + 5) busy.push_back(children[i]);
+    }
   }
   return busy;
 }
@@ -49,11 +56,11 @@ TEST_F(Worker, ACrashFailsOneCallAndNamesTheSignal) {
   for (const int signal : {SIGKILL, SIGSEGV, SIGABRT}) {
     VerifyOutcome first, second;
     v1::VerifyRequest request = Endless();
-    request.mutable_options()->set_timeout_s(3);
+    request.mutable_options()->set_timeout_s(6);
     std::thread one([&] { first = Client(server_.address()).Verify(request); });
     std::thread two([&] { second = Client(server_.address()).Verify(request); });
     absl::SleepFor(absl::Milliseconds(500));
-    const std::vector<pid_t> busy = Busy(server_);
+    const std::vector<pid_t> busy = Busy(server_, 2);
     EXPECT_EQ(busy.size(), 2U);
     if (!busy.empty()) kill(busy.front(), signal);
     one.join();
@@ -76,7 +83,7 @@ TEST_F(Worker, ACrashFailsOneJob) {
   const std::string killed = Submit(client_, JobOf(request));
   ASSERT_TRUE(WaitForState(client_, killed, v1::JOB_STATE_RUNNING));
   absl::SleepFor(absl::Milliseconds(300));
-  const std::vector<pid_t> busy = Busy(server_);
+  const std::vector<pid_t> busy = Busy(server_, 1);
   ASSERT_EQ(busy.size(), 1U);
   const std::string other = Submit(client_, JobOf(TinyUnsat()));
   kill(busy.front(), SIGSEGV);
@@ -99,7 +106,7 @@ TEST_F(Worker, OneThatDoesNotStopIsKilled) {
   v1::VerifyEvent event;
   ASSERT_TRUE(reader->Read(&event));
   absl::SleepFor(absl::Milliseconds(500));
-  const std::vector<pid_t> busy = Busy(server_);
+  const std::vector<pid_t> busy = Busy(server_, 1);
   ASSERT_EQ(busy.size(), 1U);
   kill(busy.front(), SIGSTOP);  // deaf to everything but SIGKILL
   context.TryCancel();
@@ -112,11 +119,11 @@ TEST_F(Worker, OneThatDoesNotStopIsKilled) {
 
 TEST_F(Worker, OneThatOutlivesItsTimeLimitIsKilledAndTheAnswerIsUnknown) {
   v1::VerifyRequest request = Endless();
-  request.mutable_options()->set_timeout_s(1.5);
+  request.mutable_options()->set_timeout_s(5);
   VerifyOutcome outcome;
   std::thread call([&] { outcome = Client(server_.address()).Verify(request); });
   absl::SleepFor(absl::Milliseconds(500));
-  const std::vector<pid_t> busy = Busy(server_);
+  const std::vector<pid_t> busy = Busy(server_, 1);
   EXPECT_EQ(busy.size(), 1U);
   if (!busy.empty()) kill(busy.front(), SIGSTOP);
   call.join();
