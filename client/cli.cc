@@ -29,22 +29,77 @@ void AddServer(CLI::App& command, CommandLine& line) {
       ->envname("ESPALIER_SERVER");
 }
 
+// What is to be verified, and how.
+void AddSearch(CLI::App& command, VerifyArguments& verify, VerifyFlags& flags) {
+  command.add_option("query", verify.query, "VNN-LIB file, may be gzip-compressed")->required();
+  command.add_option("--network", flags.networks, "ONNX file, may be gzip-compressed; NAME=FILE as well")
+      ->required();
+  AddEngineFlags(command, flags.engine);
+}
+
 void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   VerifyArguments& verify = line.verify;
   CLI::App& command =
       *app.add_subcommand("verify", "decide a VNN-LIB query: sat, unsat, unknown or timed-out");
-  command.add_option("query", verify.query, "VNN-LIB file, may be gzip-compressed")->required();
-  command.add_option("--network", flags.networks, "ONNX file, may be gzip-compressed; NAME=FILE as well")
-      ->required();
+  AddSearch(command, verify, flags);
   command
       .add_option("--timeout", flags.timeout_s,
                   "seconds from the start of this process; default 300 in the server")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--results-file", verify.results_file, "also write the result here, in VNN-COMP form");
-  AddEngineFlags(command, flags.engine);
   command.add_flag("--explain", verify.explain, "say on stderr what was chosen and why");
   command.add_flag("--stats", verify.stats, "print statistics and what is needed to run it again on stderr");
   command.add_flag("--quiet", verify.quiet, "no progress on stderr");
+}
+
+// A job needs a server that keeps it, so one has to be named.
+void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
+  SubmitArguments& submit = line.submit;
+  CLI::App& submit_command =
+      *app.add_subcommand("submit", "verify as a job on a server, and print the job's number");
+  AddSearch(submit_command, submit.verify, flags);
+  submit_command
+      .add_option("--timeout", flags.timeout_s,
+                  "seconds from the start of the run; default 300 in the server")
+      ->check(CLI::NonNegativeNumber);
+  submit_command.add_option("--label", submit.label, "for people: shown in lists");
+  submit_command.add_option("--request-id", submit.request_id,
+                            "submitting again with the same one gives the same job instead of another");
+  submit_command.add_flag("--json", submit.json, "as JSON");
+
+  WatchArguments& watch = line.watch;
+  CLI::App& watch_command =
+      *app.add_subcommand("watch", "follow a job to its answer; survives the server's restart");
+  watch_command.add_option("job", watch.job_id, "number of the job")->required();
+  watch_command.add_option("--from", watch.from, "number of the first event; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  watch_command.add_option("--patience", watch.patience_s, "seconds to try again when the server is away")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  watch_command.add_flag("--json", watch.json, "every event as one line of JSON");
+  watch_command.add_flag("--quiet", watch.quiet, "no progress on stderr");
+
+  CLI::App& cancel_command = *app.add_subcommand("cancel", "take a job out of the queue, or stop it");
+  cancel_command.add_option("job", line.cancel.job_id, "number of the job")->required();
+  cancel_command.add_flag("--json", line.cancel.json, "as JSON");
+
+  JobsArguments& jobs = line.jobs;
+  CLI::App& jobs_command = *app.add_subcommand("jobs", "list a server's jobs, newest first, or show one");
+  CLI::Option* job = jobs_command.add_option("job", jobs.job_id, "number of the job to show");
+  jobs_command.add_option("--state", jobs.state, "only queued, running, done, failed or cancelled ones")
+      ->check(CLI::IsMember({"queued", "running", "done", "failed", "cancelled"}))
+      ->excludes(job);
+  jobs_command.add_option("--limit", jobs.limit, "at most so many")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->excludes(job);
+  jobs_command.add_flag("--delete", jobs.remove, "forget the job and its result")->needs(job);
+  jobs_command.add_flag("--json", jobs.json, "one line of JSON a job");
+  for (CLI::App* command : {&submit_command, &watch_command, &cancel_command, &jobs_command}) {
+    command->add_option("--server", line.server, "HOST:PORT or unix:/PATH of a server with a data directory")
+        ->envname("ESPALIER_SERVER")
+        ->required();
+  }
 }
 
 void AddOthers(CLI::App& app, CommandLine& line) {
@@ -132,6 +187,10 @@ Command ChosenCommand(const CLI::App& app) {
   if (name == "graft") return Command::kGraft;
   if (name == "compare") return Command::kCompare;
   if (name == "batch") return Command::kBatch;
+  if (name == "submit") return Command::kSubmit;
+  if (name == "watch") return Command::kWatch;
+  if (name == "cancel") return Command::kCancel;
+  if (name == "jobs") return Command::kJobs;
   return Command::kSupports;
 }
 
@@ -157,6 +216,7 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   std::string shell;
   CLI::App* completion = app.add_subcommand("completion", "print a script that completes commands");
   completion->add_option("shell", shell, "")->required()->check(CLI::IsMember({"bash"}));
+  AddJobs(app, line, flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -181,6 +241,7 @@ CommandLine ParseCommandLine(int argc, char** argv) {
       QuotedCommandLine(argc, argv);
   absl::Status status;
   if (line.command == Command::kVerify) status = FinishVerify(flags, line.verify);
+  if (line.command == Command::kSubmit) status = FinishVerify(flags, line.submit.verify);
   if (line.command == Command::kBatch) status = FinishBatch(line.server, batch_engine, line.batch);
   if (!status.ok()) {
     ReportError(status);

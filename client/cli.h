@@ -4,10 +4,26 @@
 #include <string>
 
 #include "client/commands.h"
+#include "client/job_commands.h"
 
 namespace espalier::client {
 
-enum class Command { kNone, kVerify, kDescribe, kBounds, kRun, kSupports, kTrain, kGraft, kCompare, kBatch };
+enum class Command {
+  kNone,
+  kVerify,
+  kDescribe,
+  kBounds,
+  kRun,
+  kSupports,
+  kTrain,
+  kGraft,
+  kCompare,
+  kBatch,
+  kSubmit,
+  kWatch,
+  kCancel,
+  kJobs
+};
 
 struct CommandLine {
   Command command = Command::kNone;  // kNone: everything was said (help, version, name) or the line is wrong
@@ -22,6 +38,10 @@ struct CommandLine {
   GraftArguments graft;
   CompareArguments compare;
   BatchArguments batch;
+  SubmitArguments submit;
+  WatchArguments watch;
+  CancelArguments cancel;
+  JobsArguments jobs;
 };
 
 // Prints help and usage errors itself.

@@ -15,7 +15,7 @@ namespace {
 
 bool IsLong(Command command) {
   return command == Command::kTrain || command == Command::kGraft || command == Command::kCompare ||
-         command == Command::kBatch;
+         command == Command::kBatch || command == Command::kWatch;
 }
 
 // `interrupts` is set for long commands.
@@ -37,6 +37,14 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatc
       return RunGraft(connection, *interrupts, line.graft);
     case Command::kCompare:
       return RunCompare(connection, *interrupts, line.compare);
+    case Command::kSubmit:
+      return RunSubmit(connection, line.submit);
+    case Command::kWatch:
+      return RunWatch(connection, *interrupts, line.watch);
+    case Command::kCancel:
+      return RunCancel(connection, line.cancel);
+    case Command::kJobs:
+      return RunJobs(connection, line.jobs);
     case Command::kBatch:
     case Command::kNone:
       break;

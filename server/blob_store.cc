@@ -7,7 +7,7 @@
 
 namespace espalier::server {
 
-BlobPtr BlobStore::Find(std::string_view sha256) {
+BlobPtr MemoryBlobStore::Find(std::string_view sha256) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto found = index_.find(sha256);
   if (found == index_.end()) return nullptr;
@@ -15,7 +15,13 @@ BlobPtr BlobStore::Find(std::string_view sha256) {
   return *found->second;
 }
 
-absl::StatusOr<BlobPtr> BlobStore::Add(std::string sha256, std::string bytes) {
+BlobPin MemoryBlobStore::Pin(std::string_view sha256) {
+  BlobPtr blob = Find(sha256);
+  if (blob == nullptr) return {};
+  return {blob->sha256, static_cast<int64_t>(blob->bytes.size()), blob};
+}
+
+absl::StatusOr<BlobPtr> MemoryBlobStore::Add(std::string sha256, std::string bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (const auto found = index_.find(sha256); found != index_.end()) {
     order_.splice(order_.end(), order_, found->second);
@@ -30,24 +36,24 @@ absl::StatusOr<BlobPtr> BlobStore::Add(std::string sha256, std::string bytes) {
   return blob;
 }
 
-absl::StatusOr<BlobStore::Reservation> BlobStore::Reserve(int64_t bytes) {
+absl::StatusOr<BlobStore::Reservation> MemoryBlobStore::Reserve(int64_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   ESPALIER_RETURN_IF_ERROR(MakeRoom(bytes));
   reserved_ += bytes;
   return Reservation(this, bytes);
 }
 
-int64_t BlobStore::bytes_held() const {
+int64_t MemoryBlobStore::bytes_held() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return held_;
 }
 
-void BlobStore::Release(int64_t bytes) {
+void MemoryBlobStore::Release(int64_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   reserved_ -= bytes;
 }
 
-absl::Status BlobStore::MakeRoom(int64_t bytes) {
+absl::Status MemoryBlobStore::MakeRoom(int64_t bytes) {
   // Copies of a pointer are made only under the mutex or by somebody who already holds one, so a count of one
   // here cannot grow while the blob is dropped.
   for (auto it = order_.begin(); it != order_.end() && held_ + reserved_ + bytes > quota_;) {

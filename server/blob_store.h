@@ -1,9 +1,9 @@
-// Uploaded files by SHA-256 digest, in memory, within a byte quota.
+// Uploaded files by SHA-256 digest, within a byte quota.
 //
-// A blob that somebody holds (a request in flight, a loaded model) is never dropped; the others leave in the
-// order in which they were last asked for. Thread-safe.
+// A blob that somebody holds or has pinned (a request in flight, a job that waits or runs) is never dropped;
+// the others leave in the order in which they were last asked for. Thread-safe.
 //
-//   BlobStore store(int64_t{1} << 30);
+//   MemoryBlobStore store(int64_t{1} << 30);           // or a DiskBlobStore (disk_blob_store.h)
 //   auto blob = store.Add(digest, std::move(bytes));   // the same pointer when it was known
 //   store.Find(digest);                                // nullptr when it is not held
 #pragma once
@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,10 +28,15 @@ struct Blob {
 };
 using BlobPtr = std::shared_ptr<const Blob>;
 
+// While a copy exists, the store keeps the blob; its bytes need not be in memory.
+struct BlobPin {
+  std::string sha256;
+  int64_t size = 0;
+  std::shared_ptr<const void> hold;
+};
+
 class BlobStore {
  public:
-  explicit BlobStore(int64_t quota_bytes) : quota_(quota_bytes) {}
-
   // Space that an upload in progress occupies until it is destroyed.
   class Reservation {
    public:
@@ -51,23 +57,41 @@ class BlobStore {
     int64_t bytes_ = 0;
   };
 
+  virtual ~BlobStore() = default;
+
   // The blob, marked as used now; nullptr when it is not held.
-  BlobPtr Find(std::string_view sha256);
+  virtual BlobPtr Find(std::string_view sha256) = 0;
+
+  // The same without the bytes; `hold` is null when it is not held.
+  virtual BlobPin Pin(std::string_view sha256) = 0;
 
   // `sha256` must be the digest of `bytes`; the caller has checked it. RESOURCE_EXHAUSTED when blobs in use
-  // fill the quota.
-  absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes);
+  // fill the quota; INTERNAL when it cannot be written.
+  virtual absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes) = 0;
 
   // Makes room for `bytes` more. RESOURCE_EXHAUSTED when blobs in use and other uploads fill the quota.
-  absl::StatusOr<Reservation> Reserve(int64_t bytes);
+  virtual absl::StatusOr<Reservation> Reserve(int64_t bytes) = 0;
 
-  int64_t quota() const { return quota_; }
-  int64_t bytes_held() const;
+  virtual int64_t bytes_held() const = 0;
+
+ protected:
+  virtual void Release(int64_t bytes) = 0;
+};
+
+class MemoryBlobStore final : public BlobStore {
+ public:
+  explicit MemoryBlobStore(int64_t quota_bytes) : quota_(quota_bytes) {}
+
+  BlobPtr Find(std::string_view sha256) override;
+  BlobPin Pin(std::string_view sha256) override;
+  absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes) override;
+  absl::StatusOr<Reservation> Reserve(int64_t bytes) override;
+  int64_t bytes_held() const override;
 
  private:
   using Order = std::list<BlobPtr>;  // least recently used first
 
-  void Release(int64_t bytes);
+  void Release(int64_t bytes) override;
   absl::Status MakeRoom(int64_t bytes);  // requires mutex_
 
   const int64_t quota_;

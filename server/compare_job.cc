@@ -19,7 +19,12 @@ class CompareJob : public TrainingJob {
   CompareJob(Core& core, const v1::CompareRequest& request) : core_(core), request_(request) {}
 
   Failure Prepare() override;
-  Failure Run(TrainHooks hooks, StopToken stop, Outcome& outcome) override;
+  Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) override;
+  v1::WorkerRun Message() const override {
+    v1::WorkerRun run;
+    *run.mutable_compare() = request_;
+    return run;
+  }
 
  private:
   Failure PrepareNumbers();
@@ -62,7 +67,7 @@ Failure CompareJob::Prepare() {
   return data_.Resolve(core_, request_.data());
 }
 
-Failure CompareJob::Run(TrainHooks hooks, StopToken stop, Outcome& outcome) {
+Failure CompareJob::Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) {
   Model base, other;
   if (Failure f = core_.Load(base_blob_, "base", base); !f.ok()) return f;
   if (Failure f = core_.Load(other_blob_, "other", other); !f.ok()) return f;

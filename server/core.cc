@@ -6,51 +6,105 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/digest.h"
+#include "server/local_engine.h"
 
 namespace espalier::server {
 namespace {
 
 constexpr int kLookupWorkers = 2;
+constexpr int kRecordWorkers = 4;  // they wait for the disk, not for a processor
+constexpr int kRecordQueue = 10000;
+constexpr int64_t kCarriedBytes = int64_t{256} << 20;
 
 }  // namespace
 
-Core::Core(const Limits& limits)
+Core::Core(const Limits& limits, std::unique_ptr<BlobStore> blobs)
     : limits_(limits),
-      blobs_(limits.blob_bytes),
+      blobs_(std::move(blobs)),
       models_(limits.blob_bytes),
-      searches_(limits.concurrency, limits.max_queue),
-      lookups_(kLookupWorkers, limits.max_queue) {}
+      engine_(std::make_unique<LocalEngine>(*this)),
+      searches_({.workers = limits.concurrency,
+                 .capacity = limits.max_queue,
+                 .capacity_of_client = limits.max_queue_client,
+                 .memory_bytes = limits.memory_total}),
+      lookups_({.workers = kLookupWorkers,
+                .capacity = limits.max_queue,
+                .capacity_of_client = limits.max_queue_client}),
+      records_({.workers = kRecordWorkers, .capacity = kRecordQueue}) {
+  if (blobs_ == nullptr) {
+    blobs_ = std::make_unique<MemoryBlobStore>(limits.blob_bytes);
+  } else {
+    carried_ = std::make_unique<MemoryBlobStore>(std::min(limits.blob_bytes, kCarriedBytes));
+  }
+}
+
+Failure Core::CheckSource(const v1::Blob& source, const char* field) {
+  if (source.source_case() == v1::Blob::SOURCE_NOT_SET) {
+    return {absl::InvalidArgumentError(absl::StrCat(field, ": required")),
+            {.reason = "INVALID_REQUEST", .field = field}};
+  }
+  if (source.has_sha256() && !proto::IsSha256Hex(source.sha256())) {
+    return {
+        absl::InvalidArgumentError(absl::StrCat(field, ": a digest has 64 lower-case hexadecimal digits")),
+        {.reason = "INVALID_REQUEST", .field = field}};
+  }
+  return {};
+}
+
+Failure Core::NotHeld(const v1::Blob& source, const char* field) {
+  return {absl::NotFoundError(absl::StrCat(field, ": no blob ", source.sha256(), " is held; upload it")),
+          {.reason = "UNKNOWN_BLOB", .field = field}};
+}
+
+Failure Core::Put(BlobStore& store, const std::string& bytes, const char* field, BlobPtr& blob) {
+  absl::StatusOr<BlobPtr> added = store.Add(proto::Sha256Hex(bytes), bytes);
+  if (!added.ok()) {
+    const bool full = added.status().code() == absl::StatusCode::kResourceExhausted;
+    return {added.status(),
+            {.reason = full ? "QUOTA_EXCEEDED" : "STORE_FAILED",
+             .field = field,
+             .retry_delay_s = kRetryDelaySeconds}};
+  }
+  blob = *std::move(added);
+  return {};
+}
+
+BlobPtr Core::FindBlob(const std::string& sha256) {
+  BlobPtr blob = blobs_->Find(sha256);
+  return blob == nullptr && carried_ != nullptr ? carried_->Find(sha256) : blob;
+}
 
 Failure Core::Resolve(const v1::Blob& source, const char* field, BlobPtr& blob) {
-  switch (source.source_case()) {
-    case v1::Blob::kSha256:
-      if (!proto::IsSha256Hex(source.sha256())) {
-        return {absl::InvalidArgumentError(
-                    absl::StrCat(field, ": a digest has 64 lower-case hexadecimal digits")),
-                {.reason = "INVALID_REQUEST", .field = field}};
-      }
-      blob = blobs_.Find(source.sha256());
-      if (blob == nullptr) {
-        return {
-            absl::NotFoundError(absl::StrCat(field, ": no blob ", source.sha256(), " is held; upload it")),
-            {.reason = "UNKNOWN_BLOB", .field = field}};
-      }
-      return {};
-    case v1::Blob::kInlineBytes: {
-      absl::StatusOr<BlobPtr> added =
-          blobs_.Add(proto::Sha256Hex(source.inline_bytes()), source.inline_bytes());
-      if (!added.ok()) {
-        return {added.status(),
-                {.reason = "QUOTA_EXCEEDED", .field = field, .retry_delay_s = kRetryDelaySeconds}};
-      }
-      blob = *std::move(added);
-      return {};
-    }
-    case v1::Blob::SOURCE_NOT_SET:
-      break;
+  if (Failure failure = CheckSource(source, field); !failure.ok()) return failure;
+  if (source.has_inline_bytes()) return Put(carried(), source.inline_bytes(), field, blob);
+  blob = FindBlob(source.sha256());
+  return blob != nullptr ? Failure() : NotHeld(source, field);
+}
+
+Failure Core::Claim(v1::Blob& source, const char* field, Keep keep, BlobPin& pin) {
+  if (Failure failure = CheckSource(source, field); !failure.ok()) return failure;
+  BlobStore& store = keep == Keep::kInStore ? *blobs_ : carried();
+  BlobPtr stored;  // keeps it until it is pinned
+  if (source.has_inline_bytes()) {
+    if (Failure failure = Put(store, source.inline_bytes(), field, stored); !failure.ok()) return failure;
+    source.set_sha256(stored->sha256);
+    pin = store.Pin(source.sha256());
+    return pin.hold != nullptr ? Failure() : NotHeld(source, field);
   }
-  return {absl::InvalidArgumentError(absl::StrCat(field, ": required")),
-          {.reason = "INVALID_REQUEST", .field = field}};
+  pin = blobs_->Pin(source.sha256());
+  if (pin.hold != nullptr || carried_ == nullptr)
+    return pin.hold != nullptr ? Failure() : NotHeld(source, field);
+  // An earlier request carried it.
+  stored = carried_->Find(source.sha256());
+  if (stored == nullptr) return NotHeld(source, field);
+  if (keep == Keep::kInStore) {
+    BlobPtr copy;
+    if (Failure failure = Put(*blobs_, stored->bytes, field, copy); !failure.ok()) return failure;
+    pin = blobs_->Pin(source.sha256());
+  } else {
+    pin = carried_->Pin(source.sha256());
+  }
+  return pin.hold != nullptr ? Failure() : NotHeld(source, field);
 }
 
 Failure Core::ResolveModel(const v1::Blob& source, BlobPtr& blob, Model& model) {
@@ -92,6 +146,13 @@ int64_t Core::EffectiveThreads(int64_t asked) const {
 void Core::Close() {
   searches_.Close();
   lookups_.Close();
+  records_.Close();
+}
+
+void Core::Stop() {
+  searches_.Stop();
+  lookups_.Stop();
+  records_.Stop();
 }
 
 }  // namespace espalier::server

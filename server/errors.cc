@@ -1,8 +1,9 @@
 #include "server/errors.h"
 
+#include <utility>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
-#include "espalier/v1/error.pb.h"
 
 namespace espalier::server {
 namespace {
@@ -19,9 +20,7 @@ int32_t NumberAfter(absl::string_view text, absl::string_view word) {
 
 }  // namespace
 
-grpc::Status ToGrpc(const absl::Status& status, const ErrorContext& context) {
-  if (status.ok()) return grpc::Status::OK;
-  const auto code = static_cast<grpc::StatusCode>(status.code());
+v1::StatusDetails ToDetails(const absl::Status& status, const ErrorContext& context) {
   const std::string message(status.message());
   v1::ErrorDetail detail;
   detail.set_reason(context.reason);
@@ -39,7 +38,33 @@ grpc::Status ToGrpc(const absl::Status& status, const ErrorContext& context) {
   details.set_code(static_cast<int32_t>(status.code()));
   details.set_message(message);
   details.add_details()->PackFrom(detail);
-  return grpc::Status(code, message, details.SerializeAsString());
+  return details;
+}
+
+grpc::Status ToGrpc(const absl::Status& status, const ErrorContext& context) {
+  if (status.ok()) return grpc::Status::OK;
+  const v1::StatusDetails details = ToDetails(status, context);
+  return grpc::Status(static_cast<grpc::StatusCode>(details.code()), details.message(),
+                      details.SerializeAsString());
+}
+
+Failure FromDetails(const v1::StatusDetails& details) {
+  ErrorContext context;
+  v1::ErrorDetail detail;
+  if (details.details_size() > 0 && details.details(0).UnpackTo(&detail)) {
+    context.reason = detail.reason();
+    context.field = detail.field();
+    context.retry_delay_s = detail.retry_delay_s();
+    for (const v1::UnsupportedNode& node : detail.unsupported())
+      context.unsupported.push_back({node.node(), node.op(), node.reason()});
+  }
+  return {absl::Status(static_cast<absl::StatusCode>(details.code()), details.message()), std::move(context)};
+}
+
+Failure NotAdmitted(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kResourceExhausted)
+    return {status, {.reason = "QUEUE_FULL", .retry_delay_s = kRetryDelaySeconds}};
+  return {status, {.reason = "SHUTTING_DOWN"}};
 }
 
 }  // namespace espalier::server

@@ -17,7 +17,12 @@ class GraftJob : public TrainingJob {
   GraftJob(Core& core, const v1::GraftRequest& request) : core_(core), request_(request) {}
 
   Failure Prepare() override;
-  Failure Run(TrainHooks hooks, StopToken stop, Outcome& outcome) override;
+  Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) override;
+  v1::WorkerRun Message() const override {
+    v1::WorkerRun run;
+    *run.mutable_graft() = request_;
+    return run;
+  }
 
  private:
   Failure PrepareOptions();
@@ -26,8 +31,8 @@ class GraftJob : public TrainingJob {
   const v1::GraftRequest& request_;
   api::GraftOptions graft_;
   api::TrainOptions train_;
-  BlobPtr model_blob_, resume_;
-  LabelledInput data_{"data"}, evaluation_{"evaluation"};
+  BlobPtr model_blob_;
+  TrainingFiles files_;
 };
 
 Failure GraftJob::PrepareOptions() {
@@ -51,26 +56,21 @@ Failure GraftJob::PrepareOptions() {
 Failure GraftJob::Prepare() {
   if (Failure f = PrepareOptions(); !f.ok()) return f;
   if (Failure f = core_.Resolve(request_.model(), "model", model_blob_); !f.ok()) return f;
-  if (Failure f = data_.Resolve(core_, request_.data()); !f.ok()) return f;
-  if (request_.has_evaluation()) {
-    if (Failure f = evaluation_.Resolve(core_, request_.evaluation()); !f.ok()) return f;
-  }
-  return request_.has_resume() ? core_.Resolve(request_.resume(), "resume", resume_) : Failure();
+  return files_.Resolve(core_, request_);
 }
 
-Failure GraftJob::Run(TrainHooks hooks, StopToken stop, Outcome& outcome) {
+Failure GraftJob::Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) {
   Model model;
   if (Failure f = core_.Load(model_blob_, "model", model); !f.ok()) return f;
-  if (Failure f = data_.Read(); !f.ok()) return f;
-  if (Failure f = evaluation_.Read(); !f.ok()) return f;
+  if (Failure f = files_.Read(); !f.ok()) return f;
   GraftRequest engine;
   engine.model = &model;
-  engine.data = data_.get();
-  engine.evaluation = evaluation_.get();
+  engine.data = files_.data.get();
+  engine.evaluation = files_.evaluation.get();
   engine.graft = graft_;
   engine.train = train_;
   engine.curve_ratios.assign(request_.curve_ratios().begin(), request_.curve_ratios().end());
-  if (resume_ != nullptr) hooks.resume = resume_->bytes;
+  if (files_.resume != nullptr) hooks.resume = files_.resume->bytes;
   absl::StatusOr<GraftedModel> grafted = Graft(engine, hooks, stop);
   if (!grafted.ok()) return TrainingFailure(grafted.status(), &model);
   outcome.model = std::move(grafted->onnx);

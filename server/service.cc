@@ -1,7 +1,6 @@
 #include "server/service.h"
 
 #include "server/describe.h"
-#include "server/point_handlers.h"
 #include "server/train_call.h"
 #include "server/training_job.h"
 #include "server/unary_call.h"
@@ -18,29 +17,24 @@ grpc::ServerReadReactor<v1::UploadBlobRequest>* Service::UploadBlob(grpc::Callba
 grpc::ServerUnaryReactor* Service::DescribeModel(grpc::CallbackServerContext* context,
                                                  const v1::DescribeModelRequest* request,
                                                  v1::DescribeModelResponse* response) {
-  return UnaryCall::Start(
-      "DescribeModel", core_.lookups(), context, [this, request, response](StopToken) -> Failure {
-        BlobPtr blob;
-        Model model;
-        if (Failure failure = core_.ResolveModel(request->model(), blob, model); !failure.ok())
-          return failure;
-        *response->mutable_description() = ToProto(model.Describe(), *blob);
-        return {};
-      });
+  return UnaryCall::Start("DescribeModel", core_.lookups(), context,
+                          [this, request, response](StopToken stop) {
+                            return core_.engine().Describe(*request, stop, *response);
+                          });
 }
 
 grpc::ServerUnaryReactor* Service::Evaluate(grpc::CallbackServerContext* context,
                                             const v1::EvaluateRequest* request,
                                             v1::EvaluateResponse* response) {
-  return UnaryCall::Start("Evaluate", core_.lookups(), context, [this, request, response](StopToken) {
-    return HandleEvaluate(core_, *request, *response);
+  return UnaryCall::Start("Evaluate", core_.lookups(), context, [this, request, response](StopToken stop) {
+    return core_.engine().Evaluate(*request, stop, *response);
   });
 }
 
 grpc::ServerUnaryReactor* Service::Bounds(grpc::CallbackServerContext* context,
                                           const v1::BoundsRequest* request, v1::BoundsResponse* response) {
   return UnaryCall::Start("Bounds", core_.searches(), context, [this, request, response](StopToken stop) {
-    return HandleBounds(core_, *request, stop, *response);
+    return core_.engine().Bounds(*request, stop, *response);
   });
 }
 
@@ -51,23 +45,24 @@ grpc::ServerWriteReactor<v1::VerifyEvent>* Service::Verify(grpc::CallbackServerC
 
 grpc::ServerWriteReactor<v1::TrainEvent>* Service::Train(grpc::CallbackServerContext* context,
                                                          const v1::TrainRequest* request) {
-  return TrainCall::Start("Train", core_.searches(), context, MakeTrainJob(core_, *request));
+  return TrainCall::Start("Train", core_, context, MakeTrainJob(core_, *request));
 }
 
 grpc::ServerWriteReactor<v1::TrainEvent>* Service::Graft(grpc::CallbackServerContext* context,
                                                          const v1::GraftRequest* request) {
-  return TrainCall::Start("Graft", core_.searches(), context, MakeGraftJob(core_, *request));
+  return TrainCall::Start("Graft", core_, context, MakeGraftJob(core_, *request));
 }
 
 grpc::ServerWriteReactor<v1::TrainEvent>* Service::Compare(grpc::CallbackServerContext* context,
                                                            const v1::CompareRequest* request) {
-  return TrainCall::Start("Compare", core_.searches(), context, MakeCompareJob(core_, *request));
+  return TrainCall::Start("Compare", core_, context, MakeCompareJob(core_, *request));
 }
 
 grpc::ServerUnaryReactor* Service::GetCapabilities(grpc::CallbackServerContext* context,
                                                    const v1::GetCapabilitiesRequest* /*request*/,
                                                    v1::GetCapabilitiesResponse* response) {
   *response = CapabilitiesToProto(core_);
+  response->set_jobs(jobs_ != nullptr);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

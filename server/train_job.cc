@@ -15,14 +15,19 @@ class TrainJob : public TrainingJob {
   TrainJob(Core& core, const v1::TrainRequest& request) : core_(core), request_(request) {}
 
   Failure Prepare() override;
-  Failure Run(TrainHooks hooks, StopToken stop, Outcome& outcome) override;
+  Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) override;
+  v1::WorkerRun Message() const override {
+    v1::WorkerRun run;
+    *run.mutable_train() = request_;
+    return run;
+  }
 
  private:
   Core& core_;
   const v1::TrainRequest& request_;
   api::TrainOptions options_;
-  BlobPtr model_blob_, resume_;
-  LabelledInput data_{"data"}, evaluation_{"evaluation"};
+  BlobPtr model_blob_;
+  TrainingFiles files_;
 };
 
 Failure TrainJob::Prepare() {
@@ -37,27 +42,22 @@ Failure TrainJob::Prepare() {
     if (!request_.has_model()) return BadField("spec", "required: a spec or a model");
     if (Failure f = core_.Resolve(request_.model(), "model", model_blob_); !f.ok()) return f;
   }
-  if (Failure f = data_.Resolve(core_, request_.data()); !f.ok()) return f;
-  if (request_.has_evaluation()) {
-    if (Failure f = evaluation_.Resolve(core_, request_.evaluation()); !f.ok()) return f;
-  }
-  return request_.has_resume() ? core_.Resolve(request_.resume(), "resume", resume_) : Failure();
+  return files_.Resolve(core_, request_);
 }
 
-Failure TrainJob::Run(TrainHooks hooks, StopToken stop, Outcome& outcome) {
+Failure TrainJob::Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) {
   Model model;
   if (model_blob_ != nullptr) {
     if (Failure f = core_.Load(model_blob_, "model", model); !f.ok()) return f;
   }
-  if (Failure f = data_.Read(); !f.ok()) return f;
-  if (Failure f = evaluation_.Read(); !f.ok()) return f;
+  if (Failure f = files_.Read(); !f.ok()) return f;
   TrainRequest engine;
   engine.spec = request_.spec();
   engine.model = model_blob_ != nullptr ? &model : nullptr;
-  engine.data = data_.get();
-  engine.evaluation = evaluation_.get();
+  engine.data = files_.data.get();
+  engine.evaluation = files_.evaluation.get();
   engine.options = options_;
-  if (resume_ != nullptr) hooks.resume = resume_->bytes;
+  if (files_.resume != nullptr) hooks.resume = files_.resume->bytes;
   absl::StatusOr<TrainedModel> trained = Train(engine, hooks, stop);
   if (!trained.ok()) return TrainingFailure(trained.status(), engine.model);
   outcome.model = std::move(trained->onnx);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/digest.h"
+#include "server/training_job.h"
 
 namespace espalier::server {
 namespace {
@@ -84,6 +85,13 @@ Failure TrainingFailure(const absl::Status& status, const Model* model) {
   }
   if (status.code() == absl::StatusCode::kFailedPrecondition) context.field = "model";
   return {status, std::move(context)};
+}
+
+std::unique_ptr<TrainingJob> MakeTrainingJob(Core& core, const v1::WorkerRun& run) {
+  if (run.has_train()) return MakeTrainJob(core, run.train());
+  if (run.has_graft()) return MakeGraftJob(core, run.graft());
+  if (run.has_compare()) return MakeCompareJob(core, run.compare());
+  return nullptr;
 }
 
 Failure LabelledInput::Resolve(Core& core, const v1::LabelledData& source) {

@@ -33,6 +33,26 @@ class LabelledInput {
   std::optional<Dataset> dataset_;
 };
 
+// The files that Train and Graft have in common.
+struct TrainingFiles {
+  LabelledInput data{"data"}, evaluation{"evaluation"};
+  BlobPtr resume;  // null: from the start
+
+  // `Request`: v1::TrainRequest or v1::GraftRequest.
+  template <typename Request>
+  Failure Resolve(Core& core, const Request& request) {
+    if (Failure f = data.Resolve(core, request.data()); !f.ok()) return f;
+    if (request.has_evaluation()) {
+      if (Failure f = evaluation.Resolve(core, request.evaluation()); !f.ok()) return f;
+    }
+    return request.has_resume() ? core.Resolve(request.resume(), "resume", resume) : Failure();
+  }
+  Failure Read() {
+    if (Failure f = data.Read(); !f.ok()) return f;
+    return evaluation.Read();
+  }
+};
+
 // INVALID_REQUEST for `field`; the message begins with its name.
 Failure BadField(const std::string& field, const std::string& message);
 

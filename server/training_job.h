@@ -9,6 +9,7 @@
 #include <string>
 
 #include "espalier/v1/training.pb.h"
+#include "espalier/v1/worker.pb.h"
 #include "server/core.h"
 #include "server/errors.h"
 #include "verifier/base/stop_token.h"
@@ -18,11 +19,6 @@ namespace espalier::server {
 
 class TrainingJob {
  public:
-  struct Outcome {
-    std::string model;      // ONNX; empty: none
-    v1::TrainEvent result;  // trained, grafted or difference
-  };
-
   virtual ~TrainingJob() = default;
 
   // Checks options and finds every blob, so that a wrong request is refused at once and nothing that it names
@@ -30,11 +26,16 @@ class TrainingJob {
   virtual Failure Prepare() = 0;
 
   // Parses and works, on the calling thread. Call once, after Prepare.
-  virtual Failure Run(TrainHooks hooks, StopToken stop, Outcome& outcome) = 0;
+  virtual Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) = 0;
+
+  // The request, as a worker process gets it.
+  virtual v1::WorkerRun Message() const = 0;
 };
 
 std::unique_ptr<TrainingJob> MakeTrainJob(Core& core, const v1::TrainRequest& request);
 std::unique_ptr<TrainingJob> MakeGraftJob(Core& core, const v1::GraftRequest& request);
 std::unique_ptr<TrainingJob> MakeCompareJob(Core& core, const v1::CompareRequest& request);
+// The job that Message came from; null when it is none of the three. `run` outlives it.
+std::unique_ptr<TrainingJob> MakeTrainingJob(Core& core, const v1::WorkerRun& run);
 
 }  // namespace espalier::server

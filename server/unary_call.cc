@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/client_identity.h"
 #include "server/core.h"
 #include "server/log.h"
 
@@ -12,7 +13,7 @@ namespace espalier::server {
 UnaryCall* UnaryCall::Start(const char* rpc, WorkQueue& queue, grpc::CallbackServerContext* context,
                             Work work) {
   auto* call = new UnaryCall(rpc, queue, context, std::move(work));
-  call->Submit();
+  call->Submit(ClientOf(*context));
   return call;
 }
 
@@ -23,18 +24,16 @@ UnaryCall::UnaryCall(const char* rpc, WorkQueue& queue, grpc::CallbackServerCont
       stop_(absl::FromChrono(context->deadline())),
       work_(std::move(work)) {}
 
-void UnaryCall::Submit() {
+void UnaryCall::Submit(std::string client) {
   // The call may be over and this object gone as soon as the queue has the task: nothing follows it.
   const absl::StatusOr<int64_t> position = queue_.Submit({
       .owner = this,
       .run = [this] { End(work_(stop_.token())); },
       .abandon = [this](absl::Status why) { End(Failure(std::move(why))); },
       .deadline = stop_.token().deadline(),
+      .client = std::move(client),
   });
-  if (position.ok()) return;
-  const bool full = position.status().code() == absl::StatusCode::kResourceExhausted;
-  End({position.status(),
-       {.reason = full ? "QUEUE_FULL" : "SHUTTING_DOWN", .retry_delay_s = full ? kRetryDelaySeconds : 0}});
+  if (!position.ok()) End(NotAdmitted(position.status()));
 }
 
 void UnaryCall::End(const Failure& failure) {

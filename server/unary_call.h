@@ -9,6 +9,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
+#include <string>
 
 #include "server/errors.h"
 #include "server/work_queue.h"
@@ -24,7 +25,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
 
  private:
   UnaryCall(const char* rpc, WorkQueue& queue, grpc::CallbackServerContext* context, Work work);
-  void Submit();
+  void Submit(std::string client);
   void End(const Failure& failure);
   void OnCancel() override;
   void OnDone() override { delete this; }

@@ -27,7 +27,13 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 DOCUMENTS = [
     "README.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("adding", "batch", "design", "grafting", "options", "soundness", "training_options")),
+    *(
+        f"docs/{name}.md"
+        for name in (
+            *("adding", "batch", "design", "grafting", "operations", "options", "search", "soundness"),
+            "training_options",
+        )
+    ),
 ]
 
 
@@ -96,7 +102,10 @@ def is_path(text):
 def check_names(root, folders):
     problems = []
     flags = help_of(folders, "espalierd") + help_of(folders, "espalier")
-    for command in ("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare", "batch"):
+    for command in (
+        *("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare", "batch"),
+        *("submit", "watch", "cancel", "jobs"),
+    ):
         flags += help_of(folders, "espalier", command)
     readme = (root / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(--[a-z-]+)[^`]*`", readme))

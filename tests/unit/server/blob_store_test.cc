@@ -6,7 +6,7 @@ namespace espalier::server {
 namespace {
 
 TEST(BlobStore, AddingTwiceGivesTheSameBlob) {
-  BlobStore store(10);
+  MemoryBlobStore store(10);
   const auto first = store.Add("a", "1234");
   const auto second = store.Add("a", "1234");
   ASSERT_TRUE(first.ok() && second.ok());
@@ -15,7 +15,7 @@ TEST(BlobStore, AddingTwiceGivesTheSameBlob) {
 }
 
 TEST(BlobStore, TheLeastRecentlyUsedLeavesFirst) {
-  BlobStore store(10);
+  MemoryBlobStore store(10);
   ASSERT_TRUE(store.Add("a", "1234").ok());
   ASSERT_TRUE(store.Add("b", "1234").ok());
   EXPECT_NE(store.Find("a"), nullptr);
@@ -26,7 +26,7 @@ TEST(BlobStore, TheLeastRecentlyUsedLeavesFirst) {
 }
 
 TEST(BlobStore, ABlobInUseStays) {
-  BlobStore store(10);
+  MemoryBlobStore store(10);
   const BlobPtr held = *store.Add("a", "123456");
   EXPECT_EQ(store.Add("b", "123456").status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(store.Find("a"), held);
@@ -34,7 +34,7 @@ TEST(BlobStore, ABlobInUseStays) {
 }
 
 TEST(BlobStore, ReservationsCountUntilTheyEnd) {
-  BlobStore store(10);
+  MemoryBlobStore store(10);
   {
     auto reservation = store.Reserve(8);
     ASSERT_TRUE(reservation.ok());

@@ -40,5 +40,16 @@ TEST(Errors, OkStaysOk) {
   EXPECT_TRUE(ToGrpc(absl::OkStatus(), {.reason = "NONE"}).ok());
 }
 
+TEST(Errors, AFailureSurvivesTheWireWithItsContext) {
+  const Failure failure(absl::InvalidArgumentError("line 3, column 4: no"),
+                        {.reason = "INVALID_QUERY",
+                         .field = "query",
+                         .unsupported = {{"n1", "Erf", "no lowering"}},
+                         .retry_delay_s = 2});
+  const Failure back = FromDetails(failure.ToDetails());
+  EXPECT_EQ(back.status(), failure.status());
+  EXPECT_EQ(back.ToGrpc().error_details(), failure.ToGrpc().error_details());
+}
+
 }  // namespace
 }  // namespace espalier::server

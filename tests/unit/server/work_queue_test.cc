@@ -143,5 +143,94 @@ TEST(WorkQueue, ClosedRefusesAndWorkersRunSideBySide) {
   second.release.Notify();
 }
 
+TEST(WorkQueue, ClientsTakeTurns) {
+  Blocker blocker;
+  Signal done;
+  std::string order;
+  WorkQueue queue(1, 10);
+  ASSERT_TRUE(queue.Submit(blocker.Task()).ok());
+  blocker.started.Wait();
+  const auto submit = [&](const std::string& client, const std::string& name) {
+    return *queue.Submit({.run =
+                              [&order, &done, name] {
+                                order += name;
+                                if (order.size() == 12) done.Notify();
+                              },
+                          .abandon = [](absl::Status) {},
+                          .client = client});
+  };
+  EXPECT_EQ(submit("a", "a1"), 1);
+  EXPECT_EQ(submit("a", "a2"), 2);
+  EXPECT_EQ(submit("a", "a3"), 3);
+  EXPECT_EQ(submit("b", "b1"), 2) << "after a1 only";
+  EXPECT_EQ(submit("c", "c1"), 3);
+  EXPECT_EQ(submit("b", "b2"), 5) << "after a1 b1 c1 a2";
+  blocker.release.Notify();
+  done.Wait();
+  EXPECT_EQ(order, "a1b1c1a2b2a3");
+}
+
+TEST(WorkQueue, OneClientCannotFillTheQueue) {
+  Blocker blocker, a, b;
+  WorkQueue queue({.workers = 1, .capacity = 10, .capacity_of_client = 1});
+  ASSERT_TRUE(queue.Submit(blocker.Task()).ok());
+  blocker.started.Wait();
+  const auto submit = [&](Blocker& task, const std::string& client) {
+    WorkQueue::Task made = task.Task();
+    made.client = client;
+    return queue.Submit(std::move(made)).status().code();
+  };
+  EXPECT_EQ(submit(a, "a"), absl::StatusCode::kOk);
+  EXPECT_EQ(submit(a, "a"), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(submit(b, "b"), absl::StatusCode::kOk);
+  for (Blocker* each : {&blocker, &a, &b}) each->release.Notify();
+  b.started.Wait();
+}
+
+TEST(WorkQueue, TasksThatAreNotCountedAreNeverRefusedAndTakeNoRoom) {
+  Blocker blocker, jobs[3], call;
+  WorkQueue queue(1, 1);
+  ASSERT_TRUE(queue.Submit(blocker.Task()).ok());
+  blocker.started.Wait();
+  for (Blocker& job : jobs) {
+    WorkQueue::Task task = job.Task();
+    task.counted = false;
+    EXPECT_TRUE(queue.Submit(std::move(task)).ok());
+  }
+  EXPECT_TRUE(queue.Submit(call.Task()).ok());
+  EXPECT_FALSE(queue.Submit({}).ok());
+  EXPECT_EQ(queue.load().waiting, 4);
+  for (Blocker& job : jobs) job.release.Notify();
+  call.release.Notify();
+  blocker.release.Notify();
+  call.started.Wait();
+}
+
+TEST(WorkQueue, ATaskStartsWhenItsMemoryFits) {
+  Blocker large, larger, small;
+  WorkQueue queue({.workers = 3, .capacity = 10, .memory_bytes = 100});
+  const auto submit = [&](Blocker& task, int64_t memory) {
+    WorkQueue::Task made = task.Task();
+    made.memory_bytes = memory;
+    ASSERT_TRUE(queue.Submit(std::move(made)).ok());
+  };
+  submit(large, 60);
+  large.started.Wait();
+  submit(larger, 200);  // never fits beside another, so it starts alone
+  submit(small, 10);    // would fit, but does not overtake
+  EXPECT_FALSE(small.started.WaitFor(std::chrono::seconds(0)));
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_FALSE(larger.started.WaitFor(std::chrono::seconds(0)));
+  EXPECT_FALSE(small.started.WaitFor(std::chrono::seconds(0)));
+  EXPECT_EQ(queue.load().memory_bytes, 60);
+  large.release.Notify();
+  larger.started.Wait();
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_FALSE(small.started.WaitFor(std::chrono::seconds(0)));
+  larger.release.Notify();
+  small.started.Wait();
+  small.release.Notify();
+}
+
 }  // namespace
 }  // namespace espalier::server

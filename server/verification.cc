@@ -1,0 +1,110 @@
+#include "server/verification.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "proto/convert.h"
+#include "server/log.h"
+
+namespace espalier::server {
+namespace {
+
+// What a worker process holds beside its budget (libraries, threads, generated kernels), and what a byte of a
+// model's file becomes: the file itself, its parsed form, float32 weights and the lowered network's doubles.
+// docs/operations.md says how these were measured.
+constexpr int64_t kWorkerBytes = int64_t{96} << 20;
+constexpr int64_t kBytesPerFileByte = 6;
+constexpr int64_t kLeastBudget = int64_t{32} << 20;  // with less, a search is not worth starting
+
+const Capabilities& EngineCapabilities() {
+  static const Capabilities* const capabilities = new Capabilities(GetCapabilities());
+  return *capabilities;
+}
+
+void LogEnd(const v1::VerifyResult& result, absl::Time arrival) {
+  Log(LogLevel::kInfo, {{"rpc", "Verify"},
+                        {"answer", v1::Answer_Name(result.answer())},
+                        {"limit", v1::Limit_Name(result.limit())},
+                        {"domains", absl::StrCat(result.statistics().domains())},
+                        {"seconds", absl::StrCat(absl::ToDoubleSeconds(absl::Now() - arrival))},
+                        {"model", result.record().model_sha256().substr(0, 12)},
+                        {"query", result.record().query_sha256().substr(0, 12)},
+                        {"cached", result.cached() ? "yes" : "no"}});
+}
+
+}  // namespace
+
+Failure Verification::Prepare(Core& core, const v1::VerifyRequest& request, Core::Keep keep) {
+  request_ = request;
+  const absl::StatusOr<api::Options> asked = proto::OptionsFromProto(request.options());
+  if (!asked.ok()) return {asked.status(), {.reason = "INVALID_REQUEST", .field = "options"}};
+  const std::string& device = request.device();
+  if (!device.empty() && device != "auto" && device != "cpu") {
+    return {absl::InvalidArgumentError(
+                absl::StrCat("device '", device, "' is not one of this server: auto, cpu")),
+            {.reason = "INVALID_REQUEST", .field = "device"}};
+  }
+  if (Failure failure = core.Claim(*request_.mutable_model(), "model", keep, model_); !failure.ok())
+    return failure;
+  if (Failure failure = core.Claim(*request_.mutable_query(), "query", keep, query_); !failure.ok())
+    return failure;
+  api::Options options = core.Effective(*asked);
+  if (Failure failure = PredictMemory(core.limits(), options); !failure.ok()) return failure;
+  *request_.mutable_options() = proto::ToProto(options);
+  return {};
+}
+
+Failure Verification::PredictMemory(const Limits& limits, api::Options& options) {
+  if (limits.memory_total == 0) return {};
+  const int64_t fixed = kWorkerBytes + kBytesPerFileByte * model_.size;
+  if (fixed + kLeastBudget > limits.memory_total) {
+    return {absl::ResourceExhaustedError(absl::StrCat("a model of ", model_.size, " bytes needs about ",
+                                                      fixed + kLeastBudget,
+                                                      " bytes of memory to verify; this server may use ",
+                                                      limits.memory_total, " for all verifications")),
+            {.reason = "NOT_ENOUGH_MEMORY", .field = "model"}};
+  }
+  // Nobody said: an even share, or what the model leaves.
+  if (options.memory_bytes == 0)
+    options.memory_bytes = std::max(limits.memory_total / limits.concurrency - fixed, kLeastBudget);
+  options.memory_bytes = std::min(options.memory_bytes, limits.memory_total - fixed);
+  memory_bytes_ = fixed + options.memory_bytes;
+  return {};
+}
+
+Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, absl::Time arrival,
+                          v1::VerifyResult& result) const {
+  const double queued = absl::ToDoubleSeconds(absl::Now() - arrival);
+  const Capabilities& capabilities = EngineCapabilities();
+  std::string key;
+  if (request_.allow_cached()) {
+    key = ResultCache::KeyOf(request_, capabilities.version);
+    if (std::optional<v1::VerifyResult> known = core.results().Find(key)) {
+      result = *std::move(known);
+      result.set_cached(true);
+      LogEnd(result, arrival);
+      return {};
+    }
+  }
+  if (Failure failure = core.engine().Verify(request_, listener, stop, result); !failure.ok()) return failure;
+  v1::Statistics& statistics = *result.mutable_statistics();
+  (*statistics.mutable_seconds())["queue"] = queued;
+  (*statistics.mutable_seconds())["total"] = absl::ToDoubleSeconds(absl::Now() - arrival);
+  if (memory_bytes_ > 0) (*statistics.mutable_counters())["memory_limit_bytes"] = memory_bytes_;
+  v1::RunRecord& record = *result.mutable_record();
+  record.set_version(capabilities.version);
+  record.set_device("cpu");
+  record.set_processor(capabilities.processor);
+  *record.mutable_options() = request_.options();
+  record.set_model_sha256(request_.model().sha256());
+  record.set_query_sha256(request_.query().sha256());
+  if (!key.empty()) core.results().Add(key, result);
+  LogEnd(result, arrival);
+  return {};
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,50 @@
+// The engine in worker processes: what a client sends is parsed and searched outside the server, so a crash
+// there, or the system killing it for want of memory, fails one call (INTERNAL, reason WORKER_DIED, the
+// signal named) and nothing else.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "espalier/v1/worker.pb.h"
+#include "server/core.h"
+#include "server/engine.h"
+#include "server/worker/worker_pool.h"
+
+namespace espalier::server {
+
+class RemoteEngine final : public Engine {
+ public:
+  // `core` outlives it. `arguments`: of the workers' command line; `idle`: how many to keep ready.
+  RemoteEngine(Core& core, std::vector<std::string> arguments, int idle)
+      : core_(core), pool_(std::move(arguments), idle) {}
+
+  Failure Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
+                 v1::VerifyResult& result) override;
+  Failure Bounds(const v1::BoundsRequest& request, StopToken stop, v1::BoundsResponse& response) override;
+  Failure Describe(const v1::DescribeModelRequest& request, StopToken stop,
+                   v1::DescribeModelResponse& response) override;
+  Failure Evaluate(const v1::EvaluateRequest& request, StopToken stop,
+                   v1::EvaluateResponse& response) override;
+
+  Failure Train(std::unique_ptr<TrainingJob> job, TrainListener& listener, StopToken stop,
+                TrainOutcome& outcome) override;
+
+  // How long a worker that was asked to stop, or whose time is over, has before it is killed.
+  static constexpr absl::Duration kGrace = absl::Seconds(2);
+  static constexpr absl::Duration kTrainingGrace =
+      absl::Seconds(10);  // training looks up between batches only
+
+ private:
+  class Run;
+  // Gets the worker's events; may be null.
+  using Sink = std::function<void(v1::WorkerOutput&)>;
+  Failure Execute(v1::WorkerRun& run, const Sink& sink, StopToken stop, v1::WorkerDone& done);
+
+  Core& core_;
+  WorkerPool pool_;
+};
+
+}  // namespace espalier::server
