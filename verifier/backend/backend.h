@@ -33,7 +33,9 @@
 namespace espalier::backend {
 
 class Backend;
-class Training;  // training.h
+class CompactBounder;  // compact.h
+class Training;        // training.h
+struct CompactNetwork;
 
 // Device memory that frees itself. Move-only.
 class RawBuffer {
@@ -287,6 +289,10 @@ class Backend {
   virtual Kernels<float>& f32() = 0;
   virtual Kernels<double>& f64() = 0;
   virtual Training& training() = 0;
+
+  // For bounding many domains of one root (compact.h); lives no longer than the backend. UNIMPLEMENTED where
+  // the device has nothing better than the primitives, RESOURCE_EXHAUSTED without memory for it.
+  virtual absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(CompactNetwork network);
 
   virtual int64_t bytes_in_use() const = 0;
   virtual int64_t threads() const = 0;

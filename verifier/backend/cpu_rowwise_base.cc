@@ -1,3 +1,5 @@
+#include "verifier/backend/cpu_instruction_set.h"
+
 #define ESPALIER_ISA baseline
 #include "verifier/backend/cpu_rowwise.inc"        // NOLINT
 #include "verifier/backend/cpu_training_rows.inc"  // NOLINT
@@ -14,16 +16,6 @@ extern const RowwiseTable<float> kTableF32;
 extern const RowwiseTable<double> kTableF64;
 extern const TrainingTable kTrainingTable;
 }  // namespace avx512
-
-namespace {
-bool HasAvx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-}
-bool HasAvx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-}  // namespace
 
 template <>
 const RowwiseTable<float>& BestRowwiseTable<float>(const char** name) {

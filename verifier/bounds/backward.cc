@@ -129,7 +129,7 @@ absl::Status BackwardPass<T>::Finish(const BackwardInput<T>& in, const BackwardO
     kernels.Fill(rows * n, T(0), lambda);
   }
   if (in.input_coefficients != nullptr) kernels.Add(rows * n, in.input_coefficients, lambda);
-  kernels.Concretise(in.rows, n, lambda, {in.input_lower, in.input_upper},
+  kernels.Concretise({rows, in.box_of_row}, n, lambda, {in.input_lower, in.input_upper},
                      {device_acc_.data(), out.error, SumFactor(n) + Gamma<T>(4.0)}, {out.bound, out.corner});
   if (out.input_lambda != nullptr) {
     kernels.Fill(rows * n, T(0), out.input_lambda);

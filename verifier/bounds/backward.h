@@ -52,10 +52,11 @@ struct BackwardInput {
   const double* offset = nullptr;         // [rows], added to the bound (minus a right-hand side); may be null
   const double* offset_error = nullptr;   // [rows], what the row's own making may have lost; may be null
   const Relaxation<T>* relaxation = nullptr;
-  const T* input_lower = nullptr;  // [domains][inputs]
+  const T* input_lower = nullptr;  // [boxes][inputs]
   const T* input_upper = nullptr;
-  Slopes<T>* slopes = nullptr;  // null: adaptive start
-  bool use_best = false;        // with slopes->best and splits' best instead of the current ones
+  const int32_t* box_of_row = nullptr;  // [rows]
+  Slopes<T>* slopes = nullptr;          // null: adaptive start
+  bool use_best = false;                // with slopes->best and splits' best instead of the current ones
   Splits<T>* splits = nullptr;
   const Magnitudes* magnitudes = nullptr;  // needed when `error` is wanted
 };

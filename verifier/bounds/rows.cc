@@ -49,6 +49,10 @@ absl::StatusOr<DeviceRows<T>> DeviceRows<T>::Make(const Plan& plan, const HostRo
   device.count_ = rows.count();
   device.start_ = rows.start;
   ESPALIER_ASSIGN_OR_RETURN(device.domain_, ToDevice<int32_t>(backend, rows.domain));
+  if (boxes.domains == 1) {
+    const std::vector<int32_t> first(rows.domain.size(), 0);
+    ESPALIER_ASSIGN_OR_RETURN(device.box_, ToDevice<int32_t>(backend, first));
+  }
   if (rows.coefficients.empty()) {
     ESPALIER_ASSIGN_OR_RETURN(device.neuron_, ToDevice<int32_t>(backend, rows.neuron));
     ESPALIER_ASSIGN_OR_RETURN(device.sign_,
@@ -81,6 +85,7 @@ template <class T>
 BackwardInput<T> DeviceRows<T>::Input(const Relaxation<T>& relaxation) const {
   BackwardInput<T> in;
   in.rows = {count_, domain_.data()};
+  in.box_of_row = box_.data() != nullptr ? box_.data() : domain_.data();
   in.start = start_;
   in.coefficients = coefficients_.data();
   in.unit_neuron = neuron_.data();

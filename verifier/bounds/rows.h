@@ -10,7 +10,7 @@
 
 namespace espalier::bounds {
 
-// Boxes of D domains, [domains][inputs], stored input order.
+// Boxes of D domains, [domains][inputs], stored input order; a single one serves the rows of all domains.
 struct InputBoxes {
   int64_t domains = 0;
   std::vector<double> lower, upper;
@@ -41,7 +41,7 @@ class DeviceRows {
  private:
   int64_t count_ = 0;
   ir::NodeId start_ = 0;
-  backend::Buffer<int32_t> domain_, neuron_;
+  backend::Buffer<int32_t> domain_, box_, neuron_;
   backend::Buffer<T> sign_, coefficients_, input_coefficients_, lower_, upper_;
   backend::Buffer<double> offset_, offset_error_;
 };

@@ -9,21 +9,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "verifier/search/domain_batch.h"
+#include "verifier/search/domain_bounder.h"
 
 namespace espalier::search {
 
-// Top candidates per domain from the scores of `optimiser`'s last pass over `batch` (rows as loaded).
-absl::Status CollectCandidates(const Run& run, SharedRoot& root, DomainBatch<float>& batch,
-                               const std::vector<backend::Buffer<float>>& saved, int64_t keep,
-                               const std::vector<Domain*>& domains);
-
-// For every domain the index of its best candidate, by one bound pass over all children of all candidates.
-// Domains without candidates get -1.
-absl::StatusOr<std::vector<int>> ChooseBranch(Run& run, SharedRoot& root, const std::vector<Domain>& domains,
-                                              int64_t rows_per_pass);
-
-// The child of `parent` on one side of a candidate.
-Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign);
+// For every domain the index of its best candidate, by one bound pass over all children of all candidates, at
+// most about `rows_per_pass` at a time. Domains without candidates get any neuron that is not split yet as
+// their only one, or -1 when there is none.
+absl::StatusOr<std::vector<int>> ChooseBranch(Run& run, SharedRoot& root, DomainBounder& bounder,
+                                              std::vector<Domain>& domains, int64_t rows_per_pass);
 
 }  // namespace espalier::search

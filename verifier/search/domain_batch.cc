@@ -147,14 +147,7 @@ absl::Status DomainBatch<T>::Load(const std::vector<const Domain*>& domains) {
     const Target& target = run_.problem.targets[static_cast<size_t>(domains[d]->target)];
     AppendRow(run_.problem, target, domains[d]->weights, static_cast<int32_t>(d), magnitude, rows);
   }
-  // Every domain has the same box: one copy per domain keeps the kernels simple.
-  bounds::InputBoxes boxes;
-  boxes.domains = count_;
-  for (int64_t d = 0; d < count_; ++d) {
-    const bounds::InputBoxes& box = part_ != nullptr ? *part_ : root_.bounds.boxes;
-    boxes.lower.insert(boxes.lower.end(), box.lower.begin(), box.lower.end());
-    boxes.upper.insert(boxes.upper.end(), box.upper.begin(), box.upper.end());
-  }
+  const bounds::InputBoxes& boxes = part_ != nullptr ? *part_ : root_.bounds.boxes;
   ESPALIER_ASSIGN_OR_RETURN(rows_, bounds::DeviceRows<T>::Make(run_.plan, rows, boxes));
   return absl::OkStatus();
 }

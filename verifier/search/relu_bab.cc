@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kCandidates = 6;    // re-scored by filtered smart branching
 constexpr int64_t kAttackEvery = 16;  // rounds between attacks from the worst domains' corners
 constexpr int64_t kCornersKept = 4;
+constexpr int64_t kLookAheadBatches = 2;  // children of candidates that are bounded together
 
 int64_t BatchFor(const Run& run) {
   if (run.options.batch > 0) return run.options.batch;
@@ -30,8 +31,7 @@ ReluBab::ReluBab(Run& run, SharedRoot& root)
       root_(root),
       batch_(BatchFor(run)),
       queue_(run.options.memory_bytes / 2),
-      optimiser_(run.plan),
-      open_of_target_(run.problem.targets.size(), 0) {}
+      open_of_target_(run_.problem.targets.size(), 0) {}
 
 void ReluBab::Close(int32_t target) {
   ++closed_;
@@ -40,41 +40,9 @@ void ReluBab::Close(int32_t target) {
 
 absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
   PhaseTimer timer(run_.statistics, "bound");
-  std::vector<const Domain*> pointers;
-  std::vector<Domain*> targets;
-  for (Domain& domain : domains) pointers.push_back(&domain), targets.push_back(&domain);
-  DomainBatch<float> batch(run_, root_);
-  ESPALIER_RETURN_IF_ERROR(batch.Load(pointers));
-  bounds::OptimiseSettings settings;
-  settings.iterations = std::max<int64_t>(1, run_.options.split_iterations);
-  bounds::OptimiseResult result;
-  const auto all_refuted = [](const std::vector<double>& best) {
-    return std::all_of(best.begin(), best.end(), [](double b) { return b > 0; });
-  };
-  ESPALIER_RETURN_IF_ERROR(optimiser_.Run(batch.Input(), settings, all_refuted, run_.stop, result));
-  batch.Store(/*best=*/true, targets);
-  for (size_t d = 0; d < domains.size(); ++d) {
-    // A child is contained in its parent: its bound is never worse.
-    if (result.best[d] > domains[d].bound) domains[d].bound = result.best[d];
-  }
-  ESPALIER_RETURN_IF_ERROR(CollectCandidates(run_, root_, batch, optimiser_.saved(), kCandidates, targets));
-  KeepCorners(domains);
+  const bool corners = run_.options.attack != 0 && rounds_ % kAttackEvery == 0;
+  ESPALIER_RETURN_IF_ERROR(bounder_->Optimise(domains, {.candidates = kCandidates, .corners = corners}));
   return Reweight(run_, root_, domains);
-}
-
-// The input corners of the worst few domains, as starting points of the next attack.
-void ReluBab::KeepCorners(std::vector<Domain>& domains) {
-  std::vector<size_t> order(domains.size());
-  for (size_t d = 0; d < order.size(); ++d) order[d] = d;
-  const size_t kept = std::min<size_t>(order.size(), kCornersKept);
-  std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(kept), order.end(),
-                    [&](size_t x, size_t y) { return domains[x].bound < domains[y].bound; });
-  for (size_t k = 0; k < kept; ++k) {
-    std::vector<float>& corner = domains[order[k]].corner;
-    corner.resize(static_cast<size_t>(run_.problem.inputs));
-    const float* source = optimiser_.corner() + static_cast<int64_t>(order[k]) * run_.problem.inputs;
-    run_.plan.backend().Download(source, static_cast<int64_t>(corner.size() * sizeof(float)), corner.data());
-  }
 }
 
 // Out of memory: half the batch at a time from now on, down to single domains.
@@ -121,16 +89,23 @@ absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
   return absl::OkStatus();
 }
 
+// Attacks from the input corners of the worst few domains.
 absl::StatusOr<bool> ReluBab::TryCorners(const std::vector<Domain>& domains) {
-  if (run_.options.attack == 0) return false;
+  std::vector<const Domain*> order;
+  for (const Domain& domain : domains) {
+    if (!domain.corner.empty()) order.push_back(&domain);
+  }
+  if (order.empty()) return false;
+  const auto kept = static_cast<int64_t>(std::min<size_t>(order.size(), kCornersKept));
+  std::partial_sort(order.begin(), order.begin() + kept, order.end(),
+                    [](const Domain* x, const Domain* y) { return x->bound < y->bound; });
   std::vector<size_t> targets;
   std::vector<double> points;
-  for (const Domain& domain : domains) {
-    if (domain.corner.empty()) continue;
+  for (int64_t k = 0; k < kept; ++k) {
+    const Domain& domain = *order[static_cast<size_t>(k)];
     targets.push_back(static_cast<size_t>(domain.target));
     points.insert(points.end(), domain.corner.begin(), domain.corner.end());
   }
-  if (targets.empty()) return false;
   PhaseTimer timer(run_.statistics, "attack");
   Attack attack(run_);
   return attack.From(targets, points, /*steps=*/10);
@@ -145,10 +120,8 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
     run_.statistics.domains += static_cast<int64_t>(part.size());
     ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(part));
     ESPALIER_RETURN_IF_ERROR(CloseRefuted(part));
-    if (rounds_ % kAttackEvery == 0) {
-      ESPALIER_ASSIGN_OR_RETURN(const bool found, TryCorners(part));
-      if (found) return true;
-    }
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, TryCorners(part));
+    if (found) return true;
     for (Domain& domain : part) {
       domain.corner.clear();
       domain.corner.shrink_to_fit();
@@ -159,7 +132,8 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
 }
 
 absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parents, bool& witness) {
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<int> choice, ChooseBranch(run_, root_, parents, batch_));
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<int> choice,
+                            ChooseBranch(run_, root_, *bounder_, parents, kLookAheadBatches * batch_));
   std::vector<Domain> children;
   for (size_t d = 0; d < parents.size(); ++d) {
     if (choice[d] >= 0) {
@@ -203,6 +177,7 @@ absl::StatusOr<SearchEnd> ReluBab::Loop() {
 }
 
 absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts) {
+  ESPALIER_ASSIGN_OR_RETURN(bounder_, DomainBounder::Make(run_, root_));
   for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
   ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));
   if (found) return SearchEnd::kWitness;

@@ -5,10 +5,11 @@
 // with nothing left to split goes to the leaf LP.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "verifier/search/domain_batch.h"
+#include "verifier/search/domain_bounder.h"
 #include "verifier/search/problem.h"
 
 namespace espalier::search {
@@ -28,7 +29,6 @@ class ReluBab {
   absl::StatusOr<bool> BoundAndQueue(std::vector<Domain> domains);
   absl::Status Optimise(std::vector<Domain>& domains);
   absl::Status OptimiseInMemory(std::vector<Domain>& domains);
-  void KeepCorners(std::vector<Domain>& domains);
   absl::Status CloseRefuted(std::vector<Domain>& domains);
   absl::StatusOr<bool> TryCorners(const std::vector<Domain>& domains);
   absl::StatusOr<std::vector<Domain>> SplitAll(std::vector<Domain> parents, bool& witness);
@@ -38,7 +38,7 @@ class ReluBab {
   SharedRoot& root_;
   int64_t batch_ = 1;
   DomainQueue queue_;
-  bounds::Optimiser<float> optimiser_;
+  std::unique_ptr<DomainBounder> bounder_;
   std::vector<int64_t> open_of_target_;
   int64_t closed_ = 0;
   int64_t rounds_ = 0;

@@ -1,0 +1,104 @@
+// Many domains of one root bounded at once, on a network that keeps only the neurons that are alive there.
+//
+// Below a root, a neuron whose sign is known is either constant, and then nothing of it is left, or linear,
+// and then its slope belongs to the weights behind it. What remains is a small sparse network over *slots*:
+// the inputs, the live pre-activations, and the outputs of unstable neurons. A device that implements this
+// interface keeps a group of domains in its fastest memory through all optimisation steps; one that does not
+// (Backend::MakeCompact answers UNIMPLEMENTED) computes the same with the primitives of backend.h.
+//
+//   ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(bounds::MakeCompactNetwork(...)));
+//   CompactDomain domain{.output = weights, .offset = -rhs, .splits = {{.neuron = 7, .sign = 1}}};
+//   ESPALIER_RETURN_IF_ERROR(bounder->Bound({&domain}, {.iterations = 20}));
+//   if (domain.bound > 0) ...                    // in float32: to be certified elsewhere before it counts
+//
+// Everything here is float32 and heuristic: no verdict rests on it.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+
+namespace espalier::backend {
+
+// Sparse rows; columns are slots.
+struct CompactRows {
+  std::vector<int64_t> begin{0};  // [rows + 1]
+  std::vector<int32_t> column;
+  std::vector<float> value;
+};
+
+// Either the live neurons of an affine node: slot begin + r = bias[r] + row r over earlier slots; or the
+// unstable neurons of an activation: slot begin + j = a line of slot source[j], for unstable neuron
+// first_unstable + j.
+struct CompactStage {
+  int32_t begin = 0;
+  CompactRows rows;             // affine
+  std::vector<float> bias;      // affine
+  int32_t first_unstable = 0;   // activation
+  std::vector<int32_t> source;  // activation
+  int32_t source_stage = -1;    // the affine stage that the sources are in
+  int32_t size() const { return static_cast<int32_t>(bias.size() + source.size()); }
+};
+
+struct CompactNetwork {
+  int32_t inputs = 0;  // slots 0 .. inputs-1
+  int32_t slots = 0;
+  std::vector<CompactStage> stages;  // in order: rows read slots of earlier stages only
+  int32_t first_output = 0;          // outputs are first_output ..: the last stage's rows, in network order
+  std::vector<float> lower, upper;   // [inputs] the root's box
+  // The unstable neurons, layer by layer as search counts them. Lines as in neuron_math.h, without the
+  // hinge's own intercept, which is in the bias of what reads it.
+  std::vector<float> left, right, chord_slope, chord_intercept, free_start;
+
+  int64_t unstable() const { return static_cast<int64_t>(left.size()); }
+  int64_t outputs() const { return static_cast<int64_t>(stages.back().bias.size()); }
+  // Multiply-adds of one pass of one domain.
+  int64_t work() const {
+    int64_t sum = 0;
+    for (const CompactStage& stage : stages) sum += static_cast<int64_t>(stage.rows.value.size());
+    return sum;
+  }
+};
+
+// x >= 0 (sign +1) or x <= 0 (-1) of an unstable neuron, with its multiplier.
+struct CompactSplit {
+  int32_t neuron = 0;
+  float sign = 1;
+  float beta = 0;
+};
+
+// One domain: what is bounded, from where the optimisation starts, and what came out of it.
+struct CompactDomain {
+  std::vector<float> output;      // [outputs] coefficients of the margin
+  const double* input = nullptr;  // [inputs] coefficients added at the input; null: none
+  double offset = 0;
+  absl::Span<const uint8_t> start;   // [unstable] slopes between left and right in 255 steps; empty: adaptive
+  std::vector<CompactSplit> splits;  // at most one per neuron; after an optimisation, the best multipliers
+  double bound = 0;                  // out: best bound of the margin
+  std::vector<uint8_t> slopes;       // out: best slopes, when wanted
+  std::vector<std::pair<int32_t, float>> candidates;  // out: neurons with the best scores, best first
+  std::vector<float> corner;                          // out: [inputs] corner of the last pass, when wanted
+};
+
+struct CompactSettings {
+  int64_t iterations = 1;   // passes of a domain; it ends sooner once its bound is positive
+  double alpha_rate = 0.1;  // Adam, as bounds::OptimiseSettings
+  double beta_rate = 0.05;
+  double decay = 0.98;
+  int64_t candidates = 0;  // scores kept per domain (branching); 0: none
+  bool slopes = false;     // wanted
+  bool corners = false;    // wanted
+};
+
+class CompactBounder {
+ public:
+  virtual ~CompactBounder() = default;
+  // Results do not depend on the order of the domains, on what else is in the list, or on the number of
+  // threads. CANCELLED when the backend's stop token fires; results are then unspecified.
+  virtual absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) = 0;
+};
+
+}  // namespace espalier::backend

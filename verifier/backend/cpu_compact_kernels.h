@@ -1,0 +1,66 @@
+// Kernels of the CPU's compact bounder, one table per instruction set. Arrays are [neurons][lanes]: a lane is
+// a domain, and `lanes` (16 or 32) neighbouring floats are one neuron of all domains of a tile, so that every
+// operation is a full vector whatever the network's sparsity.
+#pragma once
+
+#include <cstdint>
+
+namespace espalier::backend {
+
+// Rows first .. first + rows - 1 that read the same columns. weights are [columns][rows].
+struct PullGroup {
+  int32_t first = 0;
+  int32_t rows = 0;
+  int64_t column_begin = 0;
+  int64_t columns = 0;
+  int64_t weight_begin = 0;
+};
+
+struct PullRows {
+  const PullGroup* groups = nullptr;
+  int64_t count = 0;
+  const int32_t* column = nullptr;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // per slot; null: zero
+};
+
+// Lines of `count` unstable neurons. Per-neuron arrays are shared by all lanes.
+struct TileLines {
+  int64_t count = 0;
+  const float *left = nullptr, *right = nullptr, *chord_slope = nullptr, *chord_intercept = nullptr;
+};
+
+// Adam, per lane.
+struct TileAdam {
+  const float *rate = nullptr, *correction1 = nullptr, *correction2 = nullptr;
+};
+
+struct CompactKernels {
+  int64_t group_rows;  // most rows of a PullGroup
+
+  // slot first + i = bias + sum over the columns' slots
+  void (*pull)(const PullRows& rows, float* slots, int64_t lanes);
+  // sums[lane] += sum_i values[i] * lambda[i][lane]
+  void (*dot)(int64_t n, const float* values, const float* lambda, double* sums, int64_t lanes);
+  // Backward through lines, in place; keeps what came in. sums receive the chords' constants.
+  void (*lines)(const TileLines& lines, const float* alpha, float* lambda, float* saved, double* sums,
+                int64_t lanes);
+  // to[index[j]] += from[j]
+  void (*scatter)(int64_t n, const int32_t* index, const float* from, float* to, int64_t lanes);
+  // sums += minimum over the box; lambda becomes the corner that attains it.
+  void (*concretise)(int64_t n, const float* lower, const float* upper, float* lambda, double* sums,
+                     int64_t lanes);
+  // out[j] = line of in[index[j]], and an Adam step on the slopes.
+  struct StepArrays {
+    const int32_t* index;
+    const float *saved, *in;
+    float *alpha, *first, *second, *out;
+  };
+  void (*step)(const TileLines& lines, const TileAdam& adam, const StepArrays& arrays, int64_t lanes);
+  // to = better[lane] ? from : to
+  void (*keep)(int64_t n, const int32_t* better, const float* from, float* to, int64_t lanes);
+};
+
+const CompactKernels& BestCompactKernels();
+
+}  // namespace espalier::backend

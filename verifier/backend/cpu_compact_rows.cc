@@ -1,0 +1,70 @@
+#include "verifier/backend/cpu_compact_rows.h"
+
+#include <algorithm>
+
+namespace espalier::backend {
+
+GroupedRows::GroupedRows(int32_t first, const CompactRows& rows, int64_t group_rows) {
+  const auto count = static_cast<int64_t>(rows.begin.size()) - 1;
+  const auto columns_of = [&](int64_t r) { return rows.column.begin() + rows.begin[static_cast<size_t>(r)]; };
+  const auto same = [&](int64_t a, int64_t b) {
+    return std::equal(columns_of(a), columns_of(a + 1), columns_of(b), columns_of(b + 1));
+  };
+  int64_t block = 0;  // first row of the current run of equal column lists
+  for (int64_t r = 0; r < count;) {
+    if (r == 0 || !same(block, r)) {
+      block = r;
+    }
+    int64_t end = r + 1;
+    while (end < count && end - r < group_rows && same(block, end)) ++end;
+    PullGroup group;
+    group.first = first + static_cast<int32_t>(r);
+    group.rows = static_cast<int32_t>(end - r);
+    group.columns = rows.begin[static_cast<size_t>(r) + 1] - rows.begin[static_cast<size_t>(r)];
+    const bool repeats = !groups_.empty() && block < r;
+    group.column_begin = repeats ? groups_.back().column_begin : static_cast<int64_t>(column_.size());
+    if (!repeats) column_.insert(column_.end(), columns_of(r), columns_of(r + 1));
+    group.weight_begin = static_cast<int64_t>(weight_.size());
+    for (int64_t k = 0; k < group.columns; ++k) {
+      for (int64_t i = r; i < end; ++i) {
+        weight_.push_back(rows.value[static_cast<size_t>(rows.begin[static_cast<size_t>(i)] + k)]);
+      }
+    }
+    groups_.push_back(group);
+    r = end;
+  }
+}
+
+CompactRows Consumers(const CompactNetwork& network) {
+  CompactRows result;
+  result.begin.assign(static_cast<size_t>(network.slots) + 1, 0);
+  for (const CompactStage& stage : network.stages) {
+    for (int32_t c : stage.rows.column) ++result.begin[static_cast<size_t>(c) + 1];
+  }
+  for (size_t s = 1; s < result.begin.size(); ++s) result.begin[s] += result.begin[s - 1];
+  std::vector<int64_t> next(result.begin.begin(), result.begin.end() - 1);
+  result.column.resize(static_cast<size_t>(result.begin.back()));
+  result.value.resize(result.column.size());
+  for (const CompactStage& stage : network.stages) {
+    for (size_t r = 0; r + 1 < stage.rows.begin.size(); ++r) {
+      for (int64_t k = stage.rows.begin[r]; k < stage.rows.begin[r + 1]; ++k) {
+        const auto at =
+            static_cast<size_t>(next[static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)])]++);
+        result.column[at] = stage.begin + static_cast<int32_t>(r);
+        result.value[at] = stage.rows.value[static_cast<size_t>(k)];
+      }
+    }
+  }
+  return result;
+}
+
+CompactRows SliceRows(const CompactRows& rows, int32_t begin, int32_t end) {
+  const int64_t from = rows.begin[static_cast<size_t>(begin)], to = rows.begin[static_cast<size_t>(end)];
+  CompactRows slice;
+  slice.column.assign(rows.column.begin() + from, rows.column.begin() + to);
+  slice.value.assign(rows.value.begin() + from, rows.value.begin() + to);
+  for (int32_t r = begin; r < end; ++r) slice.begin.push_back(rows.begin[static_cast<size_t>(r) + 1] - from);
+  return slice;
+}
+
+}  // namespace espalier::backend

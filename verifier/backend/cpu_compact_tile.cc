@@ -1,0 +1,295 @@
+#include "verifier/backend/cpu_compact_tile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "verifier/base/status.h"
+
+namespace espalier::backend {
+
+CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& table)
+    : network(std::move(source)),
+      kernels(table),
+      bias(static_cast<size_t>(network.slots), 0.0f),
+      to_inputs(0, {}, table.group_rows) {
+  const CompactRows consumers = Consumers(network);
+  relaxed_by.resize(network.stages.size());
+  for (size_t s = 0; s < network.stages.size(); ++s) {
+    const CompactStage& stage = network.stages[s];
+    std::copy(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin);
+    stage_has_bias.push_back(
+        std::any_of(stage.bias.begin(), stage.bias.end(), [](float b) { return b != 0; }));
+    forward.emplace_back(stage.begin, stage.rows, kernels.group_rows);
+    backward.emplace_back(stage.begin, SliceRows(consumers, stage.begin, stage.begin + stage.size()),
+                          kernels.group_rows);
+    if (stage.source_stage >= 0) {
+      relaxed_by[static_cast<size_t>(stage.source_stage)].push_back(static_cast<int32_t>(s));
+    }
+  }
+  to_inputs = GroupedRows(0, SliceRows(consumers, 0, network.inputs), kernels.group_rows);
+}
+
+absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {
+  CompactTile tile(program);
+  const int64_t unstable = program.network.unstable() * kMostLanes;
+  ESPALIER_ASSIGN_OR_RETURN(tile.slots_, Allocate<float>(backend, program.network.slots * kMostLanes));
+  for (Buffer<float>* buffer : {&tile.alpha_, &tile.first_, &tile.second_, &tile.best_, &tile.saved_}) {
+    ESPALIER_ASSIGN_OR_RETURN(*buffer, Allocate<float>(backend, unstable));
+    std::fill_n(buffer->data(), unstable, 0.0f);
+  }
+  tile.splits_.resize(program.network.stages.size());
+  return tile;
+}
+
+TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
+  const CompactNetwork& n = program_->network;
+  return {count, n.left.data() + first, n.right.data() + first, n.chord_slope.data() + first,
+          n.chord_intercept.data() + first};
+}
+
+void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes,
+                      const StopToken& stop) {
+  settings_ = settings;
+  lanes_ = lanes;
+  std::fill(std::begin(domain_), std::end(domain_), nullptr);
+  for (auto& stage : splits_) stage.clear();
+  while (!stop.StopRequested() && Fill(queue)) {
+    Backward();
+    Judge();
+    const bool working = std::any_of(domain_, domain_ + lanes_, [](const auto* d) { return d != nullptr; });
+    if (working) Forward();
+  }
+}
+
+// False when no lane has a domain any more.
+bool CompactTile::Fill(CompactQueue& queue) {
+  bool any = false;
+  for (int64_t l = 0; l < lanes_; ++l) {
+    if (domain_[l] == nullptr) {
+      CompactDomain* next = queue.Next();
+      if (next != nullptr) Load(l, next);
+    }
+    any |= domain_[l] != nullptr;
+  }
+  return any;
+}
+
+void CompactTile::Load(int64_t lane, CompactDomain* domain) {
+  const CompactNetwork& n = program_->network;
+  domain_[lane] = domain;
+  domain->bound = -std::numeric_limits<double>::infinity();
+  passes_[lane] = 0;
+  rate_[lane] = static_cast<float>(settings_.alpha_rate);
+  beta_rate_[lane] = settings_.beta_rate;
+  for (int64_t j = 0; j < n.unstable(); ++j) {
+    const auto u = static_cast<size_t>(j);
+    float slope = n.free_start[u];
+    if (!domain->start.empty()) {
+      const float lo = std::min(n.left[u], n.right[u]), hi = std::max(n.left[u], n.right[u]);
+      slope = lo + (hi - lo) * (static_cast<float>(domain->start[u]) / 255.0f);
+    }
+    const int64_t at = j * lanes_ + lane;
+    alpha_.data()[at] = slope;
+    if (settings_.iterations > 1) first_.data()[at] = second_.data()[at] = 0;
+  }
+  for (size_t s = 0; s < n.stages.size(); ++s) {
+    const CompactStage& stage = n.stages[s];
+    const auto end = stage.first_unstable + static_cast<int32_t>(stage.source.size());
+    for (size_t k = 0; k < domain->splits.size() && !stage.source.empty(); ++k) {
+      const CompactSplit& split = domain->splits[k];
+      if (split.neuron < stage.first_unstable || split.neuron >= end) continue;
+      const auto u = static_cast<size_t>(split.neuron);
+      Split own;
+      own.lane = static_cast<int32_t>(lane);
+      own.neuron = split.neuron - stage.first_unstable;
+      own.entry = static_cast<int32_t>(k);
+      own.sign = split.sign;
+      own.slope = split.sign > 0 ? n.right[u] : n.left[u];
+      own.beta = own.best = split.beta;
+      splits_[s].push_back(own);
+    }
+  }
+}
+
+void CompactTile::Backward() {
+  const CompactNetwork& n = program_->network;
+  for (int64_t l = 0; l < lanes_; ++l) {
+    sum_[l] = domain_[l] == nullptr ? 0.0 : domain_[l]->offset;
+    for (int64_t o = 0; o < n.outputs(); ++o) {
+      Slot(n.first_output)[o * lanes_ + l] =
+          domain_[l] == nullptr ? 0.0f : domain_[l]->output[static_cast<size_t>(o)];
+    }
+  }
+  for (size_t s = n.stages.size(); s-- > 0;) {
+    n.stages[s].source.empty() ? BackwardAffine(s) : BackwardActivation(s);
+  }
+  Inputs();
+}
+
+void CompactTile::BackwardAffine(size_t s) {
+  const CompactStage& stage = program_->network.stages[s];
+  const CompactKernels& k = program_->kernels;
+  if (stage.begin != program_->network.first_output) {
+    k.pull(program_->backward[s].View(nullptr), slots_.data(), lanes_);
+    for (int32_t r : program_->relaxed_by[s]) {
+      const CompactStage& relaxed = program_->network.stages[static_cast<size_t>(r)];
+      k.scatter(static_cast<int64_t>(relaxed.source.size()), relaxed.source.data(), Slot(relaxed.begin),
+                slots_.data(), lanes_);
+    }
+  }
+  if (program_->stage_has_bias[s]) {
+    k.dot(static_cast<int64_t>(stage.bias.size()), stage.bias.data(), Slot(stage.begin), sum_, lanes_);
+  }
+}
+
+// A split neuron is linear in its lane: it is taken out of the tile's lines and put back on its own.
+void CompactTile::BackwardActivation(size_t s) {
+  const CompactStage& stage = program_->network.stages[s];
+  const auto count = static_cast<int64_t>(stage.source.size());
+  program_->kernels.pull(program_->backward[s].View(nullptr), slots_.data(), lanes_);
+  float* lambda = Slot(stage.begin);
+  for (Split& split : splits_[s]) {
+    float& at = lambda[split.neuron * lanes_ + split.lane];
+    split.saved = at;
+    at = 0;
+  }
+  const int64_t first = stage.first_unstable * lanes_;
+  program_->kernels.lines(LinesAt(stage.first_unstable, count), alpha_.data() + first, lambda,
+                          saved_.data() + first, sum_, lanes_);
+  for (const Split& split : splits_[s]) {
+    lambda[split.neuron * lanes_ + split.lane] = split.slope * split.saved - split.beta * split.sign;
+  }
+}
+
+void CompactTile::Inputs() {
+  const CompactNetwork& n = program_->network;
+  program_->kernels.pull(program_->to_inputs.View(nullptr), slots_.data(), lanes_);
+  for (int64_t l = 0; l < lanes_; ++l) {
+    if (domain_[l] == nullptr || domain_[l]->input == nullptr) continue;
+    for (int64_t i = 0; i < n.inputs; ++i) {
+      slots_.data()[i * lanes_ + l] += static_cast<float>(domain_[l]->input[i]);
+    }
+  }
+  program_->kernels.concretise(n.inputs, n.lower.data(), n.upper.data(), slots_.data(), sum_, lanes_);
+}
+
+// Keeps what improved, and gives back the domains that are through.
+void CompactTile::Judge() {
+  bool improved = false;
+  for (int64_t l = 0; l < lanes_; ++l) {
+    better_[l] = domain_[l] != nullptr && sum_[l] > domain_[l]->bound;
+    if (better_[l] != 0) domain_[l]->bound = sum_[l], improved = true;
+  }
+  if (improved && settings_.slopes) {
+    program_->kernels.keep(program_->network.unstable(), better_, alpha_.data(), best_.data(), lanes_);
+  }
+  for (auto& stage : splits_) {
+    for (Split& split : stage) {
+      if (better_[split.lane] != 0) split.best = split.beta;
+    }
+  }
+  for (int64_t l = 0; l < lanes_; ++l) {
+    if (domain_[l] == nullptr) continue;
+    ++passes_[l];
+    const auto t = static_cast<double>(passes_[l]);
+    correction1_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
+    correction2_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
+    if (passes_[l] >= settings_.iterations || domain_[l]->bound > 0) Finish(l);
+  }
+}
+
+void CompactTile::Finish(int64_t lane) {
+  CompactDomain& domain = *domain_[lane];
+  const CompactNetwork& n = program_->network;
+  if (settings_.candidates > 0 && !(domain.bound > 0)) Rank(lane, domain);
+  if (settings_.slopes) {
+    domain.slopes.resize(static_cast<size_t>(n.unstable()));
+    for (size_t u = 0; u < domain.slopes.size(); ++u) {
+      const float lo = std::min(n.left[u], n.right[u]), hi = std::max(n.left[u], n.right[u]);
+      const float at = (best_.data()[static_cast<int64_t>(u) * lanes_ + lane] - lo) / (hi - lo);
+      domain.slopes[u] = static_cast<uint8_t>(std::clamp(at, 0.0f, 1.0f) * 255.0f + 0.5f);
+    }
+  }
+  if (settings_.corners) {
+    domain.corner.resize(static_cast<size_t>(n.inputs));
+    for (int64_t i = 0; i < n.inputs; ++i) {
+      domain.corner[static_cast<size_t>(i)] = slots_.data()[i * lanes_ + lane];
+    }
+  }
+  for (auto& stage : splits_) {
+    std::erase_if(stage, [&](const Split& split) {
+      if (split.lane != lane) return false;
+      domain.splits[static_cast<size_t>(split.entry)].beta = split.best;
+      return true;
+    });
+  }
+  domain_[lane] = nullptr;
+}
+
+// The score of Bunel et al. 2020 (BaBSR) from the last pass: on the chord, its gap at the kink, which a split
+// removes on both sides; on the free line, a share of it.
+void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
+  const CompactNetwork& n = program_->network;
+  const auto keep = static_cast<size_t>(settings_.candidates);
+  auto& best = domain.candidates;
+  best.clear();
+  for (int64_t j = 0; j < n.unstable(); ++j) {
+    const auto u = static_cast<size_t>(j);
+    const float value = saved_.data()[j * lanes_ + lane];
+    const bool on_free = (value >= 0) == (n.left[u] < n.right[u]);
+    const float score = std::fabs(value * n.chord_intercept[u]) * (on_free ? 0.2f : 1.0f);
+    if (!(score > 0) || (best.size() == keep && score <= best.back().second)) continue;
+    const std::pair<int32_t, float> candidate{static_cast<int32_t>(j), score};
+    best.insert(std::upper_bound(best.begin(), best.end(), candidate,
+                                 [](const auto& x, const auto& y) { return x.second > y.second; }),
+                candidate);
+    if (best.size() > keep) best.pop_back();
+  }
+}
+
+void CompactTile::Forward() {
+  const CompactNetwork& n = program_->network;
+  for (size_t s = 0; s + 1 < n.stages.size(); ++s) {
+    if (!n.stages[s].source.empty()) {
+      ForwardActivation(s);
+    } else {
+      program_->kernels.pull(program_->forward[s].View(program_->bias.data()), slots_.data(), lanes_);
+    }
+  }
+  for (int64_t l = 0; l < lanes_; ++l) {
+    rate_[l] *= static_cast<float>(settings_.decay);
+    beta_rate_[l] *= settings_.decay;
+  }
+}
+
+void CompactTile::ForwardActivation(size_t s) {
+  const CompactStage& stage = program_->network.stages[s];
+  for (Split& split : splits_[s]) {
+    split.value = Slot(stage.source[static_cast<size_t>(split.neuron)])[split.lane];
+  }
+  const int64_t first = stage.first_unstable * lanes_;
+  program_->kernels.step(LinesAt(stage.first_unstable, static_cast<int64_t>(stage.source.size())),
+                         {rate_, correction1_, correction2_},
+                         {stage.source.data(), saved_.data() + first, slots_.data(), alpha_.data() + first,
+                          first_.data() + first, second_.data() + first, Slot(stage.begin)},
+                         lanes_);
+  for (const Split& split : splits_[s]) {
+    Slot(stage.begin)[split.neuron * lanes_ + split.lane] = split.slope * split.value;
+  }
+  StepSplits(s);
+}
+
+void CompactTile::StepSplits(size_t s) {
+  for (Split& split : splits_[s]) {
+    const float gradient = -split.sign * split.value;
+    split.first = 0.9f * split.first + 0.1f * gradient;
+    split.second = 0.999f * split.second + 0.001f * gradient * gradient;
+    const float step = static_cast<float>(beta_rate_[split.lane]) * split.first * correction1_[split.lane] /
+                       (std::sqrt(split.second * correction2_[split.lane]) + 1e-8f);
+    split.beta = std::max(0.0f, split.beta + step);
+  }
+}
+
+}  // namespace espalier::backend

@@ -1,0 +1,89 @@
+// A tile: as many domains as a vector register (or two) has lanes, optimised together in the cache.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "verifier/backend/backend.h"
+#include "verifier/backend/compact.h"
+#include "verifier/backend/cpu_compact_rows.h"
+
+namespace espalier::backend {
+
+inline constexpr int64_t kMostLanes = 32;
+
+// A compact network prepared for the kernels; immutable, shared by all tiles.
+struct CompactProgram {
+  CompactProgram(CompactNetwork source, const CompactKernels& table);
+
+  CompactNetwork network;
+  const CompactKernels& kernels;
+  std::vector<float> bias;  // per slot
+  std::vector<bool> stage_has_bias;
+  std::vector<GroupedRows> forward;   // per stage (no rows for activations)
+  std::vector<GroupedRows> backward;  // per stage: from its consumers (not for the outputs)
+  GroupedRows to_inputs;
+  std::vector<std::vector<int32_t>> relaxed_by;  // affine stage -> activation stages that read it
+};
+
+// Hands out domains to tiles.
+class CompactQueue {
+ public:
+  CompactQueue(absl::Span<CompactDomain> domains) : domains_(domains) {}
+  CompactDomain* Next() {
+    const size_t i = next_.fetch_add(1, std::memory_order_relaxed);
+    return i < domains_.size() ? &domains_[i] : nullptr;
+  }
+
+ private:
+  absl::Span<CompactDomain> domains_;
+  std::atomic<size_t> next_{0};
+};
+
+class CompactTile {
+ public:
+  static absl::StatusOr<CompactTile> Make(const CompactProgram& program, Backend& backend);
+
+  // Takes domains from the queue until it is empty or the token fires. `lanes`: 16 or 32.
+  void Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes, const StopToken& stop);
+
+ private:
+  struct Split {
+    int32_t lane = 0, neuron = 0, entry = 0;  // entry: index into the domain's splits
+    float sign = 1, slope = 0, beta = 0, best = 0, first = 0, second = 0, saved = 0, value = 0;
+  };
+
+  explicit CompactTile(const CompactProgram& program) : program_(&program) {}
+  bool Fill(CompactQueue& queue);
+  void Load(int64_t lane, CompactDomain* domain);
+  void Backward();
+  void BackwardActivation(size_t stage);
+  void BackwardAffine(size_t stage);
+  void Inputs();
+  void Judge();
+  void Finish(int64_t lane);
+  void Forward();
+  void ForwardActivation(size_t stage);
+  void StepSplits(size_t stage);
+  void Rank(int64_t lane, CompactDomain& domain) const;
+  TileLines LinesAt(int32_t first, int64_t count) const;
+  float* Slot(int32_t slot) { return slots_.data() + slot * lanes_; }
+
+  const CompactProgram* program_;
+  CompactSettings settings_;
+  int64_t lanes_ = kMostLanes;
+  Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
+  Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
+  std::vector<std::vector<Split>> splits_;               // per stage
+  // per lane
+  CompactDomain* domain_[kMostLanes] = {};
+  int64_t passes_[kMostLanes] = {};
+  alignas(64) float rate_[kMostLanes] = {}, correction1_[kMostLanes] = {}, correction2_[kMostLanes] = {};
+  alignas(64) int32_t better_[kMostLanes] = {};
+  double beta_rate_[kMostLanes] = {};
+  double sum_[kMostLanes] = {};
+};
+
+}  // namespace espalier::backend

@@ -1,0 +1,204 @@
+#include "verifier/bounds/compact.h"
+
+#include <algorithm>
+
+#include "verifier/backend/neuron_math.h"
+#include "verifier/bounds/rounding.h"
+#include "verifier/ir/compose.h"
+#include "verifier/ir/entries.h"
+
+namespace espalier::bounds {
+namespace {
+
+// A neuron's value as scale * (value of slot) + shift; without a slot it is constant.
+struct Expression {
+  int32_t slot = -1;
+  double scale = 0, shift = 0;
+};
+
+// What becomes of a neuron behind a hinge.
+enum class Fate { kLinear, kUnstable };
+
+class Builder {
+ public:
+  Builder(const Plan& plan, const std::vector<LayerBox>& layers, const Relaxation<double>& relaxation)
+      : plan_(plan), layers_(layers), relaxation_(relaxation), nodes_(plan.network().nodes) {}
+
+  backend::CompactNetwork Build(const InputBoxes& boxes);
+
+ private:
+  void MarkNeeded();
+  void MarkBehind(const ir::NetworkNode& node, int activation, const std::vector<double>& wanted);
+  double SlopeOf(int activation, size_t i) const;
+  Fate FateOf(int activation, size_t i) const;
+  void AddAffine(ir::NodeId id);
+  void AddActivation(ir::NodeId id);
+  void AddLines(int activation, size_t i);
+
+  const Plan& plan_;
+  const std::vector<LayerBox>& layers_;
+  const Relaxation<double>& relaxation_;
+  const std::vector<ir::NetworkNode>& nodes_;
+  std::vector<std::vector<double>> needed_;     // per node and neuron: > 0 when something reads it
+  std::vector<std::vector<Expression>> value_;  // per node and neuron
+  std::vector<std::vector<char>> unstable_;     // per activation and neuron
+  std::vector<int32_t> stage_of_;               // per affine node
+  backend::CompactNetwork out_;
+};
+
+// Slope of a hinge that is linear on its box.
+double Builder::SlopeOf(int activation, size_t i) const {
+  const ir::HingeLayer& hinge = plan_.hinge(activation);
+  const bool right =
+      hinge.left[i] == hinge.right[i] || layers_[static_cast<size_t>(activation)].lower[i] >= 0;
+  return right ? hinge.right[i] : hinge.left[i];
+}
+
+Fate Builder::FateOf(int activation, size_t i) const {
+  return unstable_[static_cast<size_t>(activation)][i] != 0 ? Fate::kUnstable : Fate::kLinear;
+}
+
+void Builder::MarkBehind(const ir::NetworkNode& node, int activation, const std::vector<double>& wanted) {
+  if (node.kind == ir::NodeKind::kAffine) {
+    for (const ir::AffineTerm& term : node.terms) {
+      ir::AbsApplyTransposed(*term.map, wanted, needed_[static_cast<size_t>(term.predecessor)]);
+    }
+    return;
+  }
+  std::vector<double>& before = needed_[static_cast<size_t>(node.predecessor)];
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    // An unstable neuron that nothing reads may still be split, and then its multiplier does.
+    const bool unstable = FateOf(activation, i) == Fate::kUnstable;
+    if (unstable || (wanted[i] > 0 && SlopeOf(activation, i) != 0)) before[i] = 1;
+  }
+}
+
+void Builder::MarkNeeded() {
+  needed_.resize(nodes_.size());
+  for (size_t n = 0; n < nodes_.size(); ++n) needed_[n].assign(static_cast<size_t>(nodes_[n].size), 0.0);
+  const auto output = static_cast<size_t>(plan_.network().output);
+  std::fill(needed_[output].begin(), needed_[output].end(), 1.0);
+  for (size_t n = nodes_.size(); n-- > 1;) {
+    std::vector<double> wanted = needed_[n];
+    for (double& w : wanted) w = w > 0 ? 1 : 0;  // sums of |weights| could overflow along the way
+    MarkBehind(nodes_[n], plan_.node(static_cast<ir::NodeId>(n)).activation, wanted);
+  }
+}
+
+void Builder::AddAffine(ir::NodeId id) {
+  const auto n = static_cast<size_t>(id);
+  const ir::NetworkNode& node = nodes_[n];
+  backend::CompactStage stage;
+  stage.begin = out_.slots;
+  std::vector<int32_t> row_of(needed_[n].size(), -1);
+  std::vector<double> bias;
+  value_[n].resize(needed_[n].size());
+  for (size_t i = 0; i < needed_[n].size(); ++i) {
+    if (!(needed_[n][i] > 0)) continue;
+    row_of[i] = static_cast<int32_t>(bias.size());
+    value_[n][i] = {out_.slots++, 1, 0};
+    bias.push_back(node.bias[i]);
+  }
+  // Entries of a row that meet the same slot add up; they come by rows for no map in particular, so they are
+  // gathered per row first.
+  std::vector<std::vector<std::pair<int32_t, double>>> rows(bias.size());
+  for (const ir::AffineTerm& term : node.terms) {
+    const std::vector<Expression>& source = value_[static_cast<size_t>(term.predecessor)];
+    ir::ForEachEntry(*term.map, [&](double coefficient, int64_t row, int64_t column) {
+      const int32_t r = row_of[static_cast<size_t>(row)];
+      if (r < 0) return;
+      const Expression& e = source[static_cast<size_t>(column)];
+      bias[static_cast<size_t>(r)] += coefficient * e.shift;
+      if (e.slot >= 0) rows[static_cast<size_t>(r)].emplace_back(e.slot, coefficient * e.scale);
+    });
+  }
+  for (auto& row : rows) {
+    std::stable_sort(row.begin(), row.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
+    for (size_t k = 0; k < row.size(); ++k) {
+      if (k > 0 && row[k].first == row[k - 1].first) {
+        stage.rows.value.back() += static_cast<float>(row[k].second);
+        continue;
+      }
+      stage.rows.column.push_back(row[k].first);
+      stage.rows.value.push_back(static_cast<float>(row[k].second));
+    }
+    stage.rows.begin.push_back(static_cast<int64_t>(stage.rows.column.size()));
+  }
+  stage.bias.assign(bias.begin(), bias.end());
+  stage_of_[n] = static_cast<int32_t>(out_.stages.size());
+  out_.stages.push_back(std::move(stage));
+}
+
+void Builder::AddLines(int activation, size_t i) {
+  const ir::HingeLayer& hinge = plan_.hinge(activation);
+  const LayerBox& box = layers_[static_cast<size_t>(activation)];
+  const auto left = static_cast<float>(hinge.left[i]), right = static_cast<float>(hinge.right[i]);
+  const backend::HingeLines<float> lines =
+      backend::LinesOfHinge<float>(left, right, RoundDown<float>(box.lower[i]), RoundUp<float>(box.upper[i]));
+  out_.left.push_back(left);
+  out_.right.push_back(right);
+  out_.chord_slope.push_back(lines.chord_slope);
+  out_.chord_intercept.push_back(lines.chord_intercept);
+  out_.free_start.push_back(lines.free_start);
+}
+
+// Slots of unstable neurons follow the stage that computes their pre-activations. All of them get one, read
+// or not, so that they are numbered as the search numbers them.
+void Builder::AddActivation(ir::NodeId id) {
+  const auto n = static_cast<size_t>(id);
+  const int activation = plan_.node(id).activation;
+  const ir::HingeLayer& hinge = plan_.hinge(activation);
+  const auto before = static_cast<size_t>(nodes_[n].predecessor);
+  backend::CompactStage stage;
+  stage.begin = out_.slots;
+  stage.source_stage = stage_of_[before];
+  stage.first_unstable = static_cast<int32_t>(out_.left.size());
+  value_[n].resize(hinge.left.size());
+  for (size_t i = 0; i < hinge.left.size(); ++i) {
+    const Expression& x = value_[before][i];
+    if (FateOf(activation, i) == Fate::kLinear) {
+      const double slope = SlopeOf(activation, i);
+      const bool constant = x.slot < 0 || slope == 0;
+      value_[n][i] = {constant ? -1 : x.slot, slope * x.scale, hinge.intercept[i] + slope * x.shift};
+      continue;
+    }
+    AddLines(activation, i);
+    stage.source.push_back(x.slot);
+    value_[n][i] = {out_.slots++, 1, hinge.intercept[i]};
+  }
+  out_.stages.push_back(std::move(stage));
+}
+
+backend::CompactNetwork Builder::Build(const InputBoxes& boxes) {
+  for (size_t a = 0; a < layers_.size(); ++a) {
+    unstable_.emplace_back(plan_.hinge(static_cast<int>(a)).left.size(), char{0});
+    for (int32_t i : relaxation_.unstable(static_cast<int>(a))) unstable_[a][static_cast<size_t>(i)] = 1;
+  }
+  MarkNeeded();
+  value_.resize(nodes_.size());
+  stage_of_.assign(nodes_.size(), -1);
+  out_.inputs = out_.slots = static_cast<int32_t>(nodes_[0].size);
+  for (int32_t i = 0; i < out_.inputs; ++i) value_[0].push_back({i, 1, 0});
+  const ir::NodeId output = plan_.network().output;
+  for (ir::NodeId id = 1; id <= output; ++id) {
+    if (id == output) out_.first_output = out_.slots;
+    nodes_[static_cast<size_t>(id)].kind == ir::NodeKind::kAffine ? AddAffine(id) : AddActivation(id);
+  }
+  for (double v : boxes.lower) out_.lower.push_back(static_cast<float>(v));
+  for (double v : boxes.upper) out_.upper.push_back(static_cast<float>(v));
+  return std::move(out_);
+}
+
+}  // namespace
+
+std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, const InputBoxes& boxes,
+                                                          const std::vector<LayerBox>& layers,
+                                                          const Relaxation<double>& relaxation,
+                                                          int64_t max_work) {
+  if (0.5 * plan.flops_per_pass() > static_cast<double>(max_work)) return std::nullopt;
+  // Nodes behind the output would need slots of their own; no model that lowering makes has any.
+  if (plan.network().output + 1 != static_cast<ir::NodeId>(plan.nodes().size())) return std::nullopt;
+  return Builder(plan, layers, relaxation).Build(boxes);
+}
+
+}  // namespace espalier::bounds

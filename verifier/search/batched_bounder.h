@@ -1,0 +1,26 @@
+// DomainBounder with the batched passes of bounds/ on the whole network.
+#pragma once
+
+#include <vector>
+
+#include "verifier/bounds/optimise.h"
+#include "verifier/search/domain_bounder.h"
+
+namespace espalier::search {
+
+class BatchedDomainBounder final : public DomainBounder {
+ public:
+  BatchedDomainBounder(Run& run, SharedRoot& root) : run_(run), root_(root), optimiser_(run.plan) {}
+  absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
+  absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
+
+ private:
+  absl::Status CollectCandidates(DomainBatch<float>& batch, int64_t keep, std::vector<Domain>& domains);
+  void KeepCorners(std::vector<Domain>& domains);
+
+  Run& run_;
+  SharedRoot& root_;
+  bounds::Optimiser<float> optimiser_;
+};
+
+}  // namespace espalier::search

@@ -1,0 +1,89 @@
+#include "verifier/search/compact_bounder.h"
+
+#include <algorithm>
+
+#include "verifier/base/status.h"
+
+namespace espalier::search {
+
+using backend::CompactDomain;
+
+CompactDomainBounder::CompactDomainBounder(Run& run, SharedRoot& root,
+                                           std::unique_ptr<backend::CompactBounder> device)
+    : run_(run), root_(root), device_(std::move(device)), first_{0} {
+  for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
+    const size_t width = root.relaxation64.unstable(static_cast<int>(a)).size();
+    first_.push_back(first_.back() + static_cast<int32_t>(width));
+  }
+}
+
+std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
+                                                      bounds::HostRows& rows) const {
+  rows.start = run_.plan.network().output;
+  const std::vector<double>& magnitude = root_.bounds.magnitudes.host(rows.start);
+  for (const Domain* domain : domains) {
+    const Target& target = run_.problem.targets[static_cast<size_t>(domain->target)];
+    AppendRow(run_.problem, target, domain->weights, 0, magnitude, rows);
+  }
+  const auto outputs = static_cast<size_t>(run_.problem.outputs);
+  std::vector<CompactDomain> loaded(domains.size());
+  for (size_t d = 0; d < domains.size(); ++d) {
+    const auto begin = rows.coefficients.begin() + static_cast<int64_t>(d * outputs);
+    loaded[d].output.assign(begin, begin + static_cast<int64_t>(outputs));
+    if (!rows.input_coefficients.empty()) {
+      loaded[d].input = rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs);
+    }
+    if (!rows.offset.empty()) loaded[d].offset = rows.offset[d];
+    loaded[d].start = domains[d]->slopes;
+    for (const Split& split : domains[d]->splits) {
+      loaded[d].splits.push_back(
+          {Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
+    }
+  }
+  return loaded;
+}
+
+absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const BounderSettings& settings) {
+  std::vector<const Domain*> pointers;
+  for (const Domain& domain : domains) pointers.push_back(&domain);
+  bounds::HostRows rows;
+  std::vector<CompactDomain> loaded = Load(pointers, rows);
+  backend::CompactSettings wanted;
+  wanted.iterations = std::max<int64_t>(1, run_.options.split_iterations);
+  wanted.candidates = settings.candidates;
+  wanted.slopes = true;
+  wanted.corners = settings.corners;
+  ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), wanted));
+  for (size_t d = 0; d < domains.size(); ++d) {
+    Domain& domain = domains[d];
+    // A child is contained in its parent: its bound is never worse.
+    if (loaded[d].bound > domain.bound) domain.bound = loaded[d].bound;
+    domain.slopes = std::move(loaded[d].slopes);
+    domain.corner = std::move(loaded[d].corner);
+    for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = loaded[d].splits[k].beta;
+    domain.candidates.clear();
+    for (const auto& [number, score] : loaded[d].candidates) {
+      const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
+      domain.candidates.push_back(
+          {static_cast<int16_t>(layer), number - first_[static_cast<size_t>(layer)], score});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::vector<Probe>& probes) {
+  std::vector<const Domain*> pointers;
+  for (const Probe& probe : probes) pointers.push_back(probe.parent);
+  bounds::HostRows rows;
+  std::vector<CompactDomain> loaded = Load(pointers, rows);
+  for (size_t p = 0; p < probes.size(); ++p) {
+    const Candidate& c = probes[p].candidate;
+    loaded[p].splits.push_back({Number(c.layer, c.unstable), static_cast<float>(probes[p].sign), 0.0f});
+  }
+  ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), {.iterations = 1}));
+  std::vector<double> bound;
+  for (const CompactDomain& domain : loaded) bound.push_back(domain.bound);
+  return bound;
+}
+
+}  // namespace espalier::search

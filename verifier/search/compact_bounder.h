@@ -1,0 +1,32 @@
+// DomainBounder on the network that is left below the root.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "verifier/backend/compact.h"
+#include "verifier/search/domain_bounder.h"
+
+namespace espalier::search {
+
+class CompactDomainBounder final : public DomainBounder {
+ public:
+  CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device);
+  absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
+  absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
+
+ private:
+  // The domains' margins and splits; `rows` keeps what they point to.
+  std::vector<backend::CompactDomain> Load(const std::vector<const Domain*>& domains,
+                                           bounds::HostRows& rows) const;
+  int32_t Number(int16_t layer, int32_t unstable) const {
+    return first_[static_cast<size_t>(layer)] + unstable;
+  }
+
+  Run& run_;
+  SharedRoot& root_;
+  std::unique_ptr<backend::CompactBounder> device_;
+  std::vector<int32_t> first_;  // per layer: number of its first unstable neuron; one more at the end
+};
+
+}  // namespace espalier::search

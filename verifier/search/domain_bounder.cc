@@ -1,0 +1,49 @@
+#include "verifier/search/domain_bounder.h"
+
+#include "absl/strings/str_cat.h"
+#include "verifier/base/status.h"
+#include "verifier/bounds/compact.h"
+#include "verifier/search/batched_bounder.h"
+#include "verifier/search/compact_bounder.h"
+
+namespace espalier::search {
+namespace {
+
+// Coefficients that are listed one by one: 64 bytes each, in both directions and while they are sorted.
+constexpr int64_t kMostCoefficients = int64_t{1} << 25;
+
+}  // namespace
+
+Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) {
+  Domain child;
+  child.target = parent.target;
+  child.bound = parent.bound;
+  child.splits = parent.splits;
+  child.splits.push_back({candidate.layer, sign, candidate.unstable, 0.0f});
+  child.slopes = parent.slopes;
+  child.weights = parent.weights;
+  return child;
+}
+
+absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, SharedRoot& root) {
+  std::optional<backend::CompactNetwork> network = bounds::MakeCompactNetwork(
+      run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64, kMostCoefficients);
+  if (network.has_value()) {
+    const double share = 2.0 * static_cast<double>(network->work()) / run.plan.flops_per_pass();
+    absl::StatusOr<std::unique_ptr<backend::CompactBounder>> device =
+        run.plan.backend().MakeCompact(*std::move(network));
+    if (device.ok()) {
+      run.explanation.push_back(
+          absl::StrCat("domains are bounded on the neurons that are alive below the root: ",
+                       static_cast<int64_t>(100.0 * share), " % of a pass's work"));
+      return std::unique_ptr<DomainBounder>(
+          std::make_unique<CompactDomainBounder>(run, root, *std::move(device)));
+    }
+    const bool declined =
+        absl::IsUnimplemented(device.status()) || absl::IsResourceExhausted(device.status());
+    if (!declined) return device.status();
+  }
+  return std::unique_ptr<DomainBounder>(std::make_unique<BatchedDomainBounder>(run, root));
+}
+
+}  // namespace espalier::search

@@ -1,0 +1,47 @@
+// Bounds of domains below one root, in float32: what branch and bound spends its time on.
+//
+//   ESPALIER_ASSIGN_OR_RETURN(auto bounder, DomainBounder::Make(run, root));
+//   ESPALIER_RETURN_IF_ERROR(bounder->Optimise(domains, {.candidates = 6}));
+//   ESPALIER_ASSIGN_OR_RETURN(std::vector<double> bound, bounder->LookAhead(probes));
+//
+// Two implementations, chosen by the device and the network's size: on the network that is left below the
+// root (backend/compact.h), or with the batched passes of bounds/ on the whole one. Nothing here is
+// certified.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/search/domain_batch.h"
+
+namespace espalier::search {
+
+// The child of `parent` on one side of a candidate.
+struct Probe {
+  const Domain* parent = nullptr;
+  Candidate candidate;
+  int8_t sign = 1;
+};
+
+struct BounderSettings {
+  int64_t candidates = 0;  // best scores kept per domain
+  bool corners = false;    // keep the input corners of the worst few domains
+};
+
+class DomainBounder {
+ public:
+  virtual ~DomainBounder() = default;
+  static absl::StatusOr<std::unique_ptr<DomainBounder>> Make(Run& run, SharedRoot& root);
+
+  // Optimises slopes and multipliers, from the domains' own, for options.split_iterations passes. Sets bound
+  // (never below what it was), slopes, multipliers, candidates and corners. RESOURCE_EXHAUSTED: use fewer.
+  virtual absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) = 0;
+  // One pass with the parent's slopes and multipliers.
+  virtual absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) = 0;
+};
+
+// The child of `parent` on one side of a candidate.
+Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign);
+
+}  // namespace espalier::search
