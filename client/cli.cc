@@ -37,7 +37,7 @@ void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
                   "seconds from the start of this process; default 300 in the server")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--results-file", verify.results_file, "also write the result here, in VNN-COMP form");
-  command.add_option("--device", verify.device, "auto or cpu")->capture_default_str();
+  command.add_option("--device", verify.device, "auto, cpu or cuda:N")->capture_default_str();
   command.add_option("--threads", flags.threads, "worker threads; 0: all");
   command.add_option("--memory", flags.memory,
                      "bytes for open domains and buffers; 0: three quarters of what is free");

@@ -36,11 +36,10 @@ Failure VerifyCall::Admit(absl::Time call_deadline) {
   absl::StatusOr<api::Options> options = proto::OptionsFromProto(request_.options());
   if (!options.ok()) return {options.status(), {.reason = "INVALID_REQUEST", .field = "options"}};
   options_ = core_.Effective(*options);
-  const std::string& device = request_.device();
-  if (!device.empty() && device != "auto" && device != "cpu") {
-    return {absl::InvalidArgumentError(
-                absl::StrCat("device '", device, "' is not one of this server: auto, cpu")),
-            {.reason = "INVALID_REQUEST", .field = "device"}};
+  if (!request_.device().empty() || options_.device < 0) {
+    const absl::StatusOr<int64_t> device = DeviceNumber(request_.device());
+    if (!device.ok()) return {device.status(), {.reason = "INVALID_REQUEST", .field = "device"}};
+    options_.device = *device;
   }
   stop_ = StopSource(std::min(call_deadline, arrival_ + absl::Seconds(options_.timeout_s)));
   const absl::StatusOr<int64_t> position = core_.searches().Submit({
@@ -93,7 +92,7 @@ Failure VerifyCall::Decide(v1::VerifyResult& result) {
   v1::RunRecord& record = *result.mutable_record();
   static const Capabilities* const capabilities = new Capabilities(GetCapabilities());
   record.set_version(capabilities->version);
-  record.set_device("cpu");
+  record.set_device(DeviceName(options_.device));
   record.set_processor(capabilities->processor);
   *record.mutable_options() = proto::ToProto(options_);
   record.set_model_sha256(model_blob->sha256);

@@ -1,4 +1,5 @@
 // The façade's Train: a network from a spec or a model, trained, measured and written as ONNX.
+#include "verifier/device.h"
 #include "verifier/backend/backend.h"
 #include "verifier/base/status.h"
 #include "verifier/formats/onnx_writer.h"
@@ -40,7 +41,7 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
   ESPALIER_ASSIGN_OR_RETURN(const TrainableModel start, StartNetwork(request));
   ESPALIER_ASSIGN_OR_RETURN(const Split split, SplitData(request.data, request.evaluation, start.network));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
-                            backend::MakeCpuBackend({.threads = request.options.threads}));
+                            MakeBackend({.device = request.options.device}, {.threads = request.options.threads}));
   CheckpointState state;
   state.fingerprint = FingerprintOf(request, start, split);
   if (!hooks.resume.empty()) {
