@@ -1,6 +1,6 @@
-// Convolutions as matrix products around the gathering and scattering of patches. A patch is what one pixel of
-// the small image sees of the big one, [kernel_h][kernel_w][big_c]; the patches of an image are
-// [small pixels][patch]. Batches are cut into slices whose patches fit the backend's workspace.
+// Convolutions as matrix products around the gathering and scattering of patches. A patch is what one pixel
+// of the small image sees of the big one, [kernel_h][kernel_w][big_c]; the patches of an image are [small
+// pixels][patch]. Batches are cut into slices whose patches fit the backend's workspace.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +22,8 @@ struct ConvGeometry {
   __host__ __device__ int64_t small() const { return pixels() * small_c; }
   // Patches are the big image itself.
   bool pointwise() const {
-    return kernel_h == 1 && kernel_w == 1 && stride_h == 1 && stride_w == 1 && pad_top == 0 && pad_left == 0 &&
-           big_h == small_h && big_w == small_w;
+    return kernel_h == 1 && kernel_w == 1 && stride_h == 1 && stride_w == 1 && pad_top == 0 &&
+           pad_left == 0 && big_h == small_h && big_w == small_w;
   }
 };
 
@@ -98,15 +98,16 @@ struct ScatterPatchesBody {
 
 inline ConvGeometry GeometryOf(const ir::ConvMap& m) {
   const auto narrow = [](int64_t v) { return static_cast<int>(v); };
-  return {narrow(m.big_h),    narrow(m.big_w),    narrow(m.big_c),      narrow(m.small_h),
-          narrow(m.small_w),  narrow(m.small_c),  narrow(m.kernel_h),   narrow(m.kernel_w),
-          narrow(m.stride_h), narrow(m.stride_w), narrow(m.pad_top),    narrow(m.pad_left),
+  return {narrow(m.big_h),      narrow(m.big_w),     narrow(m.big_c),    narrow(m.small_h),
+          narrow(m.small_w),    narrow(m.small_c),   narrow(m.kernel_h), narrow(m.kernel_w),
+          narrow(m.stride_h),   narrow(m.stride_w),  narrow(m.pad_top),  narrow(m.pad_left),
           narrow(m.dilation_h), narrow(m.dilation_w)};
 }
 
 // INVALID_ARGUMENT when one image or its patches have more numbers than an int counts.
 inline absl::Status CheckSizes(const ir::ConvMap& m) {
-  const double image = static_cast<double>(m.big_h) * static_cast<double>(m.big_w) * static_cast<double>(m.big_c);
+  const double image =
+      static_cast<double>(m.big_h) * static_cast<double>(m.big_w) * static_cast<double>(m.big_c);
   const double patches = static_cast<double>(m.small_h) * static_cast<double>(m.small_w) *
                          static_cast<double>(m.kernel_h) * static_cast<double>(m.kernel_w) *
                          static_cast<double>(std::max(m.big_c, m.small_c));
@@ -162,7 +163,8 @@ class ConvProducts {
   template <class Body>
   void InSlices(int64_t rows, Body body) const {
     const double numbers = static_cast<double>(g_.pixels()) * static_cast<double>(g_.patch());
-    const int64_t fit = state_.workspace_bytes() / (g_.pixels() * g_.patch() * static_cast<int64_t>(sizeof(T)));
+    const int64_t fit =
+        state_.workspace_bytes() / (g_.pixels() * g_.patch() * static_cast<int64_t>(sizeof(T)));
     const int64_t countable = std::numeric_limits<int>::max() / std::max<int64_t>(1, g_.pixels());
     const int64_t slice =
         std::max<int64_t>(1, std::min({fit, countable, RowsOfSlice(2.0 * numbers * g_.small_c)}));

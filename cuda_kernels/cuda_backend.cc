@@ -35,7 +35,8 @@ class CudaBackend final : public backend::Backend {
   absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
     return PrepareMap(*map, false);
   }
-  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareAbs(const ir::LinearMapPtr& map) override {
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareAbs(
+      const ir::LinearMapPtr& map) override {
     return PrepareMap(*map, true);
   }
 

@@ -1,5 +1,5 @@
-// The CUDA backend: backend::Backend on one NVIDIA GPU, by cuBLAS and kernels of our own. Headers of CUDA stay
-// inside this folder; a build without nvcc has the same functions, and they say so.
+// The CUDA backend: backend::Backend on one NVIDIA GPU, by cuBLAS and kernels of our own. Headers of CUDA
+// stay inside this folder; a build without nvcc has the same functions, and they say so.
 //
 //   auto gpu = cuda_kernels::MakeCudaBackend({.device = 0, .memory_bytes = 0, .stop = token});
 //   if (!gpu.ok()) ...   // UNIMPLEMENTED "cuda: not built", UNAVAILABLE "cuda: no device: ..."

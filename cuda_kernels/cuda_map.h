@@ -22,7 +22,8 @@ struct Batch {
 
 class CudaMap : public backend::PreparedMap {
  public:
-  // y (+)= x W^T;  out (+)= lambda W;  out[r] (+)= sign[r] W[neuron[r]]. Queued; errors are noted in the state.
+  // y (+)= x W^T;  out (+)= lambda W;  out[r] (+)= sign[r] W[neuron[r]]. Queued; errors are noted in the
+  // state.
   virtual void Forward(const Batch<float>& batch) const = 0;
   virtual void Forward(const Batch<double>& batch) const = 0;
   virtual void Backward(const Batch<float>& batch) const = 0;

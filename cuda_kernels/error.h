@@ -27,7 +27,7 @@ inline absl::Status ToStatus(cudaError_t error, const char* doing) {
 
 inline absl::Status ToStatus(cublasStatus_t error, const char* doing) {
   if (error == CUBLAS_STATUS_SUCCESS) return absl::OkStatus();
-  const std::string text = absl::StrCat("cublas: ", doing, ": ", cublasGetStatusString(error));
+  const std::string text = absl::StrCat("cublas: ", doing, ": status ", static_cast<int>(error));
   return error == CUBLAS_STATUS_ALLOC_FAILED ? absl::ResourceExhaustedError(text) : absl::InternalError(text);
 }
 

@@ -16,15 +16,17 @@ struct Columns {
   int m, n, k, lda, ldb, ldc;
 };
 
-cublasStatus_t Multiply(cublasHandle_t blas, const Columns& s, const float* a, const float* b, float beta,
+cublasStatus_t Multiply(const CudaState& state, const Columns& s, const float* a, const float* b, float beta,
                         float* c) {
   const float one = 1;
-  return cublasSgemm(blas, s.op_a, s.op_b, s.m, s.n, s.k, &one, a, s.lda, b, s.ldb, &beta, c, s.ldc);
+  return state.library().sgemm(state.blas(), s.op_a, s.op_b, s.m, s.n, s.k, &one, a, s.lda, b, s.ldb, &beta,
+                               c, s.ldc);
 }
-cublasStatus_t Multiply(cublasHandle_t blas, const Columns& s, const double* a, const double* b, double beta,
-                        double* c) {
+cublasStatus_t Multiply(const CudaState& state, const Columns& s, const double* a, const double* b,
+                        double beta, double* c) {
   const double one = 1;
-  return cublasDgemm(blas, s.op_a, s.op_b, s.m, s.n, s.k, &one, a, s.lda, b, s.ldb, &beta, c, s.ldc);
+  return state.library().dgemm(state.blas(), s.op_a, s.op_b, s.m, s.n, s.k, &one, a, s.lda, b, s.ldb, &beta,
+                               c, s.ldc);
 }
 
 }  // namespace
@@ -37,7 +39,8 @@ void Gemm(CudaState& state, const GemmShape& s, const T* a, const T* b, T* c) {
     return;
   }
   const auto m = static_cast<int>(s.m), n = static_cast<int>(s.n), k = static_cast<int>(s.k);
-  // Row-major C = A B is column-major C^T = B^T A^T, and a row-major matrix is its own column-major transpose.
+  // Row-major C = A B is column-major C^T = B^T A^T, and a row-major matrix is its own column-major
+  // transpose.
   const Columns columns{s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
                         s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
                         n,
@@ -46,7 +49,7 @@ void Gemm(CudaState& state, const GemmShape& s, const T* a, const T* b, T* c) {
                         s.transpose_b ? k : n,
                         s.transpose_a ? m : k,
                         n};
-  state.Note(Multiply(state.blas(), columns, b, a, s.accumulate ? T(1) : T(0), c), "multiplying");
+  state.Note(Multiply(state, columns, b, a, s.accumulate ? T(1) : T(0), c), "multiplying");
   const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
   state.Spend(flops);
 }

@@ -7,8 +7,8 @@
 
 namespace espalier::cuda_kernels {
 
-// C[m][n] (+)= op(A) op(B), all row-major without gaps: A is [m][k], or [k][m] when transposed; B is [k][n], or
-// [n][k].
+// C[m][n] (+)= op(A) op(B), all row-major without gaps: A is [m][k], or [k][m] when transposed; B is [k][n],
+// or [n][k].
 struct GemmShape {
   int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false, accumulate = false;

@@ -34,7 +34,8 @@ class CudaKernels final : public backend::Kernels<T> {
   void AbsDot(int64_t rows, int64_t n, const T* lambda, const T* vec, double factor, double* acc) override {
     ForRows(state_, {rows, n}, DotBody<T>{n, lambda, vec, factor, true, acc});
   }
-  void DotUnit(const backend::UnitRows<T>& unit, const T* vec, double factor, bool abs, double* acc) override {
+  void DotUnit(const backend::UnitRows<T>& unit, const T* vec, double factor, bool abs,
+               double* acc) override {
     ForElements(state_, unit.rows, DotUnitBody<T>{unit, vec, factor, abs, acc});
   }
 

@@ -20,7 +20,8 @@ namespace espalier::cuda_kernels {
 
 constexpr int kWarp = 32;
 constexpr int kBlock = 256;
-constexpr int kBlocksOnACore = 4;  // half the threads of a multiprocessor: 64 registers for each, and no spills
+constexpr int kBlocksOnACore =
+    4;  // half the threads of a multiprocessor: 64 registers for each, and no spills
 
 constexpr double kLaunchFlops = 1e8;  // what a small kernel counts for in CudaState::Spend
 

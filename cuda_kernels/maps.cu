@@ -68,7 +68,9 @@ struct GatherBody {
   __device__ void operator()(int64_t r, int64_t i) const {
     const T* const in = batch.in + r * from;
     T sum = batch.accumulate ? batch.out[r * to + i] : T(0);
-    for (int64_t k = entries.begin[i]; k < entries.begin[i + 1]; ++k) {
+    const int64_t end = entries.begin[i + 1];
+#pragma unroll 1  // unrolled it needs more registers than there are; rows of maps that are sparse are short
+    for (int64_t k = entries.begin[i]; k < end; ++k) {
       sum += entries.value[k] * in[entries.index[k]];
     }
     batch.out[r * to + i] = sum;

@@ -37,8 +37,8 @@ DeviceMemory::~DeviceMemory() {
 
 absl::StatusOr<void*> DeviceMemory::Allocate(int64_t bytes) {
   if (bytes < 0 || bytes > budget_ || in_use_ + Rounded(bytes) > budget_) {
-    return absl::ResourceExhaustedError(absl::StrCat("a device buffer of ", bytes, " bytes does not fit: ",
-                                                     in_use_, " of ", budget_, " bytes in use"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "a device buffer of ", bytes, " bytes does not fit: ", in_use_, " of ", budget_, " bytes in use"));
   }
   void* data = nullptr;
   const auto size = static_cast<size_t>(bytes > 0 ? bytes : 1);

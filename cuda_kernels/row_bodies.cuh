@@ -122,7 +122,8 @@ struct ApplyLinesBody {
     double sum = 0, magnitude = 0;
     if (layer.intercept != nullptr) {
       for (int64_t i = row.lane(); i < layer.neurons; i += row.width()) {
-        const double constant = static_cast<double>(coefficients[i]) * static_cast<double>(layer.intercept[i]);
+        const double constant =
+            static_cast<double>(coefficients[i]) * static_cast<double>(layer.intercept[i]);
         sum += constant;
         magnitude += backend::Abs(constant);
       }
@@ -141,7 +142,8 @@ struct ApplyLinesBody {
       magnitude += backend::Abs(constant);
     }
     row.Barrier();
-    for (int64_t i = row.lane(); i < layer.neurons; i += row.width()) coefficients[i] *= layer.stable_slope[i];
+    for (int64_t i = row.lane(); i < layer.neurons; i += row.width())
+      coefficients[i] *= layer.stable_slope[i];
     if (splits.begin != nullptr) {
       row.Barrier();
       SubtractSplits(row, splits, r, coefficients);

@@ -18,7 +18,8 @@ double Pattern(int64_t i) {
 
 std::vector<double> Patterns(int64_t count, int64_t from) {
   std::vector<double> values;
-  for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<double>(static_cast<float>(Pattern(from + i))));
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back(static_cast<double>(static_cast<float>(Pattern(from + i))));
   return values;
 }
 
@@ -58,14 +59,15 @@ absl::Status CheckDirection(backend::Backend& backend, const ir::LinearMap& map,
   std::vector<T> actual(expected.size());
   backend.Download(target.data(), static_cast<int64_t>(actual.size() * sizeof(T)), actual.data());
   ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
-  // Numbers are at most 1: rounding stays below the sum's length times epsilon, a tenth of what TF32's ten bits
-  // of mantissa make of such a sum.
+  // Numbers are at most 1: rounding stays below the sum's length times epsilon, a tenth of what TF32's ten
+  // bits of mantissa make of such a sum.
   const double epsilon = std::is_same_v<T, float> ? 0x1.0p-24 : 0x1.0p-53;
   const double allowed = epsilon * static_cast<double>(prepared.longest_sum()) * 2;
   for (size_t i = 0; i < actual.size(); ++i) {
     if (std::fabs(static_cast<double>(actual[i]) - expected[i]) <= allowed) continue;
     return absl::InternalError(absl::StrCat("cuda: a ", forward ? "forward" : "backward", " product of ",
-                                            sizeof(T) * 8, " bits is ", actual[i], ", should be ", expected[i]));
+                                            sizeof(T) * 8, " bits is ", actual[i], ", should be ",
+                                            expected[i]));
   }
   return absl::OkStatus();
 }

@@ -18,7 +18,8 @@ absl::Status CheckDevice(int device) {
   ESPALIER_RETURN_IF_ERROR(ToStatus(cudaGetDeviceCount(&count), "no device"));
   if (count == 0) return absl::UnavailableError("cuda: no device");
   if (device < 0 || device >= count) {
-    return absl::NotFoundError(absl::StrCat("cuda: there is no device ", device, ": the machine has ", count));
+    return absl::NotFoundError(
+        absl::StrCat("cuda: there is no device ", device, ": the machine has ", count));
   }
   return ToStatus(cudaSetDevice(device), "opening the device");
 }
@@ -46,17 +47,18 @@ absl::Status CudaState::Open(int64_t memory_bytes) {
     ESPALIER_RETURN_IF_ERROR(
         ToStatus(cudaEventCreateWithFlags(&slice, cudaEventDisableTiming), "making an event"));
   }
-  ESPALIER_RETURN_IF_ERROR(ToStatus(cublasCreate(&blas_), "opening the library"));
-  ESPALIER_RETURN_IF_ERROR(ToStatus(cublasSetStream(blas_, stream_), "choosing the stream"));
+  ESPALIER_ASSIGN_OR_RETURN(library_, LoadCublas());
+  ESPALIER_RETURN_IF_ERROR(ToStatus(library_->create(&blas_), "opening the library"));
+  ESPALIER_RETURN_IF_ERROR(ToStatus(library_->set_stream(blas_, stream_), "choosing the stream"));
   // No TF32, no reduced-precision products or sums, whatever the environment says.
-  return ToStatus(cublasSetMathMode(blas_, CUBLAS_PEDANTIC_MATH), "choosing the arithmetic");
+  return ToStatus(library_->set_math_mode(blas_, CUBLAS_PEDANTIC_MATH), "choosing the arithmetic");
 }
 
 CudaState::~CudaState() {
   cudaSetDevice(device_);
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
   if (workspace_ != nullptr) memory_->Free(workspace_, workspace_bytes_);
-  if (blas_ != nullptr) cublasDestroy(blas_);
+  if (blas_ != nullptr) library_->destroy(blas_);
   for (cudaEvent_t slice : slices_) {
     if (slice != nullptr) cudaEventDestroy(slice);
   }

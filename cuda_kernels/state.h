@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cuda_kernels/cublas_library.h"
 #include "cuda_kernels/error.h"
 #include "cuda_kernels/memory.h"
 #include "cuda_kernels/staging.h"
@@ -35,8 +36,8 @@ class CudaState {
   }
   const absl::Status& status() const { return status_; }
 
-  // To be told of the work that was queued. Once a few slices' worth is waiting, waits for the oldest, so that
-  // a stop is answered soon; the card always has a slice ahead of it.
+  // To be told of the work that was queued. Once a few slices' worth is waiting, waits for the oldest, so
+  // that a stop is answered soon; the card always has a slice ahead of it.
   void Spend(double flops);
 
   absl::StatusOr<void*> Allocate(int64_t bytes);
@@ -47,6 +48,7 @@ class CudaState {
   absl::Status Synchronise();
 
   cudaStream_t stream() const { return stream_; }
+  const CublasLibrary& library() const { return *library_; }
   cublasHandle_t blas() const { return blas_; }
   // Of buffers and maps, without the workspace.
   int64_t bytes_in_use() const { return memory_->in_use() - workspace_in_use_; }
@@ -65,12 +67,13 @@ class CudaState {
   StopToken stop_;
   absl::Status status_;
   cudaStream_t stream_ = nullptr;
+  const CublasLibrary* library_ = nullptr;
   cublasHandle_t blas_ = nullptr;
   std::unique_ptr<DeviceMemory> memory_;
   std::unique_ptr<Staging> staging_;
   void* workspace_ = nullptr;
   int64_t workspace_bytes_ = 0;
-  int64_t workspace_in_use_ = 0;  // of the memory's count
+  int64_t workspace_in_use_ = 0;         // of the memory's count
   std::array<cudaEvent_t, 4> slices_{};  // ends of the latest slices of queued work
   size_t slice_ = 0;
   double spent_ = 0;  // since the last slice ended

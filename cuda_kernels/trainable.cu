@@ -1,10 +1,9 @@
-#include "cuda_kernels/trainable.h"
-
 #include <utility>
 #include <vector>
 
 #include "cuda_kernels/conv.cuh"
 #include "cuda_kernels/gemm.h"
+#include "cuda_kernels/trainable.h"
 #include "verifier/base/status.h"
 
 namespace espalier::cuda_kernels {
@@ -68,7 +67,8 @@ struct Weights {
   DeviceArray<float> values, gradient;
 };
 
-absl::StatusOr<Weights> MakeWeights(const std::shared_ptr<CudaState>& state, const std::vector<double>& values) {
+absl::StatusOr<Weights> MakeWeights(const std::shared_ptr<CudaState>& state,
+                                    const std::vector<double>& values) {
   Weights made;
   const std::vector<float> narrow(values.begin(), values.end());
   ESPALIER_ASSIGN_OR_RETURN(made.values, DeviceArray<float>::From(state, narrow));

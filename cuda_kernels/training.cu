@@ -1,5 +1,5 @@
-// Training primitives on the device (training.h). Sums over rows run over strips of fixed height and then over
-// the strips, so that the order depends on the shape alone.
+// Training primitives on the device (training.h). Sums over rows run over strips of fixed height and then
+// over the strips, so that the order depends on the shape alone.
 #include <algorithm>
 #include <utility>
 
@@ -82,8 +82,7 @@ class CudaTraining final : public backend::Training {
   // error is sticky: the caller has no smaller batch to try.
   void SumColumns(Extent extent, const float* g, const float* z, const float* keep, float* out) {
     if (extent.n <= 0) return;
-    const int64_t height =
-        std::max(kFewestRowsInAStrip, (extent.rows + kMostStrips - 1) / kMostStrips);
+    const int64_t height = std::max(kFewestRowsInAStrip, (extent.rows + kMostStrips - 1) / kMostStrips);
     const int64_t strips = (extent.rows + height - 1) / height;
     absl::StatusOr<DeviceArray<double>> partial =
         DeviceArray<double>::Of(state_, std::max<int64_t>(1, strips * extent.n));

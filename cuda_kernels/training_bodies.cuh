@@ -134,7 +134,8 @@ struct CrossEntropyBody {
       result.loss[r] = static_cast<float>(log_sum - static_cast<double>(own[label]));
     }
     double beaten = 0;  // logits that the label's does not exceed
-    for (int64_t c = row.lane(); c < classes; c += row.width()) beaten += c == label || own[label] > own[c] ? 0 : 1;
+    for (int64_t c = row.lane(); c < classes; c += row.width())
+      beaten += c == label || own[label] > own[c] ? 0 : 1;
     beaten = row.Sum(beaten);
     if (row.lane() == 0 && result.correct != nullptr) result.correct[r] = beaten == 0 ? 1.0f : 0.0f;
     if (result.gradient == nullptr) return;

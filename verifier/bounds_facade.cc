@@ -5,12 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "verifier/device.h"
 #include "verifier/backend/backend.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/interval.h"
 #include "verifier/bounds/rounding.h"
+#include "verifier/device.h"
 #include "verifier/model_impl.h"
 #include "verifier/search/problem.h"
 #include "verifier/verifier.h"

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "verifier/device.h"
 #include "verifier/base/status.h"
+#include "verifier/device.h"
 #include "verifier/graft/compare.h"
 #include "verifier/measure.h"
 #include "verifier/model_impl.h"

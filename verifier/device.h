@@ -24,8 +24,8 @@ struct DeviceRequest {
   int64_t card_memory_bytes = 0;  // budget on a card; 0: nine tenths of what is free there
 };
 
-// A card that was asked for and cannot be used is an error that says why (UNIMPLEMENTED: not built; UNAVAILABLE:
-// no driver or no card; NOT_FOUND: no such card); kAnyDevice uses the processor then.
+// A card that was asked for and cannot be used is an error that says why (UNIMPLEMENTED: not built;
+// UNAVAILABLE: no driver or no card; NOT_FOUND: no such card); kAnyDevice uses the processor then.
 absl::StatusOr<std::unique_ptr<backend::Backend>> MakeBackend(const DeviceRequest& where,
                                                               const backend::BackendRequest& request);
 

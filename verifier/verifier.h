@@ -206,8 +206,8 @@ struct Capabilities {
 Capabilities GetCapabilities();
 
 // The number of a device as options.device holds it: "cpu": 0; "cuda:N" and "cuda" (the first): N + 1; "" and
-// "auto": that of the first card, or of the processor where there is none. INVALID_ARGUMENT for another name and
-// for a card that cannot be used, with the reason ("cuda: not built").
+// "auto": that of the first card, or of the processor where there is none. INVALID_ARGUMENT for another name
+// and for a card that cannot be used, with the reason ("cuda: not built").
 absl::StatusOr<int64_t> DeviceNumber(std::string_view name);
 // "auto" (-1), "cpu" or "cuda:N".
 std::string DeviceName(int64_t device);

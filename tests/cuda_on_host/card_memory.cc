@@ -35,8 +35,8 @@ bool AllCanary(const char* from, const char* to) {
 }  // namespace
 
 CardMemory::CardMemory() {
-  void* range = mmap(nullptr, kReserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                     -1, 0);
+  void* range =
+      mmap(nullptr, kReserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED) Abort("no addresses for the card's memory");
   base_ = static_cast<char*>(range);
 }

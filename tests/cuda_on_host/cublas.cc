@@ -12,6 +12,11 @@ struct cublasContext {
 
 namespace {
 
+template <class T>
+struct Scalars {
+  const T *alpha, *beta;
+};
+
 struct Product {
   cublasOperation_t op_a, op_b;
   int m, n, k, lda, ldb, ldc;
@@ -36,26 +41,27 @@ void Multiply(const Product& p, double alpha, const double* a, const double* b, 
               beta, c, p.ldc);
 }
 
-// cuBLAS checks sizes and leading dimensions; that the matrices lie in buffers is checked here alone, and that
-// no product may use reduced precision.
+// cuBLAS checks sizes and leading dimensions; that the matrices lie in buffers is checked here alone, and
+// that no product may use reduced precision.
 template <class T>
-cublasStatus_t Gemm(cublasHandle_t handle, const Product& p, const T* alpha, const T* a, const T* b,
-                    const T* beta, T* c) {
+cublasStatus_t Gemm(cublasHandle_t handle, const Product& p, const Scalars<T>& scalars, const T* a,
+                    const T* b, T* c) {
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
   const int rows_a = p.op_a == CUBLAS_OP_N ? p.m : p.k, rows_b = p.op_b == CUBLAS_OP_N ? p.k : p.n;
   const int columns_a = p.op_a == CUBLAS_OP_N ? p.k : p.m, columns_b = p.op_b == CUBLAS_OP_N ? p.n : p.k;
   if (p.m < 0 || p.n < 0 || p.k < 0 || p.lda < std::max(1, rows_a) || p.ldb < std::max(1, rows_b) ||
-      p.ldc < std::max(1, p.m) || alpha == nullptr || beta == nullptr) {
+      p.ldc < std::max(1, p.m) || scalars.alpha == nullptr || scalars.beta == nullptr) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
-  if (handle->math != CUBLAS_PEDANTIC_MATH) cuda_on_host::Abort("a product in arithmetic that is not pedantic");
+  if (handle->math != CUBLAS_PEDANTIC_MATH)
+    cuda_on_host::Abort("a product in arithmetic that is not pedantic");
   const std::lock_guard<std::recursive_mutex> lock(cuda_on_host::DeviceLock());
   if (!cuda_on_host::IsDeviceRange(a, Span(rows_a, columns_a, p.lda) * sizeof(T)) ||
       !cuda_on_host::IsDeviceRange(b, Span(rows_b, columns_b, p.ldb) * sizeof(T)) ||
       !cuda_on_host::IsDeviceRange(c, Span(p.m, p.n, p.ldc) * sizeof(T))) {
     cuda_on_host::Abort("a product's matrix does not lie in one buffer");
   }
-  const T by = *alpha, plus = *beta;  // in the host pointer mode, scalars are read at once
+  const T by = *scalars.alpha, plus = *scalars.beta;  // in the host pointer mode, scalars are read at once
   const cudaError_t error =
       cuda_on_host::Enqueue(handle->stream, [p, by, plus, a, b, c] { Multiply(p, by, a, b, plus, c); });
   return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
@@ -63,12 +69,6 @@ cublasStatus_t Gemm(cublasHandle_t handle, const Product& p, const T* alpha, con
 
 }  // namespace
 
-const char* cublasGetStatusString(cublasStatus_t status) {
-  return status == CUBLAS_STATUS_SUCCESS            ? "success"
-         : status == CUBLAS_STATUS_INVALID_VALUE    ? "an argument is invalid"
-         : status == CUBLAS_STATUS_EXECUTION_FAILED ? "the function failed to launch"
-                                                    : "another status";
-}
 cublasStatus_t cublasCreate(cublasHandle_t* handle) {
   *handle = new cublasContext;
   return CUBLAS_STATUS_SUCCESS;
@@ -85,13 +85,13 @@ cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
   handle->math = mode;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
-                           int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
+cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
+                           int n, int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
                            const float* beta, float* c, int ldc) {
-  return Gemm(handle, Product{op_a, op_b, m, n, k, lda, ldb, ldc}, alpha, a, b, beta, c);
+  return Gemm(handle, Product{op_a, op_b, m, n, k, lda, ldb, ldc}, {alpha, beta}, a, b, c);
 }
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
-                           int k, const double* alpha, const double* a, int lda, const double* b, int ldb,
-                           const double* beta, double* c, int ldc) {
-  return Gemm(handle, Product{op_a, op_b, m, n, k, lda, ldb, ldc}, alpha, a, b, beta, c);
+cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
+                           int n, int k, const double* alpha, const double* a, int lda, const double* b,
+                           int ldb, const double* beta, double* c, int ldc) {
+  return Gemm(handle, Product{op_a, op_b, m, n, k, lda, ldb, ldc}, {alpha, beta}, a, b, c);
 }

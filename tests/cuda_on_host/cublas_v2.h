@@ -1,4 +1,5 @@
-// The part of cuBLAS that cuda_kernels/ uses, by OpenBLAS (cublas.cc), after cuBLAS's own checks of arguments.
+// The part of cuBLAS that cuda_kernels/ uses, by OpenBLAS (cublas.cc), after cuBLAS's own checks of
+// arguments.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -16,14 +17,13 @@ enum cublasMath_t { CUBLAS_DEFAULT_MATH = 0, CUBLAS_PEDANTIC_MATH = 2, CUBLAS_TF
 struct cublasContext;
 using cublasHandle_t = cublasContext*;
 
-const char* cublasGetStatusString(cublasStatus_t status);
 cublasStatus_t cublasCreate(cublasHandle_t* handle);
 cublasStatus_t cublasDestroy(cublasHandle_t handle);
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream);
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode);
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
-                           int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
+cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
+                           int n, int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
                            const float* beta, float* c, int ldc);
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
-                           int k, const double* alpha, const double* a, int lda, const double* b, int ldb,
-                           const double* beta, double* c, int ldc);
+cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
+                           int n, int k, const double* alpha, const double* a, int lda, const double* b,
+                           int ldb, const double* beta, double* c, int ldc);

@@ -112,8 +112,8 @@ inline double __shfl_down_sync(unsigned, double value, unsigned delta) {
   return __builtin_bit_cast(double, cuda_on_host::ShuffleDown(__builtin_bit_cast(uint64_t, value), delta));
 }
 inline double __shfl_sync(unsigned, double value, int from) {
-  return __builtin_bit_cast(double, cuda_on_host::ShuffleFrom(__builtin_bit_cast(uint64_t, value),
-                                                              static_cast<unsigned>(from)));
+  return __builtin_bit_cast(
+      double, cuda_on_host::ShuffleFrom(__builtin_bit_cast(uint64_t, value), static_cast<unsigned>(from)));
 }
 
 template <class... Parameters, class... Arguments>

@@ -158,12 +158,13 @@ cudaError_t EnqueueKernel(const cudaLaunchConfig_t& config, std::function<void()
   Card& card = TheCard();
   const dim3 grid = config.gridDim, block = config.blockDim;
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  if (threads == 0 || threads > 1024 || grid.x == 0 || grid.x > 0x7fffffffu || grid.y == 0 || grid.y > 65535 ||
-      grid.z == 0 || grid.z > 65535) {
+  if (threads == 0 || threads > 1024 || grid.x == 0 || grid.x > 0x7fffffffu || grid.y == 0 ||
+      grid.y > 65535 || grid.z == 0 || grid.z > 65535) {
     return cudaErrorInvalidConfiguration;
   }
   ++card.counts.launches;
-  if (card.launches_until_failure > 0 && --card.launches_until_failure == 0) card.sticky = cudaErrorLaunchFailure;
+  if (card.launches_until_failure > 0 && --card.launches_until_failure == 0)
+    card.sticky = cudaErrorLaunchFailure;
   const bool reversed = card.behaviour.schedule == Schedule::kPortions && card.Chance();
   return Enqueue(config.stream, [grid, block, reversed, thread = std::move(thread)] {
     RunGrid(grid, block, reversed, thread);
@@ -180,12 +181,12 @@ using cuda_on_host::Open;
 using cuda_on_host::TheCard;
 
 const char* cudaGetErrorString(cudaError_t error) {
-  return error == cudaSuccess                   ? "no error"
-         : error == cudaErrorMemoryAllocation   ? "out of memory"
-         : error == cudaErrorLaunchFailure      ? "unspecified launch failure"
-         : error == cudaErrorInvalidValue       ? "invalid argument"
-         : error == cudaErrorInvalidDevice      ? "invalid device ordinal"
-                                                : "another error";
+  return error == cudaSuccess                 ? "no error"
+         : error == cudaErrorMemoryAllocation ? "out of memory"
+         : error == cudaErrorLaunchFailure    ? "unspecified launch failure"
+         : error == cudaErrorInvalidValue     ? "invalid argument"
+         : error == cudaErrorInvalidDevice    ? "invalid device ordinal"
+                                              : "another error";
 }
 cudaError_t cudaGetLastError() {
   return TheCard().sticky;
@@ -319,7 +320,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   const bool down = kind == cudaMemcpyDeviceToHost;
   const void* const device = down ? from : to;
   const void* const host = down ? to : from;
-  if (!cuda_on_host::IsDeviceRange(device, bytes) || (bytes > 0 && cuda_on_host::IsDeviceRange(host, bytes))) {
+  if (!cuda_on_host::IsDeviceRange(device, bytes) ||
+      (bytes > 0 && cuda_on_host::IsDeviceRange(host, bytes))) {
     return cudaErrorInvalidValue;
   }
   return cuda_on_host::Enqueue(stream, [=] { std::memcpy(to, from, bytes); });

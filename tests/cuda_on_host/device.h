@@ -1,10 +1,11 @@
-// The simulated card: its memory, its streams and how they are run. One card for the process, behind one lock.
+// The simulated card: its memory, its streams and how they are run. One card for the process, behind one
+// lock.
 //
 //   cuda_on_host::Behaviour b;  b.schedule = cuda_on_host::Schedule::kPortions;  b.seed = 3;
 //   cuda_on_host::Behave(b);            // before the first backend is made
 //
-// What a wrong program is told: an access outside a buffer (canaries, and AddressSanitizer where it is on), an
-// uninitialised number (NaN), a host that reads device memory (closed), a copy that is read before it was
+// What a wrong program is told: an access outside a buffer (canaries, and AddressSanitizer where it is on),
+// an uninitialised number (NaN), a host that reads device memory (closed), a copy that is read before it was
 // waited for (queued work runs late), a buffer that is still in use when its pool ends.
 #pragma once
 
@@ -19,7 +20,8 @@ namespace cuda_on_host {
 enum class Schedule {
   kLate,      // queued work runs when something waits for it
   kEager,     // at once
-  kPortions,  // a random part of it runs at every call, streams in random order; threads backwards half the time
+  kPortions,  // a random part of it runs at every call, streams in random order; threads backwards half the
+              // time
 };
 
 struct Behaviour {

@@ -15,12 +15,14 @@ constexpr size_t kStackBytes = size_t{256} << 10;
 
 thread_local Fiber* starting = nullptr;
 
-void BeforeSwitch([[maybe_unused]] void** fake, [[maybe_unused]] const void* stack, [[maybe_unused]] size_t size) {
+void BeforeSwitch([[maybe_unused]] void** fake, [[maybe_unused]] const void* stack,
+                  [[maybe_unused]] size_t size) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(fake, stack, size);
 #endif
 }
-void AfterSwitch([[maybe_unused]] void* fake, [[maybe_unused]] const void** stack, [[maybe_unused]] size_t* size) {
+void AfterSwitch([[maybe_unused]] void* fake, [[maybe_unused]] const void** stack,
+                 [[maybe_unused]] size_t* size) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake, stack, size);
 #endif

@@ -1,5 +1,5 @@
-// The rest of the backend's contract on a card that misbehaves, and that the simulated card notices what it is
-// there to notice.
+// The rest of the backend's contract on a card that misbehaves, and that the simulated card notices what it
+// is there to notice.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -163,8 +163,9 @@ std::vector<double> Neighbours(bool barrier, int64_t n) {
 TEST(SimulatedCardTest, ShowsAMissingBarrier) {
   for (const int64_t n : {100, 5000}) {
     for (uint64_t seed : {0, 1, 2, 3}) {
-      cuda_on_host::Behave({.schedule = seed == 0 ? cuda_on_host::Schedule::kLate : cuda_on_host::Schedule::kPortions,
-                            .seed = seed});
+      cuda_on_host::Behave(
+          {.schedule = seed == 0 ? cuda_on_host::Schedule::kLate : cuda_on_host::Schedule::kPortions,
+           .seed = seed});
       const std::vector<double> with = Neighbours(true, n), without = Neighbours(false, n);
       const size_t width = with.size() / 3;
       for (size_t i = 0; i < with.size(); ++i) {

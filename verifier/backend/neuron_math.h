@@ -154,7 +154,8 @@ struct Underflow<double> {
   static constexpr double value = 1e-280;
 };
 
-// Ends of centre + bias +- radius, outward by slack relative to the magnitudes and by what underflow may lose.
+// Ends of centre + bias +- radius, outward by slack relative to the magnitudes and by what underflow may
+// lose.
 template <class T>
 ESPALIER_HOST_DEVICE static inline Ends<T> EndsOf(T centre, T radius, T bias, T slack) {
   const T scale = Abs(centre) + radius + Abs(bias);

@@ -156,7 +156,8 @@ TEST(DecideTest, TooCloseToCallIsSaidWithItsGap) {
   const api::Property property = OneDisjunct(1, 1, -1, 1, {OutputRow(1, -1e-20)});
   api::Options options = WithoutAttack();
   options.input_split = 0;
-  const auto verdict = Decide(network, property, options, {CountingJudge(network, property), backend::CpuFactory()});
+  const auto verdict =
+      Decide(network, property, options, {CountingJudge(network, property), backend::CpuFactory()});
   ASSERT_TRUE(verdict.ok()) << verdict.status();
   EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
   EXPECT_EQ(verdict->limit(), api::Limit::kNumerical);
@@ -182,7 +183,8 @@ TEST(DecideTest, AStopAtAnyMomentIsNeverAClaim) {
       absl::SleepFor(absl::Microseconds(20 * i));
       source.Cancel();
     });
-    const auto verdict = Decide(network, property, options, {Refusing(), backend::CpuFactory(), nullptr, source.token()});
+    const auto verdict =
+        Decide(network, property, options, {Refusing(), backend::CpuFactory(), nullptr, source.token()});
     canceller.join();
     ASSERT_TRUE(verdict.ok()) << verdict.status();
     EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
