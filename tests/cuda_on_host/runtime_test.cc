@@ -9,6 +9,7 @@
 #include "cuda_kernels/cuda_backend.h"
 #include "cuda_kernels/launch.cuh"
 #include "device.h"
+#include "verifier/backend/training.h"
 
 namespace espalier::cuda_kernels {
 namespace {
