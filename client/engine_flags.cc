@@ -5,7 +5,7 @@
 namespace espalier::client {
 
 void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
-  command.add_option("--device", flags.device, "auto or cpu")->capture_default_str();
+  command.add_option("--device", flags.device, "auto, cpu or cuda:N")->capture_default_str();
   command.add_option("--threads", flags.threads, "worker threads; 0: all");
   command.add_option("--memory", flags.memory,
                      "bytes for open domains and buffers; 0: three quarters of what is free");

@@ -42,17 +42,16 @@ Failure Verification::Prepare(Core& core, const v1::VerifyRequest& request, Core
   request_ = request;
   const absl::StatusOr<api::Options> asked = proto::OptionsFromProto(request.options());
   if (!asked.ok()) return {asked.status(), {.reason = "INVALID_REQUEST", .field = "options"}};
-  const std::string& device = request.device();
-  if (!device.empty() && device != "auto" && device != "cpu") {
-    return {absl::InvalidArgumentError(
-                absl::StrCat("device '", device, "' is not one of this server: auto, cpu")),
-            {.reason = "INVALID_REQUEST", .field = "device"}};
-  }
   if (Failure failure = core.Claim(*request_.mutable_model(), "model", keep, model_); !failure.ok())
     return failure;
   if (Failure failure = core.Claim(*request_.mutable_query(), "query", keep, query_); !failure.ok())
     return failure;
   api::Options options = core.Effective(*asked);
+  if (!request.device().empty() || options.device < 0) {
+    const absl::StatusOr<int64_t> device = DeviceNumber(request.device());
+    if (!device.ok()) return {device.status(), {.reason = "INVALID_REQUEST", .field = "device"}};
+    options.device = *device;
+  }
   if (Failure failure = PredictMemory(core.limits(), options); !failure.ok()) return failure;
   *request_.mutable_options() = proto::ToProto(options);
   return {};
@@ -97,7 +96,7 @@ Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, 
   if (memory_bytes_ > 0) (*statistics.mutable_counters())["memory_limit_bytes"] = memory_bytes_;
   v1::RunRecord& record = *result.mutable_record();
   record.set_version(capabilities.version);
-  record.set_device("cpu");
+  record.set_device(DeviceName(static_cast<int64_t>(request_.options().device())));
   record.set_processor(capabilities.processor);
   *record.mutable_options() = request_.options();
   record.set_model_sha256(request_.model().sha256());

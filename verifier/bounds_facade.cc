@@ -10,6 +10,7 @@
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/interval.h"
 #include "verifier/bounds/rounding.h"
+#include "verifier/device.h"
 #include "verifier/model_impl.h"
 #include "verifier/search/problem.h"
 #include "verifier/verifier.h"
@@ -172,7 +173,7 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
   std::erase_if(problem.targets, [&](const search::Target& t) { return t.box != box_index; });
   const api::Box& box = problem.boxes[static_cast<size_t>(box_index)];
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
-                            backend::MakeCpuBackend({.threads = request.threads, .memory_bytes = 0}));
+                            MakeBackend({.device = request.device}, {.threads = request.threads}));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, *backend));
   ESPALIER_ASSIGN_OR_RETURN(
       const bounds::DomainBounds layers,

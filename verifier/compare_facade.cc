@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "verifier/base/status.h"
+#include "verifier/device.h"
 #include "verifier/graft/compare.h"
 #include "verifier/measure.h"
 #include "verifier/model_impl.h"
@@ -57,7 +58,7 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
   const absl::Time start = absl::Now();
   ESPALIER_RETURN_IF_ERROR(CheckRequest(request));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
-                            backend::MakeCpuBackend({.threads = request.threads, .memory_bytes = 0}));
+                            MakeBackend({.device = request.device}, {.threads = request.threads}));
   Samples all{request.data, std::vector<int64_t>(static_cast<size_t>(request.data->size()))};
   std::iota(all.order.begin(), all.order.end(), int64_t{0});
   const std::string* network = nullptr;

@@ -1,6 +1,7 @@
 // The façade's Graft: checks, checkpoint, and one GraftSession.
 #include "verifier/backend/backend.h"
 #include "verifier/base/status.h"
+#include "verifier/device.h"
 #include "verifier/graft_session.h"
 #include "verifier/train_inputs.h"
 #include "verifier/verifier.h"
@@ -47,8 +48,9 @@ absl::StatusOr<GraftedModel> Graft(const GraftRequest& request, const TrainHooks
   ESPALIER_ASSIGN_OR_RETURN(const TrainableModel start, TrainableOf(*request.model));
   ESPALIER_RETURN_IF_ERROR(CheckGraftable(start.network));
   ESPALIER_ASSIGN_OR_RETURN(const Split split, SplitData(request.data, request.evaluation, start.network));
-  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
-                            backend::MakeCpuBackend({.threads = request.train.threads}));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::unique_ptr<backend::Backend> backend,
+      MakeBackend({.device = request.train.device}, {.threads = request.train.threads}));
   CheckpointState state;
   state.fingerprint = FingerprintOf(request, start, split);
   if (!hooks.resume.empty()) {

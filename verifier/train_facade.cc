@@ -1,6 +1,7 @@
 // The façade's Train: a network from a spec or a model, trained, measured and written as ONNX.
 #include "verifier/backend/backend.h"
 #include "verifier/base/status.h"
+#include "verifier/device.h"
 #include "verifier/formats/onnx_writer.h"
 #include "verifier/train/spec.h"
 #include "verifier/train/trainer.h"
@@ -39,8 +40,9 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
   ESPALIER_RETURN_IF_ERROR(api::CheckOptions(request.options));
   ESPALIER_ASSIGN_OR_RETURN(const TrainableModel start, StartNetwork(request));
   ESPALIER_ASSIGN_OR_RETURN(const Split split, SplitData(request.data, request.evaluation, start.network));
-  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
-                            backend::MakeCpuBackend({.threads = request.options.threads}));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::unique_ptr<backend::Backend> backend,
+      MakeBackend({.device = request.options.device}, {.threads = request.options.threads}));
   CheckpointState state;
   state.fingerprint = FingerprintOf(request, start, split);
   if (!hooks.resume.empty()) {

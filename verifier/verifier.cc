@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "verifier/base/status.h"
+#include "verifier/device.h"
 #include "verifier/formats/npy_reader.h"
 #include "verifier/formats/onnx_reader.h"
 #include "verifier/formats/vnnlib_reader.h"
@@ -173,7 +174,7 @@ absl::StatusOr<std::string> WriteArray(const Tensor& tensor) {
 Capabilities GetCapabilities() {
   Capabilities capabilities;
   capabilities.version = std::string(Version());
-  capabilities.devices = {"cpu"};
+  capabilities.devices = DeviceNames();
   capabilities.operators = ops::SupportedOperators();
   capabilities.processor = ProcessorName();
   return capabilities;

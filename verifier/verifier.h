@@ -98,6 +98,7 @@ struct BoundsRequest {
   int64_t iterations =
       20;  // alpha-CROWN: optimisation steps (output rows, and intermediate rows if optimised)
   int64_t threads = 0;
+  int64_t device = -1;  // as options.device
 };
 
 struct LayerBounds {
@@ -186,6 +187,7 @@ struct CompareRequest {
   int64_t alpha_iterations = 20;
   double verify_timeout_s = 0;  // 0: bounds at the root only
   int64_t threads = 0;
+  int64_t device = -1;  // as options.device
 };
 
 // What deploying `other` in place of `base` changes. INVALID_ARGUMENT when inputs, outputs or data do not
@@ -196,11 +198,18 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
 // What this build can do.
 struct Capabilities {
   std::string version;
-  std::vector<std::string> devices;    // "cpu", later "cuda:0", ...
+  std::vector<std::string> devices;    // that can be used now: "cpu", "cuda:0", ...
   std::vector<std::string> operators;  // ONNX operators that can be verified
   int min_opset = 7, max_opset = 21;
   std::string processor;  // model name and instruction set in use
 };
 Capabilities GetCapabilities();
+
+// The number of a device as options.device holds it: "cpu": 0; "cuda:N" and "cuda" (the first): N + 1; "" and
+// "auto": that of the first card, or of the processor where there is none. INVALID_ARGUMENT for another name
+// and for a card that cannot be used, with the reason ("cuda: not built").
+absl::StatusOr<int64_t> DeviceNumber(std::string_view name);
+// "auto" (-1), "cpu" or "cuda:N".
+std::string DeviceName(int64_t device);
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 // The façade's Verify: joins search with the independent witness check.
 #include "verifier/base/status.h"
 #include "verifier/check/witness.h"
+#include "verifier/device.h"
 #include "verifier/model_impl.h"
 #include "verifier/search/strategy.h"
 #include "verifier/verifier.h"
@@ -27,7 +28,12 @@ absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& pro
   const Model::Impl& impl = model.impl();
   if (!impl.network.has_value()) return impl.lowering_status;
   const GraphJudge judge(impl.graph, property);
-  return search::Decide(*impl.network, property, options, judge, sink, stop);
+  // The memory option counts the host's memory; a card has a budget of its own unless it was set.
+  const DeviceRequest where{options.device, options.memory_bytes};
+  const auto make_backend = [&where](const backend::BackendRequest& request) {
+    return MakeBackend(where, request);
+  };
+  return search::Decide(*impl.network, property, options, {judge, make_backend, sink, stop});
 }
 
 }  // namespace espalier

@@ -54,7 +54,7 @@ TEST(SoundnessIssueTest, ADisjunctWithoutRowsIsNeverCalledRefuted) {
     api::Options options;
     options.input_split = split;
     options.threads = 1;
-    const auto verdict = search::Decide(network, property, options, NeverJudge(), nullptr, StopToken());
+    const auto verdict = search::Decide(network, property, options, {NeverJudge(), backend::CpuFactory()});
     ASSERT_TRUE(verdict.ok()) << verdict.status();
     EXPECT_EQ(verdict->answer(), api::Answer::kUnknown) << "input_split " << split;
   }

@@ -15,8 +15,24 @@
 #include "tests/property/random_network.h"
 #include "verifier/search/strategy.h"
 
+#if defined(ESPALIER_ON_CARD)
+#include "cuda_kernels/cuda_backend.h"
+#endif
+
 namespace espalier {
 namespace {
+
+#if defined(ESPALIER_ON_CARD)
+backend::BackendFactory Device() {
+  return [](const backend::BackendRequest& request) {
+    return cuda_kernels::MakeCudaBackend({.stop = request.stop});
+  };
+}
+#else
+backend::BackendFactory Device() {
+  return backend::CpuFactory();
+}
+#endif
 
 using oracle::Reach;
 
@@ -118,7 +134,8 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   options.seed = static_cast<int64_t>(seed);
   const EvaluatingJudge judge(made.network, made.property);
   const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 5));
-  const auto verdict = search::Decide(made.network, made.property, options, judge, nullptr, stop.token());
+  const auto verdict =
+      search::Decide(made.network, made.property, options, {judge, Device(), nullptr, stop.token()});
   ASSERT_TRUE(verdict.ok()) << verdict.status();
 
   ExpectNothingWrong(*verdict, truth, made);

@@ -233,17 +233,16 @@ absl::StatusOr<api::Verdict> Strategy::Decide() {
 }  // namespace
 
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
-                                    const api::Options& wanted, const api::WitnessJudge& judge,
-                                    api::EventSink* sink, StopToken asked_stop) {
+                                    const api::Options& wanted, const Surroundings& around) {
   const absl::Time start = absl::Now();
   ESPALIER_RETURN_IF_ERROR(api::CheckOptions(wanted));
   api::Options options = wanted;
   if (options.memory_bytes == 0) options.memory_bytes = base::FreeMemoryBytes() / 4 * 3;
-  const StopToken stop = asked_stop.WithDeadline(start + absl::Seconds(options.timeout_s));
+  const StopToken stop = around.stop.WithDeadline(start + absl::Seconds(options.timeout_s));
   // Half for the open domains, half for working buffers.
   ESPALIER_ASSIGN_OR_RETURN(
       const std::unique_ptr<backend::Backend> backend,
-      backend::MakeCpuBackend(
+      around.make_backend(
           {.threads = options.threads, .memory_bytes = options.memory_bytes / 2, .stop = stop}));
   ESPALIER_ASSIGN_OR_RETURN(const Problem problem, MakeProblem(network, property));
   const absl::StatusOr<std::unique_ptr<bounds::Plan>> plan = bounds::Plan::Make(network, *backend);
@@ -255,7 +254,7 @@ absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Prope
     return verdict;
   }
   ESPALIER_RETURN_IF_ERROR(plan.status());
-  Run run(problem, **plan, options, judge, sink, stop);
+  Run run(problem, **plan, options, around.judge, around.sink, stop);
   run.statistics.seconds["prepare"] = absl::ToDoubleSeconds(absl::Now() - start);
   ESPALIER_ASSIGN_OR_RETURN(api::Verdict verdict, Strategy(run).Decide());
   verdict.statistics = run.statistics;

@@ -7,17 +7,24 @@
 #include "verifier/api/options.h"
 #include "verifier/api/property.h"
 #include "verifier/api/verdict.h"
-#include "verifier/backend/backend.h"
+#include "verifier/backend/factory.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/ir/network.h"
 
 namespace espalier::search {
 
-// Decides the property (inputs in ONNX order, see Network::input_order). `sink` may be null. Errors:
-// INVALID_ARGUMENT (sizes), RESOURCE_EXHAUSTED (does not fit at the smallest batch), INTERNAL (a self-check
-// failed).
+// What a search is given from outside.
+struct Surroundings {
+  const api::WitnessJudge& judge;
+  backend::BackendFactory make_backend;
+  api::EventSink* sink = nullptr;  // may be null
+  StopToken stop = {};
+};
+
+// Decides the property (inputs in ONNX order, see Network::input_order). Errors: INVALID_ARGUMENT (sizes),
+// RESOURCE_EXHAUSTED (does not fit at the smallest batch), INTERNAL (a self-check failed), and those of
+// make_backend.
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
-                                    const api::Options& options, const api::WitnessJudge& judge,
-                                    api::EventSink* sink, StopToken stop);
+                                    const api::Options& options, const Surroundings& around);
 
 }  // namespace espalier::search

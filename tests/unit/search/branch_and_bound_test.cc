@@ -127,7 +127,7 @@ TEST(ReluBabTest, GraftedNetworksNeedNoDomains) {
 api::Verdict Decided(const api::Property& property, const api::Options& options, StopToken stop = {}) {
   const ir::Network network = TwoDistances();
   const CountingJudge judge(network, property);
-  auto verdict = Decide(network, property, options, judge, nullptr, stop);
+  auto verdict = Decide(network, property, options, {judge, backend::CpuFactory(), nullptr, stop});
   EXPECT_TRUE(verdict.ok()) << verdict.status();
   return *verdict;
 }
@@ -156,7 +156,8 @@ TEST(DecideTest, TooCloseToCallIsSaidWithItsGap) {
   const api::Property property = OneDisjunct(1, 1, -1, 1, {OutputRow(1, -1e-20)});
   api::Options options = WithoutAttack();
   options.input_split = 0;
-  const auto verdict = Decide(network, property, options, CountingJudge(network, property), nullptr, {});
+  const auto verdict =
+      Decide(network, property, options, {CountingJudge(network, property), backend::CpuFactory()});
   ASSERT_TRUE(verdict.ok()) << verdict.status();
   EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
   EXPECT_EQ(verdict->limit(), api::Limit::kNumerical);
@@ -182,7 +183,8 @@ TEST(DecideTest, AStopAtAnyMomentIsNeverAClaim) {
       absl::SleepFor(absl::Microseconds(20 * i));
       source.Cancel();
     });
-    const auto verdict = Decide(network, property, options, Refusing(), nullptr, source.token());
+    const auto verdict =
+        Decide(network, property, options, {Refusing(), backend::CpuFactory(), nullptr, source.token()});
     canceller.join();
     ASSERT_TRUE(verdict.ok()) << verdict.status();
     EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
@@ -209,7 +211,7 @@ TEST(DecideTest, AJudgeThatRefusesEverythingNeverGivesVerified) {
     api::Options options;
     options.input_split = input_split;
     options.max_domains = 2000;
-    const auto verdict = Decide(network, property, options, Refusing(), nullptr, StopToken());
+    const auto verdict = Decide(network, property, options, {Refusing(), backend::CpuFactory()});
     ASSERT_TRUE(verdict.ok()) << verdict.status();
     EXPECT_EQ(verdict->answer(), api::Answer::kUnknown);
   }

@@ -1,0 +1,38 @@
+# ESPALIER_CUDA=AUTO|ON|OFF: whether the CUDA backend is built. AUTO: where nvcc and cuBLAS are found. Sets
+# ESPALIER_CUDA_BUILT. Nothing else in the project depends on CUDA: without it the backend says "cuda: not built".
+set(ESPALIER_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
+set_property(CACHE ESPALIER_CUDA PROPERTY STRINGS AUTO ON OFF)
+# Machine code for these cards, and PTX of the last one for later ones. A release builds all five that the preset cuda
+# names, which takes nvcc five times as long.
+set(ESPALIER_CUDA_ARCHITECTURES 90 CACHE STRING "Compute capabilities to build for")
+
+set(ESPALIER_CUDA_BUILT OFF)
+if(NOT ESPALIER_CUDA STREQUAL "OFF")
+  find_program(ESPALIER_NVCC nvcc HINTS ENV CUDA_HOME PATHS /usr/local/cuda/bin)
+  if(ESPALIER_NVCC)
+    set(CMAKE_CUDA_COMPILER ${ESPALIER_NVCC})
+    get_filename_component(cuda_root ${ESPALIER_NVCC} DIRECTORY)
+    get_filename_component(CUDAToolkit_ROOT ${cuda_root} DIRECTORY)
+    list(TRANSFORM ESPALIER_CUDA_ARCHITECTURES APPEND "-real" OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
+    list(GET ESPALIER_CUDA_ARCHITECTURES -1 newest)
+    list(APPEND CMAKE_CUDA_ARCHITECTURES "${newest}-virtual")
+    if(CCACHE_PROGRAM)
+      set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+    endif()
+    enable_language(CUDA)
+    # Debian's CMake does not know that this nvcc knows C++20.
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
+    set(CMAKE_CUDA_STANDARD 20)
+    find_package(CUDAToolkit REQUIRED)
+    if(TARGET CUDA::cublas)
+      set(ESPALIER_CUDA_BUILT ON)
+    endif()
+  endif()
+  if(ESPALIER_CUDA STREQUAL "ON" AND NOT ESPALIER_CUDA_BUILT)
+    message(FATAL_ERROR "ESPALIER_CUDA is ON, but nvcc or cuBLAS was not found")
+  endif()
+endif()
+message(STATUS "CUDA backend: ${ESPALIER_CUDA_BUILT}")

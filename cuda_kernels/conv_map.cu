@@ -1,0 +1,113 @@
+// Convolutions and transposed convolutions with fixed coefficients.
+#include "cuda_kernels/conv.cuh"
+#include "cuda_kernels/map_base.cuh"
+
+namespace espalier::cuda_kernels {
+
+// out[r] (+)= sign[r] * (what small neuron[r] reads of the big image). kernel[small_c][patch].
+template <class T>
+struct SmallUnitBody {
+  ConvGeometry g;
+  const T* kernel;
+  backend::UnitRows<T> unit;
+  T* out;
+  bool accumulate;
+  __device__ void operator()(int64_t r, int64_t element) const {
+    const BigPlace at(g, element);
+    const int neuron = unit.neuron[r];
+    const int o = neuron % g.small_c, q = neuron / g.small_c % g.small_w, p = neuron / g.small_c / g.small_w;
+    T sum = T(0);
+    for (int i = 0; i < g.kernel_h; ++i) {
+      if (SmallRow(g, at.h, i) != p) continue;
+      for (int j = 0; j < g.kernel_w; ++j) {
+        if (SmallColumn(g, at.w, j) != q) continue;
+        sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
+      }
+    }
+    T* const target = out + r * g.big() + element;
+    *target = accumulate ? *target + unit.sign[r] * sum : unit.sign[r] * sum;
+  }
+};
+
+// out[r] (+)= sign[r] * (what big neuron[r] of a transposed convolution reads of the small image).
+template <class T>
+struct BigUnitBody {
+  ConvGeometry g;
+  const T* kernel;
+  backend::UnitRows<T> unit;
+  T* out;
+  bool accumulate;
+  __device__ void operator()(int64_t r, int64_t element) const {
+    const BigPlace at(g, unit.neuron[r]);
+    const int neuron = static_cast<int>(element);
+    const int o = neuron % g.small_c, q = neuron / g.small_c % g.small_w, p = neuron / g.small_c / g.small_w;
+    T sum = T(0);
+    for (int i = 0; i < g.kernel_h; ++i) {
+      if (SmallRow(g, at.h, i) != p) continue;
+      for (int j = 0; j < g.kernel_w; ++j) {
+        if (SmallColumn(g, at.w, j) != q) continue;
+        sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
+      }
+    }
+    T* const target = out + r * g.small() + element;
+    *target = accumulate ? *target + unit.sign[r] * sum : unit.sign[r] * sum;
+  }
+};
+
+namespace {
+
+class ConvMap final : public CudaMapBase<ConvMap> {
+ public:
+  ConvMap(std::shared_ptr<CudaState> state, const ir::ConvMap& map, Coefficients kernel)
+      : CudaMapBase(std::move(state)),
+        geometry_(GeometryOf(map)),
+        transposed_(map.transposed),
+        kernel_(std::move(kernel)) {
+    input_size_ = transposed_ ? geometry_.small() : geometry_.big();
+    output_size_ = transposed_ ? geometry_.big() : geometry_.small();
+    longest_sum_ = map.kernel_h * map.kernel_w * std::max(map.big_c, map.small_c);
+  }
+  template <class T>
+  void ForwardT(const Batch<T>& batch) const {
+    transposed_ ? SmallToBig(batch) : BigToSmall(batch);
+  }
+  template <class T>
+  void BackwardT(const Batch<T>& batch) const {
+    transposed_ ? BigToSmall(batch) : SmallToBig(batch);
+  }
+  template <class T>
+  void BackwardUnitT(const backend::UnitRows<T>& unit, T* out, bool accumulate) const {
+    const Extent extent{unit.rows, input_size_};
+    if (transposed_) {
+      ForGrid(state(), extent, BigUnitBody<T>{geometry_, kernel_.of<T>(), unit, out, accumulate});
+    } else {
+      ForGrid(state(), extent, SmallUnitBody<T>{geometry_, kernel_.of<T>(), unit, out, accumulate});
+    }
+  }
+
+ private:
+  template <class T>
+  void BigToSmall(const Batch<T>& b) const {
+    ConvProducts<T>(state(), geometry_).BigToSmall(b.rows, b.in, kernel_.of<T>(), b.out, b.accumulate);
+  }
+  template <class T>
+  void SmallToBig(const Batch<T>& b) const {
+    ConvProducts<T>(state(), geometry_).SmallToBig(b.rows, b.in, kernel_.of<T>(), b.out, b.accumulate);
+  }
+
+  ConvGeometry geometry_;
+  bool transposed_;
+  Coefficients kernel_;
+};
+
+}  // namespace
+
+absl::StatusOr<CudaMapPtr> MakeConvMap(std::shared_ptr<CudaState> state, const ir::ConvMap& map,
+                                       bool absolute) {
+  ESPALIER_RETURN_IF_ERROR(CheckSizes(map));
+  ESPALIER_RETURN_IF_ERROR(ReserveFor(*state, GeometryOf(map)));
+  ESPALIER_ASSIGN_OR_RETURN(Coefficients kernel, Coefficients::From(state, map.kernel, absolute));
+  return std::make_shared<ConvMap>(std::move(state), map, std::move(kernel));
+}
+
+}  // namespace espalier::cuda_kernels

@@ -1,0 +1,95 @@
+#include "cuda_kernels/cuda_backend.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cuda_kernels/cuda_map.h"
+#include "cuda_kernels/kernel_sets.h"
+#include "cuda_kernels/self_check.h"
+#include "cuda_kernels/state.h"
+#include "cuda_kernels/trainable.h"
+#include "verifier/base/status.h"
+
+namespace espalier::cuda_kernels {
+namespace {
+
+class CudaBackend final : public backend::Backend {
+ public:
+  explicit CudaBackend(std::shared_ptr<CudaState> state)
+      : state_(std::move(state)),
+        f32_(MakeFloat32Kernels(*state_)),
+        f64_(MakeFloat64Kernels(*state_)),
+        training_(MakeCudaTraining(state_)) {}
+
+  absl::StatusOr<backend::RawBuffer> AllocateBytes(int64_t bytes) override {
+    ESPALIER_ASSIGN_OR_RETURN(void* data, state_->Allocate(bytes));
+    return backend::RawBuffer(this, data, bytes);
+  }
+  void Free(void* data, int64_t bytes) override { state_->Free(data, bytes); }
+  void Upload(const void* host, int64_t bytes, void* device) override { state_->Upload(host, bytes, device); }
+  void Download(const void* device, int64_t bytes, void* host) override {
+    state_->Download(device, bytes, host);
+  }
+  absl::Status Synchronise() override { return state_->Synchronise(); }
+
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
+    return PrepareMap(*map, false);
+  }
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareAbs(
+      const ir::LinearMapPtr& map) override {
+    return PrepareMap(*map, true);
+  }
+
+  void Widen(int64_t count, const float* in, double* out) override { WidenOnDevice(*state_, count, in, out); }
+
+  backend::Kernels<float>& f32() override { return *f32_; }
+  backend::Kernels<double>& f64() override { return *f64_; }
+  backend::Training& training() override { return *training_; }
+  int64_t bytes_in_use() const override { return state_->bytes_in_use(); }
+  int64_t threads() const override { return 1; }  // of the host
+
+ private:
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareMap(const ir::LinearMap& map,
+                                                                         bool absolute) {
+    if (!state_->Going()) return state_->status();
+    ESPALIER_ASSIGN_OR_RETURN(CudaMapPtr made, MakeCudaMap(state_, map, absolute));
+    return made;
+  }
+
+  std::shared_ptr<CudaState> state_;
+  std::unique_ptr<backend::Kernels<float>> f32_;
+  std::unique_ptr<backend::Kernels<double>> f64_;
+  std::unique_ptr<backend::Training> training_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<backend::Backend>> MakeCudaBackend(const CudaOptions& options) {
+  {
+    // The check has a backend of its own: it must run even when the caller's token has fired already, and its
+    // workspace is too small for the caller's maps.
+    ESPALIER_ASSIGN_OR_RETURN(std::shared_ptr<CudaState> state,
+                              CudaState::Make(options.device, int64_t{8} << 20, StopToken()));
+    CudaBackend backend(std::move(state));
+    ESPALIER_RETURN_IF_ERROR(CheckProducts(backend));
+  }
+  ESPALIER_ASSIGN_OR_RETURN(std::shared_ptr<CudaState> state,
+                            CudaState::Make(options.device, options.memory_bytes, options.stop));
+  return std::make_unique<CudaBackend>(std::move(state));
+}
+
+absl::StatusOr<std::vector<std::string>> CudaDevices() {
+  int count = 0;
+  ESPALIER_RETURN_IF_ERROR(ToStatus(cudaGetDeviceCount(&count), "no device"));
+  if (count == 0) return absl::UnavailableError("cuda: no device");
+  std::vector<std::string> names;
+  for (int device = 0; device < count; ++device) {
+    cudaDeviceProp properties{};
+    ESPALIER_RETURN_IF_ERROR(
+        ToStatus(cudaGetDeviceProperties(&properties, device), "asking for the device's name"));
+    names.push_back(properties.name);
+  }
+  return names;
+}
+
+}  // namespace espalier::cuda_kernels

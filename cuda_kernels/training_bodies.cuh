@@ -1,0 +1,169 @@
+// Bodies of the training primitives (launch.cuh). Each names the primitive of training.h that it is.
+#pragma once
+
+#include "cuda_kernels/launch.cuh"
+#include "verifier/backend/training.h"
+
+namespace espalier::cuda_kernels {
+
+struct AddRowsBody {
+  int64_t n;
+  const float* vec;
+  float* y;
+  __device__ void operator()(int64_t r, int64_t i) const { y[r * n + i] += vec[i]; }
+};
+
+struct HingeForwardBody {
+  int64_t n;
+  backend::HingeArrays<float> hinge;
+  const float* z;
+  float* y;
+  __device__ void operator()(int64_t r, int64_t i) const {
+    const float x = z[r * n + i];
+    y[r * n + i] = hinge.intercept[i] + (x < 0.0f ? hinge.left[i] : hinge.right[i]) * x;
+  }
+};
+
+struct HingeBackwardBody {
+  int64_t n;
+  backend::HingeArrays<float> hinge;
+  const float* z;
+  float* g;
+  __device__ void operator()(int64_t r, int64_t i) const {
+    g[r * n + i] *= z[r * n + i] < 0.0f ? hinge.left[i] : hinge.right[i];
+  }
+};
+
+// Sums of g, or of g z, over one strip of rows: strip s of column i goes to partial[s][i].
+struct StripSumBody {
+  Extent extent;
+  int64_t height;
+  const float *g, *z;  // z null: the sum of g
+  double* partial;
+  __device__ void operator()(int64_t strip, int64_t i) const {
+    const int64_t end = backend::Min((strip + 1) * height, extent.rows);
+    double sum = 0;
+    for (int64_t r = strip * height; r < end; ++r) {
+      const int64_t at = r * extent.n + i;
+      const auto value = static_cast<double>(g[at]);
+      sum += z != nullptr ? value * static_cast<double>(z[at]) : value;
+    }
+    partial[strip * extent.n + i] = sum;
+  }
+};
+
+// out[i] = sum over the strips, 0 where keep[i] is 0.
+struct StripTotalBody {
+  int64_t strips, n;
+  const double* partial;
+  const float* keep;
+  float* out;
+  __device__ void operator()(int64_t i) const {
+    double sum = 0;
+    for (int64_t s = 0; s < strips; ++s) sum += partial[s * n + i];
+    out[i] = keep != nullptr && keep[i] == 0.0f ? 0.0f : static_cast<float>(sum);
+  }
+};
+
+struct DescendBody {
+  backend::DescentStep step;
+  const float* gradient;
+  float *velocity, *weight;
+  __device__ void operator()(int64_t i) const {
+    const float v = step.momentum * velocity[i] + (gradient[i] + step.decay * weight[i]);
+    velocity[i] = v;
+    weight[i] -= step.rate * v;
+  }
+};
+
+// Comparisons are written so that NaN passes.
+struct BoxAroundBody {
+  const float* x;
+  backend::BoxShape shape;
+  float *lower, *upper;
+  __device__ void operator()(int64_t i) const {
+    const float low = shape.low, high = shape.high;
+    float l = x[i] - shape.epsilon, u = x[i] + shape.epsilon;
+    l = l < low ? low : l;
+    u = u > high ? high : u;
+    lower[i] = l > high ? high : l;
+    upper[i] = u < low ? low : u;
+  }
+};
+
+struct UniformInBoxBody {
+  backend::RandomKey key;
+  const float *lower, *upper;
+  float* x;
+  __device__ void operator()(int64_t i) const {
+    const float share = backend::CounterUniform(key, static_cast<uint64_t>(i));
+    const float at = lower[i] + share * (upper[i] - lower[i]);
+    x[i] = at > upper[i] ? upper[i] : at;  // rounding may pass the end by one number
+  }
+};
+
+struct SignStepBody {
+  float rate;
+  const float *g, *lower, *upper;
+  float* x;
+  __device__ void operator()(int64_t i) const {
+    const float step = g[i] > 0.0f ? rate : g[i] < 0.0f ? -rate : 0.0f;
+    float at = x[i] + step;
+    at = at < lower[i] ? lower[i] : at;
+    x[i] = at > upper[i] ? upper[i] : at;
+  }
+};
+
+// What a softmax needs of one row of logits.
+struct RowScale {
+  double top, sum;
+};
+
+struct CrossEntropyBody {
+  int64_t classes;
+  const float* logits;
+  backend::LossTarget target;
+  backend::LossResult result;
+
+  __device__ void operator()(const RowThreads& row, int64_t r) const {
+    const float* const own = logits + r * classes;
+    const int32_t label = target.label[r];
+    const RowScale scale = ScaleOf(row, own);
+    if (row.lane() == 0 && result.loss != nullptr) {
+      const double log_sum = scale.top + std::log(scale.sum);
+      result.loss[r] = static_cast<float>(log_sum - static_cast<double>(own[label]));
+    }
+    double beaten = 0;  // logits that the label's does not exceed
+    for (int64_t c = row.lane(); c < classes; c += row.width())
+      beaten += c == label || own[label] > own[c] ? 0 : 1;
+    beaten = row.Sum(beaten);
+    if (row.lane() == 0 && result.correct != nullptr) result.correct[r] = beaten == 0 ? 1.0f : 0.0f;
+    if (result.gradient == nullptr) return;
+    const double distil = target.teacher != nullptr ? static_cast<double>(target.distil) : 0.0;
+    const float* const teacher = distil > 0 ? target.teacher + r * classes : own;
+    const RowScale teaching = distil > 0 ? ScaleOf(row, teacher) : scale;
+    for (int64_t c = row.lane(); c < classes; c += row.width()) {
+      double wanted = c == label ? 1.0 - distil : 0.0;
+      if (distil > 0) wanted += distil * Share(teaching, teacher[c]);
+      result.gradient[r * classes + c] = static_cast<float>(Share(scale, own[c]) - wanted);
+    }
+  }
+
+ private:
+  // The same in every lane, by exchanging through the row's first one; NaN anywhere: NaN.
+  __device__ RowScale ScaleOf(const RowThreads& row, const float* values) const {
+    RowScale scale{static_cast<double>(values[0]), 0};
+    for (int64_t c = 1; c < classes; ++c) scale.top = backend::Max(static_cast<double>(values[c]), scale.top);
+    double sum = 0;
+    for (int64_t c = row.lane(); c < classes; c += row.width()) {
+      sum += std::exp(static_cast<double>(values[c]) - scale.top);
+    }
+    scale.sum = row.SumEverywhere(sum);
+    return scale;
+  }
+  __device__ static double Share(const RowScale& scale, float value) {
+    return std::exp(static_cast<double>(value) - scale.top) / scale.sum;
+  }
+};
+
+}  // namespace espalier::cuda_kernels

@@ -1,0 +1,50 @@
+// The simulated card: its memory, its streams and how they are run. One card for the process, behind one
+// lock.
+//
+//   cuda_on_host::Behaviour b;  b.schedule = cuda_on_host::Schedule::kPortions;  b.seed = 3;
+//   cuda_on_host::Behave(b);            // before the first backend is made
+//
+// What a wrong program is told: an access outside a buffer (canaries, and AddressSanitizer where it is on),
+// an uninitialised number (NaN), a host that reads device memory (closed), a copy that is read before it was
+// waited for (queued work runs late), a buffer that is still in use when its pool ends.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+
+#include "cuda_runtime.h"
+
+namespace cuda_on_host {
+
+enum class Schedule {
+  kLate,      // queued work runs when something waits for it
+  kEager,     // at once
+  kPortions,  // a random part of it runs at every call, streams in random order; threads backwards half the
+              // time
+};
+
+struct Behaviour {
+  Schedule schedule = Schedule::kLate;
+  uint64_t seed = 1;
+  bool closed = false;         // device memory cannot be read or written while no work runs
+  int64_t memory = 8ll << 30;  // of the card
+  int64_t fail_launch = 0;     // the launch of this number, counted from now, fails for good; 0: none does
+};
+// The default comes from the environment: ESPALIER_CUDA_ON_HOST holds words of late, eager, seed=N, closed.
+void Behave(const Behaviour& behaviour);
+Behaviour BehaviourFromEnvironment();
+
+struct Counts {
+  int64_t launches = 0, waits = 0, allocations = 0;
+};
+Counts CountsSoFar();
+
+// The rest is for the runtime's own files.
+std::recursive_mutex& DeviceLock();
+cudaError_t Enqueue(Stream* stream, std::function<void()> work);
+// Whether [data, data + bytes) lies inside one buffer. Null for no bytes is fine.
+bool IsDeviceRange(const void* data, size_t bytes);
+[[noreturn]] void Abort(const char* what);
+
+}  // namespace cuda_on_host
