@@ -18,6 +18,8 @@ std::string CauseOf(const grpc::Status& status) {
       {"INVALID_MODEL", "model not understood"},
       {"UNSUPPORTED_MODEL", "model not supported"},
       {"QUOTA_EXCEEDED", "server's storage full"},
+      {"WORKER_DIED", "verifier crashed"},
+      {"NOT_ENOUGH_MEMORY", "out of memory"},
   };
   const auto known = by_reason.find(DetailOf(status).reason());
   if (known != by_reason.end()) return known->second;
