@@ -14,12 +14,9 @@ using Kind = Attempt::Kind;
 // What went wrong, in few words.
 std::string CauseOf(const grpc::Status& status) {
   static const std::map<std::string, std::string> by_reason = {
-      {"INVALID_QUERY", "query not understood"},
-      {"INVALID_MODEL", "model not understood"},
-      {"UNSUPPORTED_MODEL", "model not supported"},
-      {"QUOTA_EXCEEDED", "server's storage full"},
-      {"WORKER_DIED", "verifier crashed"},
-      {"NOT_ENOUGH_MEMORY", "out of memory"},
+      {"INVALID_QUERY", "query not understood"},    {"INVALID_MODEL", "model not understood"},
+      {"UNSUPPORTED_MODEL", "model not supported"}, {"QUOTA_EXCEEDED", "server's storage full"},
+      {"WORKER_DIED", "verifier crashed"},          {"NOT_ENOUGH_MEMORY", "out of memory"},
   };
   const auto known = by_reason.find(DetailOf(status).reason());
   if (known != by_reason.end()) return known->second;

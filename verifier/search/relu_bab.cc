@@ -26,11 +26,11 @@ int64_t BatchFor(const Run& run) {
 
 }  // namespace
 
-ReluBab::ReluBab(Run& run, SharedRoot& root)
+ReluBab::ReluBab(Run& run, SharedRoot& root, double share)
     : run_(run),
       root_(root),
       batch_(BatchFor(run)),
-      queue_(run.options.memory_bytes / 2),
+      queue_(static_cast<int64_t>(share * 0.5 * static_cast<double>(run.options.memory_bytes))),
       open_of_target_(run_.problem.targets.size(), 0) {}
 
 void ReluBab::Close(int32_t target) {
@@ -183,6 +183,11 @@ absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts, int64_t bu
   for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
   ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));
   if (found) return SearchEnd::kWitness;
+  return Loop();
+}
+
+absl::StatusOr<SearchEnd> ReluBab::Resume(int64_t budget) {
+  budget_end_ = run_.statistics.domains + budget;
   return Loop();
 }
 

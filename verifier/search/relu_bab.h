@@ -19,11 +19,14 @@ enum class SearchEnd { kExhausted, kWitness, kStopped, kMemory, kDomainLimit, kB
 
 class ReluBab {
  public:
-  ReluBab(Run& run, SharedRoot& root);
+  // `share`: of the memory for open domains.
+  ReluBab(Run& run, SharedRoot& root, double share = 1.0);
 
   // `starts`: one root domain per open target, with its slopes and weights. kBudget after about `budget`
   // domains (0: none).
   absl::StatusOr<SearchEnd> Search(std::vector<Domain> starts, int64_t budget = 0);
+  // Goes on after kBudget.
+  absl::StatusOr<SearchEnd> Resume(int64_t budget);
 
  private:
   absl::StatusOr<SearchEnd> Loop();

@@ -38,6 +38,13 @@ api::Verdict Stopped(const StopToken& stop) {
              : api::Verdict::Unknown(api::Limit::kTime, "the time limit was reached");
 }
 
+// A target's own search, over bounds that hold where the target can be unsafe.
+struct OwnSearch {
+  Domain start;  // over the shared root
+  RootResult root;
+  std::unique_ptr<ReluBab> bab;
+};
+
 class Strategy {
  public:
   Strategy(Run& run) : run_(run) {}
@@ -54,6 +61,8 @@ class Strategy {
   absl::StatusOr<SearchEnd> SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box,
                                        int64_t budget = 0);
   absl::StatusOr<SearchEnd> SearchEach(RootResult& root, int32_t box);
+  absl::StatusOr<SearchEnd> TakeTurn(RootResult& shared, OwnSearch& own, int32_t box, double share,
+                                     int64_t domains);
   api::Verdict Conclude(SearchEnd end) const;
   void Explain(std::string sentence) { run_.explanation.push_back(std::move(sentence)); }
 
@@ -154,25 +163,51 @@ absl::StatusOr<SearchEnd> Strategy::SearchFrom(SharedRoot& root, std::vector<Dom
   return bab.Search(std::move(open), budget);
 }
 
-// Target by target, the one nearest to being refuted first, each with bounds of its own that hold where it
-// can be unsafe.
+// Each target with bounds of its own. They take turns, the one nearest to being refuted first, each turn
+// twice as long as the last: no target waits for another one's end, and the work given to those that come to
+// nothing is at most in proportion.
 absl::StatusOr<SearchEnd> Strategy::SearchEach(RootResult& root, int32_t box) {
   std::sort(root.open.begin(), root.open.end(),
             [](const Domain& x, const Domain& y) { return x.bound > y.bound; });
-  SearchEnd worst = SearchEnd::kExhausted;
+  const double share = 1.0 / static_cast<double>(std::max<size_t>(root.open.size(), 1));
+  std::vector<std::unique_ptr<OwnSearch>> open;
   for (const Domain& domain : root.open) {
-    ESPALIER_ASSIGN_OR_RETURN(std::optional<RootResult> own, ConditionRoot(run_, root, domain));
-    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
-    if (!own.has_value()) continue;
-    ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, SearchFrom(own->root, std::move(own->open), box));
-    // At a leaf the program's optimum may lie where these bounds do not hold: those of the whole box decide.
-    if (end == SearchEnd::kNumerical) {
-      ESPALIER_ASSIGN_OR_RETURN(end, SearchFrom(root.root, {domain}, box));
+    open.push_back(std::make_unique<OwnSearch>());
+    open.back()->start = domain;
+  }
+  SearchEnd worst = SearchEnd::kExhausted;
+  for (int64_t turn = kTrialDomains * root.root.slope_count + 1; !open.empty(); turn *= 2) {
+    for (std::unique_ptr<OwnSearch>& own : open) {
+      ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, TakeTurn(root, *own, box, share, turn));
+      if (end == SearchEnd::kWitness || end == SearchEnd::kStopped) return end;
+      if (end == SearchEnd::kBudget) continue;
+      if (end != SearchEnd::kExhausted) worst = end;
+      own.reset();
     }
-    if (end == SearchEnd::kWitness || end == SearchEnd::kStopped) return end;
-    if (end != SearchEnd::kExhausted) worst = end;
+    std::erase(open, nullptr);
   }
   return worst;
+}
+
+absl::StatusOr<SearchEnd> Strategy::TakeTurn(RootResult& shared, OwnSearch& own, int32_t box, double share,
+                                             int64_t domains) {
+  PhaseTimer timer(run_.statistics, "search");
+  SearchEnd end = SearchEnd::kExhausted;
+  if (own.bab == nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(std::optional<RootResult> root, ConditionRoot(run_, shared, own.start));
+    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+    if (!root.has_value()) return SearchEnd::kExhausted;
+    own.root = *std::move(root);
+    Explain(absl::StrCat("branch and bound for disjunct ", own.start.target, " alone over ",
+                         own.root.root.slope_count, " unstable neurons on box ", box));
+    own.bab = std::make_unique<ReluBab>(run_, own.root.root, share);
+    ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Search(std::move(own.root.open), domains));
+  } else {
+    ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Resume(domains));
+  }
+  // At a leaf the program's optimum may lie where these bounds do not hold: those of the whole box decide.
+  if (end == SearchEnd::kNumerical) return SearchFrom(shared.root, {own.start}, box);
+  return end;
 }
 
 absl::StatusOr<SearchEnd> Strategy::Search() {
