@@ -9,6 +9,7 @@
 #include "verifier/base/status.h"
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/interval.h"
+#include "verifier/bounds/refine.h"
 #include "verifier/bounds/rounding.h"
 #include "verifier/device.h"
 #include "verifier/model_impl.h"
@@ -28,6 +29,16 @@ bounds::IntermediateSettings SettingsOf(const BoundsRequest& request) {
   const bool optimise = request.method == BoundMethod::kAlphaCrown && request.optimise_intermediate;
   settings.iterations = optimise ? request.iterations : 0;
   return settings;
+}
+
+absl::StatusOr<bounds::DomainBounds> LayersOf(const bounds::Plan& plan, const bounds::InputBoxes& box,
+                                              const BoundsRequest& request, StopToken stop) {
+  const bounds::IntermediateSettings optimised = SettingsOf(request);
+  bounds::IntermediateSettings plain = optimised;
+  plain.iterations = 0;
+  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds layers, bounds::ComputeIntermediate(plan, box, plain, stop));
+  if (optimised.iterations == 0) return layers;
+  return bounds::OptimiseBounds(plan, optimised, stop, std::move(layers));
 }
 
 // ± every output, then every row of the property's disjuncts on this box, as single rows.
@@ -175,9 +186,8 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
                             MakeBackend({.device = request.device}, {.threads = request.threads}));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, *backend));
-  ESPALIER_ASSIGN_OR_RETURN(
-      const bounds::DomainBounds layers,
-      bounds::ComputeIntermediate(*plan, {1, box.lower, box.upper}, SettingsOf(request), stop));
+  ESPALIER_ASSIGN_OR_RETURN(const bounds::DomainBounds layers,
+                            LayersOf(*plan, {1, box.lower, box.upper}, request, stop));
   const bounds::HostRows rows = AllRows(problem, network);
   std::vector<double> lower(static_cast<size_t>(rows.count()), -std::numeric_limits<double>::infinity());
   if (request.method == BoundMethod::kInterval || request.intersect_interval) {

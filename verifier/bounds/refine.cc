@@ -193,4 +193,12 @@ absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, Stop
   return Refinement(plan, settings, stop, bounds).Run();
 }
 
+absl::StatusOr<DomainBounds> OptimiseBounds(const Plan& plan, const IntermediateSettings& settings,
+                                            StopToken stop, DomainBounds from) {
+  const absl::Status refined = RefineBounds(plan, {.iterations = settings.iterations}, stop, from);
+  if (absl::IsUnimplemented(refined)) return ComputeIntermediate(plan, from.boxes, settings, stop);
+  ESPALIER_RETURN_IF_ERROR(refined);
+  return from;
+}
+
 }  // namespace espalier::bounds

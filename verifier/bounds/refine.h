@@ -27,4 +27,9 @@ struct RefineSettings {
 absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
                           DomainBounds& bounds);
 
+// Refines `from` by settings.iterations steps; where that is UNIMPLEMENTED, bounds its box anew and optimises
+// on the whole network, within settings.max_flops.
+absl::StatusOr<DomainBounds> OptimiseBounds(const Plan& plan, const IntermediateSettings& settings,
+                                            StopToken stop, DomainBounds from);
+
 }  // namespace espalier::bounds

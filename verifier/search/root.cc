@@ -87,20 +87,6 @@ absl::Status BoundTargets(Run& run, const std::vector<size_t>& targets, RootResu
   return absl::OkStatus();
 }
 
-// Optimised intermediate bounds from those of `from`, or from the start where refining does not apply.
-absl::StatusOr<bounds::DomainBounds> Optimised(Run& run, bounds::DomainBounds from) {
-  const int64_t iterations = run.options.intermediate_iterations;
-  const absl::Status refined = bounds::RefineBounds(run.plan, {.iterations = iterations}, run.stop, from);
-  if (!absl::IsUnimplemented(refined)) {
-    ESPALIER_RETURN_IF_ERROR(refined);
-    return from;
-  }
-  bounds::IntermediateSettings settings;
-  settings.iterations = iterations;
-  settings.max_flops = kRootFlops;
-  return bounds::ComputeIntermediate(run.plan, from.boxes, settings, run.stop);
-}
-
 // The bounds of one row as a plane over the root's box.
 struct RowBound {
   bounds::RowDetails details;
@@ -136,7 +122,11 @@ absl::StatusOr<RootResult> RefineRoot(Run& run, RootResult from) {
   PhaseTimer timer(run.statistics, "root");
   std::vector<size_t> targets;
   for (const Domain& domain : from.open) targets.push_back(static_cast<size_t>(domain.target));
-  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds, Optimised(run, std::move(from.root.bounds)));
+  bounds::IntermediateSettings settings;
+  settings.iterations = run.options.intermediate_iterations;
+  settings.max_flops = kRootFlops;
+  ESPALIER_ASSIGN_OR_RETURN(bounds::DomainBounds bounds, bounds::OptimiseBounds(run.plan, settings, run.stop,
+                                                                                std::move(from.root.bounds)));
   RootResult result;
   ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
   ESPALIER_RETURN_IF_ERROR(BoundTargets(run, targets, result));
