@@ -6,9 +6,10 @@
 // interface keeps a group of domains in its fastest memory through all optimisation steps; one that does not
 // (Backend::MakeCompact answers UNIMPLEMENTED) computes the same with the primitives of backend.h.
 //
-//   ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(bounds::MakeCompactNetwork(...)));
+//   std::optional<CompactNetwork> network = bounds::MakeCompactNetwork(...);
+//   ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(*std::move(network)));
 //   CompactDomain domain{.output = weights, .offset = -rhs, .splits = {{.neuron = 7, .sign = 1}}};
-//   ESPALIER_RETURN_IF_ERROR(bounder->Bound({&domain}, {.iterations = 20}));
+//   ESPALIER_RETURN_IF_ERROR(bounder->Bound(absl::MakeSpan(&domain, 1), {.iterations = 20}));
 //   if (domain.bound > 0) ...                    // in float32: to be certified elsewhere before it counts
 //
 // Everything here is float32 and heuristic: no verdict rests on it.

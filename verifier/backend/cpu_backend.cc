@@ -14,6 +14,7 @@
 #include "verifier/backend/cpu_self_check.h"
 #include "verifier/backend/cpu_state.h"
 #include "verifier/backend/cpu_training.h"
+#include "verifier/backend/neuron_math.h"
 #include "verifier/base/status.h"
 
 namespace espalier::backend {
@@ -28,10 +29,6 @@ template <class T>
 void CopyRow(const T* from, int64_t n, T* to) {
   CopyBytes(from, n * static_cast<int64_t>(sizeof(T)), to);
 }
-
-// Far above what any number of underflowed products can lose, far below what any bound is.
-template <class T>
-constexpr T kUnderflow = std::is_same_v<T, float> ? T(1e-30) : T(1e-280);
 
 // Work of one slice of a product, between two looks at the stop token, and its fewest rows.
 template <class T>
@@ -200,13 +197,9 @@ class CpuKernels final : public Kernels<T> {
                   const IntervalArrays<T>& to) override {
     state_.ForRows(rows, n, [&](int64_t r) {
       for (int64_t i = 0; i < n; ++i) {
-        const T c = from.centre[r * n + i] + bias[i];
-        const T spread = from.radius[r * n + i];
-        const T scale = std::fabs(from.centre[r * n + i]) + spread + std::fabs(bias[i]);
-        // The second term covers products that underflowed.
-        const T reach = spread + slack * scale + (scale > T(0) ? kUnderflow<T> : T(0));
-        to.lower[r * n + i] = c - reach;
-        to.upper[r * n + i] = c + reach;
+        const Ends<T> ends = EndsOf(from.centre[r * n + i], from.radius[r * n + i], bias[i], slack);
+        to.lower[r * n + i] = ends.lower;
+        to.upper[r * n + i] = ends.upper;
       }
     });
   }
@@ -214,16 +207,11 @@ class CpuKernels final : public Kernels<T> {
                      const IntervalArrays<T>& interval) override {
     state_.ForRows(rows, n, [&](int64_t r) {
       for (int64_t i = 0; i < n; ++i) {
-        const T l = interval.lower[r * n + i], u = interval.upper[r * n + i];
-        const T at_l = (l < T(0) ? hinge.left[i] : hinge.right[i]) * l;
-        const T at_u = (u < T(0) ? hinge.left[i] : hinge.right[i]) * u;
-        const bool kink = l < T(0) && u > T(0);
-        T low = std::min(at_l, at_u), high = std::max(at_l, at_u);
-        if (kink) low = std::min(low, T(0)), high = std::max(high, T(0));
-        if (!(l <= u)) low = high = l + u;  // NaN stays NaN
-        const T reach = slack * (std::fabs(low) + std::fabs(high) + std::fabs(hinge.intercept[i]));
-        interval.lower[r * n + i] = low + hinge.intercept[i] - reach;
-        interval.upper[r * n + i] = high + hinge.intercept[i] + reach;
+        T &lower = interval.lower[r * n + i], &upper = interval.upper[r * n + i];
+        const Ends<T> ends =
+            ImageOfHinge(hinge.left[i], hinge.right[i], hinge.intercept[i], Ends<T>{lower, upper}, slack);
+        lower = ends.lower;
+        upper = ends.upper;
       }
     });
   }
@@ -266,10 +254,8 @@ class CpuKernels final : public Kernels<T> {
   static void StepSplits(const SplitRows<T>& s, int64_t r, const T* z, T rate, T correction1, T correction2) {
     for (int32_t k = s.begin[r]; k < s.begin[r + 1]; ++k) {
       const T gradient = -s.sign[k] * z[s.neuron[k]];
-      s.first_moment[k] = T(0.9) * s.first_moment[k] + T(0.1) * gradient;
-      s.second_moment[k] = T(0.999) * s.second_moment[k] + T(0.001) * gradient * gradient;
       const T step =
-          rate * s.first_moment[k] * correction1 / (std::sqrt(s.second_moment[k] * correction2) + T(1e-8));
+          AdamMove(gradient, {rate, correction1, correction2}, s.first_moment + k, s.second_moment + k);
       s.beta[k] = std::max(T(0), s.beta[k] + step);
     }
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "verifier/backend/neuron_math.h"
 #include "verifier/base/status.h"
 
 namespace espalier::backend {
@@ -301,7 +302,7 @@ void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
     const auto u = static_cast<size_t>(j);
     const float value = saved_.data()[j * lanes_ + lane];
     const bool on_free = (value >= 0) == (n.lines.left[u] < n.lines.right[u]);
-    const float score = std::fabs(value * n.lines.chord_intercept[u]) * (on_free ? 0.2f : 1.0f);
+    const float score = SplitScore(value, on_free, n.lines.chord_intercept[u]);
     if (!(score > 0) || (best.size() == keep && score <= best.back().second)) continue;
     const std::pair<int32_t, float> candidate{static_cast<int32_t>(j), score};
     best.insert(std::upper_bound(best.begin(), best.end(), candidate,
@@ -347,10 +348,9 @@ void CompactTile::ForwardActivation(size_t s) {
 void CompactTile::StepSplits(size_t s) {
   for (Split& split : splits_[s]) {
     const float gradient = -split.sign * split.value;
-    split.first = 0.9f * split.first + 0.1f * gradient;
-    split.second = 0.999f * split.second + 0.001f * gradient * gradient;
-    const float step = static_cast<float>(beta_rate_[split.lane]) * split.first * correction1_[split.lane] /
-                       (std::sqrt(split.second * correction2_[split.lane]) + 1e-8f);
+    const AdamRates<float> adam{static_cast<float>(beta_rate_[split.lane]), correction1_[split.lane],
+                                correction2_[split.lane]};
+    const float step = AdamMove(gradient, adam, &split.first, &split.second);
     split.beta = std::max(0.0f, split.beta + step);
   }
 }

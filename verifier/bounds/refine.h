@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/intermediate.h"
