@@ -31,6 +31,7 @@ class LayerSweep {
 
  private:
   absl::Status Layer(int activation);
+  void ApplySigns(int activation, LayerBox& box);
   HostRows RowsOf(int activation, const LayerBox& box, bool all) const;
   // Tightens `box` by the rows' own bounds; by tiles where that pays.
   absl::Status Bound(int activation, const HostRows& rows, LayerBox& box);
@@ -63,6 +64,7 @@ absl::Status LayerSweep::Run() {
   const InputBoxes& boxes = result_.boxes;
   flops_left_ = settings_.max_flops;
   result_.layers.assign(plan_.activations().size(), {});
+  result_.empty.assign(settings_.signs.size(), false);
   const size_t inputs = static_cast<size_t>(plan_.node(0).size);
   std::vector<double> low(boxes.lower.begin(), boxes.lower.begin() + static_cast<int64_t>(inputs));
   std::vector<double> high(boxes.upper.begin(), boxes.upper.begin() + static_cast<int64_t>(inputs));
@@ -234,9 +236,31 @@ absl::Status LayerSweep::Bound(int activation, const HostRows& rows, LayerBox& b
   return absl::OkStatus();
 }
 
+// Contains the layer's bounds in the sides the domains bring. Where bounds and side contradict each other the
+// domain is empty; its bounds may be anything then, and are made ordered.
+void LayerSweep::ApplySigns(int activation, LayerBox& box) {
+  if (settings_.signs.empty()) return;
+  const size_t n = plan_.hinge(activation).left.size();
+  const int64_t first = plan_.activation_begin(activation);
+  for (size_t d = 0; d < settings_.signs.size(); ++d) {
+    if (settings_.signs[d] == nullptr) continue;
+    for (size_t i = 0; i < n; ++i) {
+      const int sign = settings_.signs[d]->At(first + static_cast<int64_t>(i));
+      if (sign == 0) continue;
+      double &lower = box.lower[d * n + i], &upper = box.upper[d * n + i];
+      if (sign > 0 && lower < 0) lower = 0;
+      if (sign < 0 && upper > 0) upper = 0;
+      if (!(lower > upper)) continue;
+      result_.empty[d] = true;
+      lower = upper = 0;
+    }
+  }
+}
+
 absl::Status LayerSweep::Layer(int activation) {
   LayerBox& box = result_.layers[static_cast<size_t>(activation)];
   ESPALIER_RETURN_IF_ERROR(interval_.PreActivation(activation, box));
+  ApplySigns(activation, box);
   if (settings_.backward && result_.complete) {
     if (!settings_.intersect_interval) {
       std::fill(box.lower.begin(), box.lower.end(), -std::numeric_limits<double>::infinity());
@@ -252,6 +276,8 @@ absl::Status LayerSweep::Layer(int activation) {
     screen_ = settings_.screening && settings_.intersect_interval && flops > kScreenFlops;
     if (!first) ESPALIER_RETURN_IF_ERROR(Bound(activation, rows, box));
   }
+  // Again: a neuron's own rows may show that it cannot be on its side.
+  ApplySigns(activation, box);
   ESPALIER_RETURN_IF_ERROR(interval_.SetPreActivation(activation, box));
   ESPALIER_RETURN_IF_ERROR(relaxation32_.AddLayer(plan_, activation, box));
   return relaxation64_.AddLayer(plan_, activation, box);

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "verifier/base/stop_token.h"
+#include "verifier/bounds/neuron_signs.h"
 #include "verifier/bounds/optimise.h"
 #include "verifier/bounds/row_bounder.h"
 
@@ -27,6 +28,9 @@ struct IntermediateSettings {
   double alpha_rate = 0.1;
   double max_flops = 1e15;  // of the optimisation; beyond it later layers get fewer iterations
   bool cones = true;        // bound tiles of image-shaped layers on their cones where that is less work
+  // Sides that the domain itself brings, one entry per domain (null: nothing known of any): bounds hold where
+  // the neurons are on these sides.
+  std::vector<const NeuronSigns*> signs = {};
 };
 
 struct DomainBounds {
@@ -34,6 +38,8 @@ struct DomainBounds {
   std::vector<LayerBox> layers;  // per activation, [domains][neurons]
   Magnitudes magnitudes;         // over the union of the domains
   bool complete = true;          // false: `stop` fired; layers after that point hold interval bounds
+  // Per domain, when signs were given: no point of the box has its neurons on those sides.
+  std::vector<bool> empty;
 };
 
 absl::StatusOr<DomainBounds> ComputeIntermediate(const Plan& plan, const InputBoxes& boxes,

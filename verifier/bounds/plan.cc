@@ -94,6 +94,8 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::Make(const ir::Network& network, bac
       node.predecessor = source.predecessor;
       node.has_intercept = AnyNonZero(source.hinge.intercept);
       node.activation = static_cast<int>(plan->activations_.size());
+      plan->activation_begin_.push_back(plan->activation_neurons_);
+      plan->activation_neurons_ += source.size;
       plan->activations_.push_back(static_cast<ir::NodeId>(i));
       ++plan->nodes_[static_cast<size_t>(source.predecessor)].consumers;
     }

@@ -64,6 +64,11 @@ class Plan {
   const ir::HingeLayer& hinge(int activation) const {
     return network_->nodes[static_cast<size_t>(activations_[static_cast<size_t>(activation)])].hinge;
   }
+  // Neurons of all activation layers in order: how many, and where those of one layer begin.
+  int64_t activation_neurons() const { return activation_neurons_; }
+  int64_t activation_begin(int activation) const {
+    return activation_begin_[static_cast<size_t>(activation)];
+  }
   int64_t largest_node() const { return largest_node_; }
   int64_t total_neurons() const { return total_neurons_; }  // of all nodes
   // Multiply-adds of one backward pass of one row from the output, times two.
@@ -77,6 +82,8 @@ class Plan {
   backend::Backend* backend_ = nullptr;
   std::vector<PlanNode> nodes_;
   std::vector<ir::NodeId> activations_;
+  std::vector<int64_t> activation_begin_;
+  int64_t activation_neurons_ = 0;
   int64_t largest_node_ = 0;
   int64_t total_neurons_ = 0;
   std::vector<double> flops_until_;

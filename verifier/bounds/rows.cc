@@ -132,12 +132,14 @@ absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const Ho
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, rows.count()));
   BackwardOutput<double> out{.bound = bound.data(), .error = error.data()};
   backend::Buffer<double> corner, lambda;
+  std::vector<backend::Buffer<double>> saved;
   const int64_t entries = rows.count() * plan.node(0).size;
   if (details != nullptr) {
     ESPALIER_ASSIGN_OR_RETURN(corner, backend::Allocate<double>(backend, entries));
     ESPALIER_ASSIGN_OR_RETURN(lambda, backend::Allocate<double>(backend, entries));
     out.corner = corner.data();
     out.input_lambda = lambda.data();
+    out.saved = &saved;
   }
   BackwardPass<double> pass(plan);
   ESPALIER_RETURN_IF_ERROR(pass.Run(in, out));
@@ -146,6 +148,14 @@ absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const Ho
     details->input_lambda.resize(static_cast<size_t>(entries));
     backend.Download(corner.data(), entries * 8, details->corner.data());
     backend.Download(lambda.data(), entries * 8, details->input_lambda.data());
+    details->neuron_lambda.assign(saved.size(), {});
+    for (size_t a = 0; a < saved.size(); ++a) {
+      if (saved[a].data() == nullptr) continue;  // the rows start below this layer
+      details->neuron_lambda[a].resize(static_cast<size_t>(rows.count()) *
+                                       scope.relaxation64->unstable(static_cast<int>(a)).size());
+      backend.Download(saved[a].data(), static_cast<int64_t>(details->neuron_lambda[a].size()) * 8,
+                       details->neuron_lambda[a].data());
+    }
   }
   return TakeCertified(backend, bound, error, rows.count());
 }

@@ -55,10 +55,13 @@ struct Scope {
   const Magnitudes* magnitudes = nullptr;
 };
 
-// What a certified pass can tell besides the bounds, host, [rows][inputs]; filled when asked for.
+// What a certified pass can tell besides the bounds, host, [rows][inputs] where nothing else is said; filled
+// when asked for.
 struct RowDetails {
   std::vector<double> corner;        // the box corner that attains the bound
   std::vector<double> input_lambda;  // the bound's coefficients at the input
+  // Per activation, [rows][unstable] of the relaxation: the coefficients that met the neurons' lines.
+  std::vector<std::vector<double>> neuron_lambda;
 };
 
 // Takes bound - allowance of a finished pass to the host; NaN becomes -infinity.

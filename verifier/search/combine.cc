@@ -45,18 +45,62 @@ double LargestRow(const AffineBounds& rows, const std::vector<double>& point) {
   return largest;
 }
 
+// The program in coordinates of its own box, [0, 1] each, and in units of each row's own size: a solver's
+// absolute tolerances mean the same on every box. Positive factors of rows change no sign of a combination.
+struct Scaled {
+  AffineBounds rows;
+  std::vector<double> size;  // [rows]
+};
+
+Scaled Scale(const AffineBounds& rows, const double* lower, const double* upper) {
+  const auto n = static_cast<size_t>(rows.inputs), k = static_cast<size_t>(rows.rows);
+  Scaled scaled{rows, std::vector<double>(k)};
+  for (size_t i = 0; i < k; ++i) {
+    double& constant = scaled.rows.constant[i];
+    double size = 0;
+    for (size_t j = 0; j < n; ++j) {
+      double& slope = scaled.rows.lambda[i * n + j];
+      constant += slope * lower[j];
+      slope *= upper[j] - lower[j];
+      size += std::fabs(slope);
+    }
+    size = std::max(size, std::fabs(constant));
+    if (!(size > 0)) size = 1;
+    scaled.size[i] = size;
+    constant /= size;
+    for (size_t j = 0; j < n; ++j) scaled.rows.lambda[i * n + j] /= size;
+  }
+  return scaled;
+}
+
 void Solve(const AffineBounds& rows, const double* lower, const double* upper, const StopToken& stop,
            Combination& best) {
+  const auto n = static_cast<size_t>(rows.inputs);
+  const Scaled scaled = Scale(rows, lower, upper);
   const AffineBounds none{.rows = 0, .inputs = rows.inputs, .lambda = {}, .constant = {}};
-  const MinMaxAnswer answer = SolveMinMax(rows, none, lower, upper, stop);
+  const std::vector<double> zero(n, 0.0), one(n, 1.0);
+  MinMaxAnswer answer = SolveMinMax(scaled.rows, none, zero.data(), one.data(), stop);
   if (!answer.solved) return;
-  std::vector<double> value, point(answer.point.size());
+  double sum = 0;
+  for (size_t i = 0; i < answer.weights.size(); ++i) sum += answer.weights[i] /= scaled.size[i];
+  if (!(sum > 0) || !std::isfinite(sum)) return;
+  for (double& w : answer.weights) w /= sum;
+  std::vector<double> value, point(n);
   const double bound = Evaluate(rows, lower, upper, answer.weights, point, value);
-  best.point = answer.point;
+  for (size_t j = 0; j < n; ++j)
+    best.point[j] = std::clamp(lower[j] + answer.point[j] * (upper[j] - lower[j]), lower[j], upper[j]);
   if (bound > best.bound) best.bound = bound, best.weights = answer.weights;
 }
 
 }  // namespace
+
+void Append(const AffineBounds& more, AffineBounds& rows) {
+  if (more.rows == 0) return;
+  rows.rows += more.rows;
+  rows.inputs = more.inputs;
+  rows.lambda.insert(rows.lambda.end(), more.lambda.begin(), more.lambda.end());
+  rows.constant.insert(rows.constant.end(), more.constant.begin(), more.constant.end());
+}
 
 Combination BestCombination(const AffineBounds& rows, const double* lower, const double* upper,
                             const StopToken& stop) {

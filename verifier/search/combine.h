@@ -22,6 +22,9 @@ struct AffineBounds {
   std::vector<double> constant;
 };
 
+// Adds the rows of `more` (over the same inputs) behind those of `rows`.
+void Append(const AffineBounds& more, AffineBounds& rows);
+
 struct Combination {
   std::vector<double> weights;  // [rows], non-negative, sum about 1
   double bound = 0;             // certified: its own rounding is taken off

@@ -2,8 +2,10 @@
 // in float64.
 //
 // Each box gets its own interval and CROWN bounds (all layers), certified as they are; a target leaves the
-// box when one of its rows is positive, the box closes when all its targets have left. A box is halved along
-// the input whose coefficient times width contributes most to the open rows' bounds ("smears").
+// box when one of its rows, or a combination of them, is positive; the box closes when all its targets have
+// left, and shrinks to what the affine bounds leave otherwise. A box with few unstable neurons is split at
+// one of them, which makes the network linear on it in a few steps; any other is halved along the input that
+// contributes most to the open bounds, by itself or through the neurons it keeps unstable.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +13,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "verifier/search/combine.h"
+#include "verifier/search/box_batch.h"
+#include "verifier/search/box_domain.h"
 #include "verifier/search/problem.h"
 #include "verifier/search/relu_bab.h"
 
@@ -25,29 +28,15 @@ class InputBab {
   absl::StatusOr<SearchEnd> Search();
 
  private:
-  struct BoxDomain {
-    int32_t box = 0;
-    double bound = 0;                  // lowest margin over its targets' best rows
-    std::vector<double> lower, upper;  // of the free inputs only
-    std::vector<int32_t> targets;      // open here
-  };
-  struct PairRows {  // rows [begin, end) of a batch belong to one target on one domain
-    size_t domain = 0;
-    int32_t target = 0;
-    size_t begin = 0, end = 0;
-  };
-  struct Outcome;
-
-  bounds::InputBoxes Expand(const std::vector<BoxDomain>& domains) const;
   absl::StatusOr<SearchEnd> Loop();
+  // Bounds a batch; true when a witness was found.
   absl::StatusOr<bool> Process(std::vector<BoxDomain> domains);
-  absl::Status Bound(const std::vector<BoxDomain>& domains, Outcome& outcome);
-  void Digest(const std::vector<BoxDomain>& domains, const PairRows& pair, const std::vector<double>& margin,
-              const bounds::RowDetails& details, Outcome& outcome);
-  AffineBounds FreePart(const std::vector<int32_t>& free, const PairRows& pair,
-                        const std::vector<double>& margin, const bounds::RowDetails& details) const;
-  absl::StatusOr<bool> Candidates(const Outcome& outcome);
-  void Split(const BoxDomain& domain, const std::vector<double>& smear);
+  absl::StatusOr<bool> Candidates(const BoxBatch& batch);
+  absl::Status SplitAll(const BoxBatch& batch, std::vector<BoxDomain>& domains);
+  void Halve(const BoxDomain& domain, const BoxOutcome& outcome);
+  absl::Status SplitNeurons(const BoxBatch& batch, const std::vector<BoxDomain>& domains,
+                            const std::vector<size_t>& chosen);
+  void Close(const BoxDomain& domain);
   void Push(BoxDomain domain);
   std::vector<BoxDomain> Pop(int64_t count);
 
@@ -57,6 +46,7 @@ class InputBab {
   std::vector<std::vector<int32_t>> free_inputs_;  // per box
   std::vector<int64_t> open_of_target_;
   std::multimap<double, BoxDomain> open_;
+  int64_t open_bytes_ = 0;
   int64_t closed_ = 0;
   int64_t rounds_ = 0;
   int64_t unresolved_ = 0;
