@@ -13,6 +13,7 @@ class BatchedDomainBounder final : public DomainBounder {
   BatchedDomainBounder(Run& run, SharedRoot& root) : run_(run), root_(root), optimiser_(run.plan) {}
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
+  bool reduced() const override { return false; }
 
  private:
   absl::Status CollectCandidates(DomainBatch<float>& batch, int64_t keep, std::vector<Domain>& domains);

@@ -14,6 +14,7 @@ class CompactDomainBounder final : public DomainBounder {
   CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device);
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
+  bool reduced() const override { return true; }
 
  private:
   // The domains' margins and splits; `rows` keeps what they point to.

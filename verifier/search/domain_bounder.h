@@ -39,6 +39,8 @@ class DomainBounder {
   virtual absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) = 0;
   // One pass with the parent's slopes and multipliers.
   virtual absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) = 0;
+  // Whether it works on the network that is left: what refining a target's own bounds needs too.
+  virtual bool reduced() const = 0;
 };
 
 // The child of `parent` on one side of a candidate.

@@ -177,8 +177,12 @@ absl::StatusOr<SearchEnd> ReluBab::Loop() {
   return unresolved_ > 0 ? SearchEnd::kNumerical : SearchEnd::kExhausted;
 }
 
+void ReluBab::SetBudget(int64_t domains) {
+  budget_end_ = domains > 0 ? run_.statistics.domains + domains : std::numeric_limits<int64_t>::max();
+}
+
 absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts, int64_t budget) {
-  if (budget > 0) budget_end_ = run_.statistics.domains + budget;
+  SetBudget(budget);
   ESPALIER_ASSIGN_OR_RETURN(bounder_, DomainBounder::Make(run_, root_));
   for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
   ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));
@@ -187,7 +191,7 @@ absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts, int64_t bu
 }
 
 absl::StatusOr<SearchEnd> ReluBab::Resume(int64_t budget) {
-  budget_end_ = run_.statistics.domains + budget;
+  SetBudget(budget);
   return Loop();
 }
 

@@ -25,11 +25,14 @@ class ReluBab {
   // `starts`: one root domain per open target, with its slopes and weights. kBudget after about `budget`
   // domains (0: none).
   absl::StatusOr<SearchEnd> Search(std::vector<Domain> starts, int64_t budget = 0);
-  // Goes on after kBudget.
+  // Goes on after kBudget (0: to the end).
   absl::StatusOr<SearchEnd> Resume(int64_t budget);
+  // Of its DomainBounder; after Search.
+  bool reduced() const { return bounder_ != nullptr && bounder_->reduced(); }
 
  private:
   absl::StatusOr<SearchEnd> Loop();
+  void SetBudget(int64_t domains);
   // Bounds the domains, certifies and drops what is refuted, queues the rest.
   absl::StatusOr<bool> BoundAndQueue(std::vector<Domain> domains);
   absl::Status Optimise(std::vector<Domain>& domains);

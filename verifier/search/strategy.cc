@@ -58,8 +58,8 @@ class Strategy {
   absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
-  absl::StatusOr<SearchEnd> SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box,
-                                       int64_t budget = 0);
+  void ExplainSearch(const SharedRoot& root, int32_t box);
+  absl::StatusOr<SearchEnd> SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box);
   absl::StatusOr<SearchEnd> SearchEach(RootResult& root, int32_t box);
   absl::StatusOr<SearchEnd> TakeTurn(RootResult& shared, OwnSearch& own, int32_t box, double share,
                                      int64_t domains);
@@ -149,18 +149,29 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
   if (run_.options.intermediate_iterations == 0) return SearchFrom(root.root, std::move(root.open), box);
   // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
   const int64_t trial = kTrialDomains * root.root.slope_count + 1;
-  ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchFrom(root.root, root.open, box, trial));
+  ExplainSearch(root.root, box);
+  SearchEnd end;
+  {
+    PhaseTimer timer(run_.statistics, "search");
+    ReluBab bab(run_, root.root);
+    ESPALIER_ASSIGN_OR_RETURN(end, bab.Search(root.open, trial));
+    // Where targets cannot get bounds of their own, what was split already is worth keeping.
+    if (end == SearchEnd::kBudget && !bab.reduced()) return bab.Resume(0);
+  }
   if (end != SearchEnd::kBudget) return end;
   std::erase_if(root.open, [&](const Domain& d) { return run_.refuted(static_cast<size_t>(d.target)); });
   return SearchEach(root, box);
 }
 
-absl::StatusOr<SearchEnd> Strategy::SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box,
-                                               int64_t budget) {
+void Strategy::ExplainSearch(const SharedRoot& root, int32_t box) {
   Explain(absl::StrCat("branch and bound over ", root.slope_count, " unstable neurons on box ", box));
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box) {
+  ExplainSearch(root, box);
   PhaseTimer timer(run_.statistics, "search");
   ReluBab bab(run_, root);
-  return bab.Search(std::move(open), budget);
+  return bab.Search(std::move(open));
 }
 
 // Each target with bounds of its own. They take turns, the one nearest to being refuted first, each turn

@@ -84,6 +84,10 @@ void NetworkBuilder::Normalise(const std::vector<double>& mean, const std::vecto
   network_.nodes.back().bias = std::move(bias);
 }
 
+// Without batch normalisation a chain of blocks multiplies variances and adversarial training collapses to a
+// constant; blocks that start close to their shortcuts train (Zhang et al. 2019, Fixup initialisation).
+constexpr double kResidualGain = 0.1;
+
 // Box and Muller's method on the counter-based uniform numbers.
 std::vector<double> NetworkBuilder::NormalWeights(int64_t count, int64_t fan_in) {
   const backend::RandomKey key{seed_, ++stream_};
@@ -99,7 +103,7 @@ std::vector<double> NetworkBuilder::NormalWeights(int64_t count, int64_t fan_in)
   return weights;
 }
 
-ir::LinearMapPtr NetworkBuilder::ConvMap(ir::NodeId from, const ConvSpec& conv) {
+ir::LinearMapPtr NetworkBuilder::ConvMap(ir::NodeId from, const ConvSpec& conv, double gain) {
   const ir::ImageShape& image = network_.nodes[static_cast<size_t>(from)].image;
   ir::ConvMap map;
   map.big_h = image.h;
@@ -114,6 +118,7 @@ ir::LinearMapPtr NetworkBuilder::ConvMap(ir::NodeId from, const ConvSpec& conv) 
   map.pad_left = conv.padding[1];
   const int64_t fan_in = conv.kernel * conv.kernel * image.c;
   map.kernel = NormalWeights(fan_in * conv.channels, fan_in);
+  for (double& w : map.kernel) w = RoundToFloat(gain * w);
   return std::make_shared<ir::LinearMap>(std::move(map));
 }
 
@@ -143,7 +148,7 @@ void NetworkBuilder::Block(int64_t channels, int64_t stride) {
   Conv({channels, 3, stride, {1, 1, 1, 1}});
   Relu();
   const auto middle = static_cast<ir::NodeId>(network_.nodes.size()) - 1;
-  const ir::LinearMapPtr second = ConvMap(middle, {channels, 3, 1, {1, 1, 1, 1}});
+  const ir::LinearMapPtr second = ConvMap(middle, {channels, 3, 1, {1, 1, 1, 1}}, kResidualGain);
   const bool same = stride == 1 && image.c == channels;
   const ir::LinearMapPtr shortcut =
       same ? std::make_shared<ir::LinearMap>(ir::IdentityMap{network_.nodes[static_cast<size_t>(from)].size})

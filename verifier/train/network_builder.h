@@ -36,7 +36,7 @@ class NetworkBuilder {
 
  private:
   const ir::NetworkNode& Last() const { return network_.nodes.back(); }
-  ir::LinearMapPtr ConvMap(ir::NodeId from, const ConvSpec& conv);
+  ir::LinearMapPtr ConvMap(ir::NodeId from, const ConvSpec& conv, double gain = 1.0);
   ir::NodeId AddAffine(std::vector<ir::AffineTerm> terms, ir::ImageShape image);
   ir::NodeId AddRelu(ir::NodeId argument);
   std::vector<double> NormalWeights(int64_t count, int64_t fan_in);
