@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "verifier/backend/neuron_math.h"
+#include "verifier/bounds/compact_merge.h"
 #include "verifier/bounds/rounding.h"
 #include "verifier/ir/compose.h"
 #include "verifier/ir/entries.h"
@@ -199,7 +200,9 @@ std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, cons
   if (0.5 * plan.flops_per_pass() > static_cast<double>(max_work)) return std::nullopt;
   // Nodes behind the output would need slots of their own; no model that lowering makes has any.
   if (plan.network().output + 1 != static_cast<ir::NodeId>(plan.nodes().size())) return std::nullopt;
-  return Builder(plan, layers, relaxation).Build(boxes);
+  backend::CompactNetwork network = Builder(plan, layers, relaxation).Build(boxes);
+  MergeLinearSlots(network);
+  return network;
 }
 
 }  // namespace espalier::bounds
