@@ -14,7 +14,8 @@ using backend::CompactStage;
 constexpr double kMostProducts = 2e8;
 // Entries in longer rows with more different columns are a little slower than in shorter ones with equal
 // ones.
-constexpr double kWorthwhile = 0.9;
+constexpr double kWorthwhile = 0.8;
+constexpr size_t kSamples = 8;
 
 using Row = std::vector<std::pair<int32_t, float>>;  // ascending slots
 
@@ -27,6 +28,7 @@ class Merger {
   void MergeStage(size_t stage);
   // The row with every passed-through slot replaced by what it reads.
   Row Expand(const Row& row, float& bias);
+  double SampledSize(const std::vector<int32_t>& readers);
   bool Reads(const Row& row) const;
   void Store();
 
@@ -105,6 +107,17 @@ Row Merger::Expand(const Row& row, float& bias) {
   return expanded;
 }
 
+// How many entries the readers would have, from a few of them: most attempts end here.
+double Merger::SampledSize(const std::vector<int32_t>& readers) {
+  const size_t step = std::max<size_t>(readers.size() / kSamples, 1);
+  double sum = 0, count = 0;
+  for (size_t k = 0; k < readers.size(); k += step, ++count) {
+    float bias = 0;
+    sum += static_cast<double>(Expand(rows_[static_cast<size_t>(readers[k])], bias).size());
+  }
+  return sum / count * static_cast<double>(readers.size());
+}
+
 void Merger::MergeStage(size_t stage) {
   const CompactStage& merged = network_.stages[stage];
   double before = 0, products = 0;
@@ -129,7 +142,7 @@ void Merger::MergeStage(size_t stage) {
   double after = 0;
   std::vector<Row> expanded;
   std::vector<float> bias;
-  if (!readers.empty() && products < kMostProducts) {
+  if (!readers.empty() && products < kMostProducts && SampledSize(readers) < kWorthwhile * before) {
     for (int32_t slot : readers) {
       bias.push_back(bias_[static_cast<size_t>(slot)]);
       expanded.push_back(Expand(rows_[static_cast<size_t>(slot)], bias.back()));
@@ -137,7 +150,7 @@ void Merger::MergeStage(size_t stage) {
       if (after > before) break;
     }
   }
-  const bool merge = expanded.size() == readers.size() && after < kWorthwhile * before;
+  const bool merge = !readers.empty() && expanded.size() == readers.size() && after < kWorthwhile * before;
   for (int32_t slot : slots) {
     passed_[static_cast<size_t>(slot)] = 0;
     if (merge) gone_[static_cast<size_t>(slot)] = 1;
