@@ -115,6 +115,12 @@ struct BatchArguments {
 };
 ExitCode RunBatch(InterruptWatch& interrupts, const BatchArguments& arguments);
 
+// Whether the server takes calls, by the standard health service: what probes and health checks run.
+struct HealthArguments {
+  double timeout_s = 5;
+};
+ExitCode RunHealth(Connection& connection, const HealthArguments& arguments);
+
 // Prints "espalier: ..." on stderr and returns the exit status for it.
 ExitCode ReportError(const absl::Status& status);
 ExitCode ReportError(Connection& connection, const grpc::Status& status);

@@ -114,7 +114,7 @@ def check_package(work, args):
         expect(name in names, f"espalier has no {name}: {sorted(names)}")
     expect(not any(n.endswith((".a", ".h")) for n in names), "espalier holds parts of the library")
     depends = run("dpkg-deb", "-f", packages["espalier"], "Depends")
-    for library in ("libdnnl2", "libopenblas0", "libprotobuf", "libsqlite3-0", "coinor-libclp1", "libc6"):
+    for library in ("libdnnl2", "libopenblas0-openmp", "libprotobuf", "libsqlite3-0", "coinor-libclp1", "libc6"):
         expect(library in depends, f"espalier does not depend on {library}: {depends}")
 
     names = packed_names(packages["libespalier-dev"])
