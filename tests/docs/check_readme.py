@@ -30,7 +30,7 @@ DOCUMENTS = [
     *(
         f"docs/{name}.md"
         for name in (
-            *("adding", "batch", "design", "grafting", "operations", "options", "search", "soundness"),
+            *("adding", "batch", "deployment", "design", "grafting", "operations", "options", "search", "soundness"),
             "training_options",
         )
     ),
