@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "client/batch/shard.h"
 #include "client/connection.h"
 #include "client/exit_code.h"
 #include "client/interrupt_watch.h"
@@ -107,6 +108,8 @@ struct BatchArguments {
   int jobs = 1;
   std::optional<double> timeout_s, timeout_cap_s;
   std::string results_dir;
+  Shard shard;
+  std::vector<std::string> collect;  // results folders of other shards
   std::string device;
   v1::Options options;
   double patience_s = 10;
