@@ -15,8 +15,24 @@ void AddBatch(CLI::App& command, BatchArguments& batch) {
   command.add_option("--timeout-cap", batch.timeout_cap_s, "no instance gets more seconds than this")
       ->check(CLI::PositiveNumber);
   command
-      .add_option("--results-dir", batch.results_dir,
-                  "results, journal and report; default: the list's name with _results")
+      .add_option(
+          "--results-dir", batch.results_dir,
+          "results, journal and report; default: the list's name with _results, or with _results_I_of_N")
+      ->type_name("FOLDER");
+  command
+      .add_option_function<std::string>(
+          "--shard",
+          [&batch](const std::string& text) {
+            const absl::StatusOr<Shard> shard = ParseShard(text);
+            if (!shard.ok()) throw CLI::ValidationError("--shard", std::string(shard.status().message()));
+            batch.shard = *shard;
+          },
+          "run part I of N of the list only; each part needs a results folder of its own")
+      ->type_name("I/N");
+  command
+      .add_option("--collect", batch.collect,
+                  "take what a batch over the same list has finished in this results folder; may be repeated")
+      ->allow_extra_args(false)
       ->type_name("FOLDER");
   CLI::Option* retry = command.add_flag("--retry-errors", batch.retry_errors,
                                         "run again what ended with an error in an earlier run");

@@ -82,6 +82,12 @@ std::string OptionsKey(const BatchArguments& arguments) {
   return key;
 }
 
+std::string DefaultFolder(const BatchArguments& arguments) {
+  const Shard& shard = arguments.shard;
+  const std::string part = shard.count == 1 ? "" : absl::StrCat("_", shard.index, "_of_", shard.count);
+  return Stem(arguments.list) + "_results" + part;
+}
+
 RunnerSettings SettingsOf(const BatchArguments& arguments) {
   RunnerSettings settings{.servers = arguments.servers,
                           .jobs = arguments.jobs,
@@ -127,15 +133,21 @@ ExitCode RunBatch(InterruptWatch& interrupts, const BatchArguments& arguments) {
   const absl::StatusOr<std::vector<Instance>> instances = ReadInstances(arguments.list);
   if (!instances.ok()) return ReportError(instances.status());
   const std::string results_dir =
-      arguments.results_dir.empty() ? Stem(arguments.list) + "_results" : arguments.results_dir;
+      arguments.results_dir.empty() ? DefaultFolder(arguments) : arguments.results_dir;
   const absl::StatusOr<std::unique_ptr<ResultsFolder>> folder =
       ResultsFolder::Open(results_dir, OptionsKey(arguments), arguments.restart);
   if (!folder.ok()) return ReportError(folder.status());
 
+  for (const std::string& other : arguments.collect) {
+    const absl::Status collected = (*folder)->Collect(other, OptionsKey(arguments));
+    if (!collected.ok()) return ReportError(collected);
+  }
+
   std::deque<Task> tasks =
       (*folder)->Match(*instances, TimeoutsOf(*instances, arguments), arguments.retry_errors);
+  std::erase_if(tasks, [&arguments](const Task& task) { return !arguments.shard.Has(task.instance); });
   report::BatchRun run{.list = arguments.list,
-                       .instances = static_cast<int64_t>(instances->size()),
+                       .instances = static_cast<int64_t>((*folder)->Records().size() + tasks.size()),
                        .records = {},
                        .options = arguments.options,
                        .device = arguments.device,

@@ -95,6 +95,13 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
       ->excludes(job);
   jobs_command.add_flag("--delete", jobs.remove, "forget the job and its result")->needs(job);
   jobs_command.add_flag("--json", jobs.json, "one line of JSON a job");
+  CLI::App& health_command = *app.add_subcommand("health", "ask whether a server takes calls");
+  health_command.add_option("--timeout", line.health.timeout_s, "seconds")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  health_command.add_option("--server", line.server, "HOST:PORT or unix:/PATH")
+      ->envname("ESPALIER_SERVER")
+      ->required();
   for (CLI::App* command : {&submit_command, &watch_command, &cancel_command, &jobs_command}) {
     command->add_option("--server", line.server, "HOST:PORT or unix:/PATH of a server with a data directory")
         ->envname("ESPALIER_SERVER")
@@ -191,6 +198,7 @@ Command ChosenCommand(const CLI::App& app) {
   if (name == "watch") return Command::kWatch;
   if (name == "cancel") return Command::kCancel;
   if (name == "jobs") return Command::kJobs;
+  if (name == "health") return Command::kHealth;
   return Command::kSupports;
 }
 

@@ -22,7 +22,8 @@ enum class Command {
   kSubmit,
   kWatch,
   kCancel,
-  kJobs
+  kJobs,
+  kHealth
 };
 
 struct CommandLine {
@@ -42,6 +43,7 @@ struct CommandLine {
   WatchArguments watch;
   CancelArguments cancel;
   JobsArguments jobs;
+  HealthArguments health;
 };
 
 // Prints help and usage errors itself.

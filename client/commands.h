@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "client/batch/shard.h"
 #include "client/connection.h"
 #include "client/exit_code.h"
 #include "client/interrupt_watch.h"
@@ -107,6 +108,8 @@ struct BatchArguments {
   int jobs = 1;
   std::optional<double> timeout_s, timeout_cap_s;
   std::string results_dir;
+  Shard shard;
+  std::vector<std::string> collect;  // results folders of other shards
   std::string device;
   v1::Options options;
   double patience_s = 10;
@@ -114,6 +117,12 @@ struct BatchArguments {
   std::string command_line;  // for the report
 };
 ExitCode RunBatch(InterruptWatch& interrupts, const BatchArguments& arguments);
+
+// Whether the server takes calls, by the standard health service: what probes and health checks run.
+struct HealthArguments {
+  double timeout_s = 5;
+};
+ExitCode RunHealth(Connection& connection, const HealthArguments& arguments);
 
 // Prints "espalier: ..." on stderr and returns the exit status for it.
 ExitCode ReportError(const absl::Status& status);

@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSet
   arguments.SetMaxReceiveMessageSize(kMaxReceive);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
-  std::shared_ptr<grpc::Channel> channel;
+  std::shared_ptr<grpc::Channel>& channel = connection->channel_;
   if (settings.server.empty()) {
     std::vector<std::string> flags = {"--concurrency", "1"};
     flags.insert(flags.end(), settings.private_flags.begin(), settings.private_flags.end());

@@ -31,6 +31,8 @@ class Connection {
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const ConnectionSettings& settings);
 
   v1::Espalier::Stub& stub() { return *stub_; }
+  // For services without messages of their own here, such as health checking.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
   // Small bytes go into `blob` themselves; large ones are uploaded first, until `deadline` at the latest.
   grpc::Status Send(std::string bytes, v1::BlobKind kind, v1::Blob& blob,
@@ -47,6 +49,7 @@ class Connection {
 
   ConnectionSettings settings_;
   std::optional<PrivateServer> private_server_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Espalier::Stub> stub_;
 };
 

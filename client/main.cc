@@ -45,6 +45,8 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatc
       return RunCancel(connection, line.cancel);
     case Command::kJobs:
       return RunJobs(connection, line.jobs);
+    case Command::kHealth:
+      return RunHealth(connection, line.health);
     case Command::kBatch:
     case Command::kNone:
       break;

@@ -49,12 +49,6 @@ class Digests {
   std::map<std::string, std::string> known_;
 };
 
-using Line = std::tuple<std::string, std::string, std::string, double>;
-
-Line LineOf(const InstanceRecord& record) {
-  return {record.category, record.model, record.query, record.timeout_s};
-}
-
 absl::Status MakeFolder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -62,7 +56,22 @@ absl::Status MakeFolder(const std::string& path) {
   return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot make the folder '", path, "'"));
 }
 
+// Whether a collected record would say nothing new.
+bool Covers(const InstanceRecord& own, const InstanceRecord& other) {
+  const bool same_files = own.model_sha256 == other.model_sha256 && own.query_sha256 == other.query_sha256;
+  return same_files && (own.result != "error" || other.result == "error");
+}
+
 }  // namespace
+
+ResultsFolder::Line ResultsFolder::LineOf(const InstanceRecord& record) {
+  return {record.category, record.model, record.query, record.timeout_s};
+}
+
+ResultsFolder::ResultsFolder(std::string path, std::unique_ptr<Journal> journal)
+    : path_(std::move(path)), journal_(std::move(journal)) {
+  for (InstanceRecord& record : journal_->TakeRecords()) known_[KeyOf(record)] = std::move(record);
+}
 
 absl::StatusOr<std::unique_ptr<ResultsFolder>> ResultsFolder::Open(const std::string& path,
                                                                    const std::string& options, bool restart) {
@@ -72,13 +81,23 @@ absl::StatusOr<std::unique_ptr<ResultsFolder>> ResultsFolder::Open(const std::st
   return std::unique_ptr<ResultsFolder>(new ResultsFolder(path, *std::move(journal)));
 }
 
+absl::Status ResultsFolder::Collect(const std::string& path, const std::string& options) {
+  const std::string file = path + "/journal.jsonl";
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return absl::NotFoundError(absl::StrCat("'", path, "' holds no results"));
+  const absl::StatusOr<std::unique_ptr<Journal>> other = Journal::Open(file, options, /*restart=*/false);
+  if (!other.ok()) return other.status();
+  for (InstanceRecord& record : (*other)->TakeRecords()) {
+    const auto own = known_.find(KeyOf(record));
+    if (own != known_.end() && Covers(own->second, record)) continue;
+    if (absl::Status kept = journal_->Append(record); !kept.ok()) return kept;
+    known_[KeyOf(record)] = std::move(record);
+  }
+  return absl::OkStatus();
+}
+
 std::deque<Task> ResultsFolder::Match(const std::vector<Instance>& instances,
                                       const std::vector<double>& timeouts, bool retry_errors) {
-  std::map<std::pair<Line, int64_t>, InstanceRecord> known;
-  for (InstanceRecord& record : journal_->TakeRecords()) {
-    const std::pair<Line, int64_t> key = {LineOf(record), record.occurrence};
-    known[key] = std::move(record);  // the last one counts
-  }
   Digests digests;
   std::map<Line, int64_t> seen;
   std::deque<Task> left;
@@ -86,8 +105,8 @@ std::deque<Task> ResultsFolder::Match(const std::vector<Instance>& instances,
   for (size_t i = 0; i < instances.size(); ++i) {
     const Line line = LineOf(RecordOf(instances[i], timeouts[i], 0));
     Task task{.instance = i, .timeout_s = timeouts[i], .occurrence = seen[line]++};
-    const auto found = known.find({line, task.occurrence});
-    const bool usable = found != known.end() && !(retry_errors && found->second.result == "error") &&
+    const auto found = known_.find({line, task.occurrence});
+    const bool usable = found != known_.end() && !(retry_errors && found->second.result == "error") &&
                         found->second.model_sha256 == digests.Of(instances[i].model_path) &&
                         found->second.query_sha256 == digests.Of(instances[i].query_path);
     if (!usable) {

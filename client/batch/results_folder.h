@@ -9,10 +9,12 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "client/batch/instance_queue.h"
@@ -26,6 +28,10 @@ class ResultsFolder {
   // Errors of making folders, and Journal's.
   static absl::StatusOr<std::unique_ptr<ResultsFolder>> Open(const std::string& path,
                                                              const std::string& options, bool restart);
+
+  // Takes over what another folder holds, e.g. that of a shard; the other one stays as it is. Before Match.
+  // NOT_FOUND: there are no results; Journal's errors: other options, still in use.
+  absl::Status Collect(const std::string& path, const std::string& options);
 
   // Takes what earlier runs have finished, as far as list, time limits and the content of the files are the
   // same, and returns the rest. `timeouts`: seconds, one for each instance.
@@ -44,12 +50,17 @@ class ResultsFolder {
   std::string Path(const std::string& name) const { return path_ + "/" + name; }
 
  private:
-  ResultsFolder(std::string path, std::unique_ptr<Journal> journal)
-      : path_(std::move(path)), journal_(std::move(journal)) {}
+  using Line = std::tuple<std::string, std::string, std::string, double>;  // category, model, query, timeout
+  using Key = std::pair<Line, int64_t>;                                    // and its occurrence
+  static Line LineOf(const InstanceRecord& record);
+  static Key KeyOf(const InstanceRecord& record) { return {LineOf(record), record.occurrence}; }
+
+  ResultsFolder(std::string path, std::unique_ptr<Journal> journal);
   absl::Status WriteResult(size_t instance, InstanceRecord& record);
 
   const std::string path_;
   const std::unique_ptr<Journal> journal_;
+  std::map<Key, InstanceRecord> known_;  // of earlier runs; the last one of each counts
   std::mutex mutex_;
   std::vector<std::optional<InstanceRecord>> records_;  // one for each instance
 };

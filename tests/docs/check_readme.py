@@ -30,7 +30,7 @@ DOCUMENTS = [
     *(
         f"docs/{name}.md"
         for name in (
-            *("adding", "batch", "design", "grafting", "operations", "options", "search", "soundness"),
+            *("adding", "batch", "deployment", "design", "grafting", "operations", "options", "search", "soundness"),
             "training_options",
         )
     ),
@@ -104,7 +104,7 @@ def check_names(root, folders):
     flags = help_of(folders, "espalierd") + help_of(folders, "espalier")
     for command in (
         *("verify", "describe", "bounds", "run", "supports", "train", "graft", "compare", "batch"),
-        *("submit", "watch", "cancel", "jobs"),
+        *("submit", "watch", "cancel", "jobs", "health"),
     ):
         flags += help_of(folders, "espalier", command)
     readme = (root / "README.md").read_text(encoding="utf-8")

@@ -148,6 +148,35 @@ TEST_F(Batch, AfterAKillItGoesOnWithoutRunningAnythingTwice) {
   for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i], i % 4 == 1 ? "sat" : "unsat") << i;
 }
 
+TEST_F(Batch, ShardsShareAListAndAreCollected) {
+  WriteQuickList(10);  // every line of the four several times
+  std::vector<std::string> collect;
+  for (const char* part : {"1", "2", "3"}) {
+    const std::string folder = directory_.Path(absl::StrCat("part", part));
+    Process process(
+        {ESPALIER, "batch", list_, "--results-dir", folder, "--quiet", "--shard", absl::StrCat(part, "/3")},
+        true);
+    const std::string text = process.ReadAll();
+    EXPECT_EQ(process.Wait(absl::Seconds(10)), 0) << text;
+    EXPECT_EQ(text.find("were not run"), std::string::npos) << "of its own part: " << text;
+    collect.insert(collect.end(), {"--collect", folder});
+  }
+  // Instances keep the numbers that they have in the list.
+  EXPECT_FALSE(ReadFile(directory_.Path("part2/instances/0005_tiny_max_tiny_max_unsat.txt")).empty());
+  const Output output = Call(collect);
+  EXPECT_EQ(output.status, 0) << output.text;
+  EXPECT_NE(output.text.find("10 of 10 instances were finished before"), std::string::npos) << output.text;
+  EXPECT_EQ(JournalLines().size(), 10U) << "nothing is run again";
+  const std::vector<std::string> results = Results();
+  ASSERT_EQ(results.size(), 10U);
+  for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i], i % 4 == 1 ? "sat" : "unsat") << i;
+
+  EXPECT_EQ(Call(collect).status, 0);
+  EXPECT_EQ(JournalLines().size(), 10U) << "collecting again adds nothing";
+  EXPECT_EQ(Call({"--collect", directory_.Path("nowhere")}).status, 3);
+  EXPECT_EQ(Call({"--shard", "4/3"}).status, 2);
+}
+
 TEST_F(Batch, AnInterruptEndsItSoonAndItGoesOn) {
   WriteFile(directory_.Path("endless.vnnlib"), EndlessQuery());
   WriteFile(list_, Line("tiny_max.onnx", QueryPath("tiny_max_unsat.vnnlib")) +

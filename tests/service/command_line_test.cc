@@ -171,5 +171,22 @@ TEST_F(CommandLine, SaysHowAPrivateServerFailed) {
   EXPECT_NE(output.text.find("private server ended with status 1"), std::string::npos) << output.text;
 }
 
+TEST_F(CommandLine, HealthSaysWhetherAServerTakesCalls) {
+  EXPECT_EQ(Call({"health"}).status, 2) << "there is no private server to ask";
+  const std::string address = "unix:" + directory_.Path("socket");
+  EXPECT_EQ(Call({"health", "--server", address}).status, 5);
+  ServerProcess server({"--listen", address});
+  const Output serving = Call({"health", "--server", address});
+  EXPECT_EQ(serving.text, "serving\n");
+  EXPECT_EQ(serving.status, 0);
+  // A stopped process accepts connections and answers nothing: what a probe has to notice.
+  server.process().Signal(SIGSTOP);
+  const absl::Time start = absl::Now();
+  EXPECT_EQ(Call({"health", "--server", address, "--timeout", "0.5"}).status, 5);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  server.process().Signal(SIGCONT);
+  EXPECT_EQ(Call({"health", "--server", address}).status, 0);
+}
+
 }  // namespace
 }  // namespace espalier::service_test
