@@ -1,10 +1,10 @@
 // Whole verifications of shared benchmark instances through the CUDA sources: the verdict that is known, and
 // the processor's. Which: the quick tier's instances with a known verdict whose network file is small (host
-// execution is some hundred times slower than a card) and which the processor decides in a moment. Needs
-// the shared instances; skips without.
+// execution is slow) and which the processor decides in a moment. Running out of time is no disagreement, but
+// twenty have to agree. Needs the shared instances; skips without.
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -22,8 +22,8 @@ using test_support::ReadFile;
 
 constexpr uintmax_t kLargestNetwork = 300000;  // bytes
 constexpr double kProcessorSeconds = 5;
-constexpr double kCardSeconds = 120;
-constexpr size_t kLeastInstances = 20;
+constexpr double kCardSeconds = 40;
+constexpr size_t kLeastAgreeing = 20;
 
 struct Instance {
   std::string id, onnx, vnnlib, verdict;
@@ -57,29 +57,30 @@ absl::StatusOr<api::Verdict> Decide(const Instance& instance, int64_t device, do
   return Verify(*model, *property, options, nullptr, StopToken());
 }
 
-class QuickTierTest : public ::testing::TestWithParam<Instance> {};
-
-TEST_P(QuickTierTest, TheCardDecidesAsTheProcessorDoes) {
-  const auto cpu = Decide(GetParam(), 0, kProcessorSeconds);
-  ASSERT_TRUE(cpu.ok()) << cpu.status();
-  const std::string expected = api::AnswerName(cpu->answer());
-  if (expected != "sat" && expected != "unsat") GTEST_SKIP() << "too long for the processor: " << expected;
-  EXPECT_EQ(expected, GetParam().verdict);
-  const int64_t launches = cuda_on_host::CountsSoFar().launches;
-  const auto card = Decide(GetParam(), 1, kCardSeconds);
-  ASSERT_TRUE(card.ok()) << card.status();
-  EXPECT_EQ(api::AnswerName(card->answer()), expected);
-  EXPECT_GT(cuda_on_host::CountsSoFar().launches, launches);
+// "sat", "unsat", or why it is neither.
+std::string AnswerOf(const absl::StatusOr<api::Verdict>& verdict) {
+  return verdict.ok() ? std::string(api::AnswerName(verdict->answer())) : verdict.status().ToString();
 }
 
-TEST(QuickTierListTest, HoldsEnough) {
-  if (!std::filesystem::exists(test_support::SharedFolder() / "bench")) GTEST_SKIP() << "no instances here";
-  EXPECT_GE(SmallInstances().size(), kLeastInstances);
+TEST(QuickTierTest, TheCardDecidesAsTheProcessorDoes) {
+  const std::vector<Instance> instances = SmallInstances();
+  if (instances.empty()) GTEST_SKIP() << "no instances here";
+  size_t agreed = 0;
+  for (const Instance& instance : instances) {
+    SCOPED_TRACE(instance.id);
+    const std::string cpu = AnswerOf(Decide(instance, 0, kProcessorSeconds));
+    if (cpu == "unknown") continue;
+    EXPECT_EQ(cpu, instance.verdict);
+    const int64_t launches = cuda_on_host::CountsSoFar().launches;
+    const std::string card = AnswerOf(Decide(instance, 1, kCardSeconds));
+    EXPECT_GT(cuda_on_host::CountsSoFar().launches, launches);
+    std::printf("%-70s %s %s\n", instance.id.c_str(), cpu.c_str(), card.c_str());
+    if (card == "unknown") continue;  // the time was over
+    EXPECT_EQ(card, instance.verdict);
+    ++agreed;
+  }
+  EXPECT_GE(agreed, kLeastAgreeing) << "of " << instances.size();
 }
-
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(QuickTierTest);
-INSTANTIATE_TEST_SUITE_P(Small, QuickTierTest, ::testing::ValuesIn(SmallInstances()),
-                         [](const auto& instance) { return instance.param.id; });
 
 }  // namespace
 }  // namespace espalier
