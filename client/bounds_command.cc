@@ -92,6 +92,7 @@ ExitCode RunBounds(Connection& connection, const BoundsArguments& arguments) {
   request.set_optimise_intermediate(!arguments.keep_intermediate);
   request.set_layers(arguments.layers);
   request.set_threads(arguments.threads);
+  request.set_device(arguments.device);
   if (arguments.iterations) request.set_iterations(*arguments.iterations);
   grpc::ClientContext context;
   connection.Prepare(context);

@@ -131,6 +131,7 @@ void AddOthers(CLI::App& app, CommandLine& line) {
   bound.add_option("--box", bounds.box, "which of the query's boxes, from 0")->check(CLI::NonNegativeNumber);
   bound.add_option("--iterations", bounds.iterations, "optimisation steps of alpha-CROWN; default 20");
   bound.add_option("--threads", bounds.threads, "0: all")->check(CLI::NonNegativeNumber);
+  bound.add_option("--device", bounds.device, "auto, cpu or cuda:N")->capture_default_str();
   bound.add_flag("--keep-intermediate", bounds.keep_intermediate,
                  "alpha-CROWN: do not optimise intermediate bounds");
   bound.add_flag("--plain", bounds.plain, "do not intersect with interval bounds");

@@ -46,6 +46,7 @@ struct BoundsArguments {
   int box = 0;
   std::optional<int> iterations;
   int threads = 0;
+  std::string device = "auto";
   bool keep_intermediate = false;
   bool plain = false;
   bool layers = false;

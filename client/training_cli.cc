@@ -224,6 +224,8 @@ void AddCompare(CLI::App& app, CompareArguments& compare) {
   AddField(command, "--verify-timeout", numbers, "verify_timeout_s",
            "seconds of a complete verification of one sample; default 0: bounds at the root only");
   AddField(command, "--threads", numbers, "threads", "worker threads; 0: all");
+  command.add_option_function<std::string>(
+      "--device", [&numbers](const std::string& name) { numbers.set_device(name); }, "auto, cpu or cuda:N");
   command.add_flag("--json", compare.json, "as JSON");
   command.add_option("--report", compare.report, "also write an HTML report")->type_name("FILE");
   command.add_flag("--quiet", compare.quiet, "no progress on stderr");

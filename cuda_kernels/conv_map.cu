@@ -4,7 +4,22 @@
 
 namespace espalier::cuda_kernels {
 
-// out[r] (+)= sign[r] * (what small neuron[r] reads of the big image). kernel[small_c][patch].
+// The coefficient between one number of the big image and one of the small, kernel[small_c][patch].
+template <class T>
+__device__ T Coefficient(const ConvGeometry& g, const T* kernel, const BigPlace& at, int small) {
+  const int o = small % g.small_c, q = small / g.small_c % g.small_w, p = small / g.small_c / g.small_w;
+  T sum = T(0);
+  for (int i = 0; i < g.kernel_h; ++i) {
+    if (SmallRow(g, at.h, i) != p) continue;
+    for (int j = 0; j < g.kernel_w; ++j) {
+      if (SmallColumn(g, at.w, j) != q) continue;
+      sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
+    }
+  }
+  return sum;
+}
+
+// out[r] (+)= sign[r] * (what small neuron[r] reads of the big image).
 template <class T>
 struct SmallUnitBody {
   ConvGeometry g;
@@ -13,19 +28,8 @@ struct SmallUnitBody {
   T* out;
   bool accumulate;
   __device__ void operator()(int64_t r, int64_t element) const {
-    const BigPlace at(g, element);
-    const int neuron = unit.neuron[r];
-    const int o = neuron % g.small_c, q = neuron / g.small_c % g.small_w, p = neuron / g.small_c / g.small_w;
-    T sum = T(0);
-    for (int i = 0; i < g.kernel_h; ++i) {
-      if (SmallRow(g, at.h, i) != p) continue;
-      for (int j = 0; j < g.kernel_w; ++j) {
-        if (SmallColumn(g, at.w, j) != q) continue;
-        sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
-      }
-    }
-    T* const target = out + r * g.big() + element;
-    *target = accumulate ? *target + unit.sign[r] * sum : unit.sign[r] * sum;
+    const T coefficient = Coefficient(g, kernel, BigPlace(g, element), unit.neuron[r]);
+    Put(unit.sign[r] * coefficient, accumulate, out + r * g.big() + element);
   }
 };
 
@@ -38,19 +42,8 @@ struct BigUnitBody {
   T* out;
   bool accumulate;
   __device__ void operator()(int64_t r, int64_t element) const {
-    const BigPlace at(g, unit.neuron[r]);
-    const int neuron = static_cast<int>(element);
-    const int o = neuron % g.small_c, q = neuron / g.small_c % g.small_w, p = neuron / g.small_c / g.small_w;
-    T sum = T(0);
-    for (int i = 0; i < g.kernel_h; ++i) {
-      if (SmallRow(g, at.h, i) != p) continue;
-      for (int j = 0; j < g.kernel_w; ++j) {
-        if (SmallColumn(g, at.w, j) != q) continue;
-        sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
-      }
-    }
-    T* const target = out + r * g.small() + element;
-    *target = accumulate ? *target + unit.sign[r] * sum : unit.sign[r] * sum;
+    const T coefficient = Coefficient(g, kernel, BigPlace(g, unit.neuron[r]), static_cast<int>(element));
+    Put(unit.sign[r] * coefficient, accumulate, out + r * g.small() + element);
   }
 };
 

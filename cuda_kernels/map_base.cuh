@@ -11,6 +11,12 @@
 
 namespace espalier::cuda_kernels {
 
+// What every body of a map ends with.
+template <class T>
+__device__ void Put(T value, bool accumulate, T* out) {
+  *out = accumulate ? *out + value : value;
+}
+
 // Coefficients rounded once to float32, and as they are.
 class Coefficients {
  public:

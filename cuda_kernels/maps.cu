@@ -7,11 +7,6 @@
 
 namespace espalier::cuda_kernels {
 
-template <class T>
-__device__ void Put(T value, bool accumulate, T* out) {
-  *out = accumulate ? *out + value : value;
-}
-
 // out[r][c] (+)= sign[r] * weights[neuron[r]][c]
 template <class T>
 struct DenseUnitBody {

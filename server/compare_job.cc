@@ -57,6 +57,10 @@ Failure CompareJob::PrepareNumbers() {
   }
   if (!(engine_.verify_timeout_s >= 0 && engine_.verify_timeout_s <= 1e6))
     return BadField("verify_timeout_s", absl::StrCat(engine_.verify_timeout_s, " is no time limit"));
+  if (request_.device().empty()) return {};
+  const absl::StatusOr<int64_t> device = DeviceNumber(request_.device());
+  if (!device.ok()) return BadField("device", std::string(device.status().message()));
+  engine_.device = *device;
   return {};
 }
 

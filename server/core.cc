@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "proto/digest.h"
 #include "server/local_engine.h"
+#include "server/worker/card_leases.h"
+#include "verifier/base/device_lost.h"
 
 namespace espalier::server {
 namespace {
@@ -125,6 +127,7 @@ Failure Core::EngineFailure(const absl::Status& status, const Model& model, cons
     return {status,
             {.reason = "UNSUPPORTED_MODEL", .field = "model", .unsupported = model.Describe().unsupported}};
   }
+  if (IsDeviceLost(status)) return {status, {.reason = kDeviceLostReason}};
   return {status, {.reason = reason, .field = field}};
 }
 

@@ -54,6 +54,7 @@ Failure LocalEngine::Verify(const v1::VerifyRequest& request, VerifyListener& li
     }
   }
   result = proto::ToProto(*verdict);
+  result.mutable_record()->set_device(DeviceName(options->device));
   return {};
 }
 

@@ -122,6 +122,11 @@ Failure HandleBounds(Core& core, const v1::BoundsRequest& request, StopToken sto
     return BadRequest(absl::StrCat(engine.iterations, " is not between 0 and ", kMaxIterations),
                       "iterations");
   }
+  if (!request.device().empty()) {
+    const absl::StatusOr<int64_t> device = DeviceNumber(request.device());
+    if (!device.ok()) return {device.status(), {.reason = "INVALID_REQUEST", .field = "device"}};
+    engine.device = *device;
+  }
   engine.layers = request.layers();
   engine.threads = core.EffectiveThreads(request.threads());
   const absl::StatusOr<BoundsReport> report =

@@ -96,7 +96,8 @@ Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, 
   if (memory_bytes_ > 0) (*statistics.mutable_counters())["memory_limit_bytes"] = memory_bytes_;
   v1::RunRecord& record = *result.mutable_record();
   record.set_version(capabilities.version);
-  record.set_device(DeviceName(static_cast<int64_t>(request_.options().device())));
+  if (record.device().empty())  // the engine says which of several cards it took
+    record.set_device(DeviceName(static_cast<int64_t>(request_.options().device())));
   record.set_processor(capabilities.processor);
   *record.mutable_options() = request_.options();
   record.set_model_sha256(request_.model().sha256());

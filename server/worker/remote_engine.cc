@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "server/log.h"
 #include "server/training_job.h"
+#include "server/worker/run_device.h"
 #include "server/worker/worker_files.h"
 
 namespace espalier::server {
@@ -127,6 +128,8 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
       return failure;
     if (model.empty()) model = source.sha256();
   }
+  std::optional<CardLeases::Lease> card;
+  if (Failure failure = TakeCard(run, stop, card); !failure.ok()) return failure;
   absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = pool_.Take(model);
   if (!worker.ok()) return {worker.status(), {.reason = "WORKER_DIED", .retry_delay_s = kRetryDelaySeconds}};
   const bool trains = run.has_train() || run.has_graft() || run.has_compare();
@@ -139,8 +142,33 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
     pool_.Discard(*std::move(worker));
     return following.failure();
   }
-  pool_.Return(*std::move(worker), done.resident_bytes());
-  return done.has_error() ? FromDetails(done.error()) : Failure();
+  Failure failure = done.has_error() ? FromDetails(done.error()) : Failure();
+  if (failure.context().reason == kDeviceLostReason) {
+    Log(LogLevel::kError, {{"event", "device-lost"},
+                           {"pid", absl::StrCat((*worker)->pid())},
+                           {"how", std::string(failure.status().message())}});
+    if (card) card->Fail(std::string(failure.status().message()));
+    pool_.Discard(*std::move(worker));
+  } else {
+    pool_.Return(*std::move(worker), done.resident_bytes());
+  }
+  return failure;
+}
+
+Failure RemoteEngine::TakeCard(v1::WorkerRun& run, const StopToken& stop,
+                               std::optional<CardLeases::Lease>& lease) {
+  const RunDevice device = DeviceOf(run);
+  if (device.number < 1 || device.number > cards_.count()) return {};
+  std::optional<CardLeases::Lease> taken =
+      cards_.Take(device.any ? CardLeases::kAnyCard : device.number - 1, stop);
+  if (taken) {
+    SetCard(run, taken->card());
+    lease.emplace(*std::move(taken));
+    return {};
+  }
+  if (stop.Reason() == StopReason::kDeadline)
+    return absl::DeadlineExceededError("the time was over before a card was free");
+  return absl::CancelledError("cancelled while it waited for a card");
 }
 
 Failure RemoteEngine::Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,

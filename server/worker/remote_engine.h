@@ -1,16 +1,20 @@
 // The engine in worker processes: what a client sends is parsed and searched outside the server, so a crash
 // there, or the system killing it for want of memory, fails one call (INTERNAL, reason WORKER_DIED, the
-// signal named) and nothing else.
+// signal named) and nothing else. A run on a card has the card to itself, and waits for it; when the
+// card fails, the call fails (reason DEVICE_LOST) and the worker, whose process can use the card no more, is
+// replaced.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "espalier/v1/worker.pb.h"
 #include "server/core.h"
 #include "server/engine.h"
+#include "server/worker/card_leases.h"
 #include "server/worker/worker_pool.h"
 
 namespace espalier::server {
@@ -19,7 +23,12 @@ class RemoteEngine final : public Engine {
  public:
   // `core` outlives it. `arguments`: of the workers' command line; `idle`: how many to keep ready.
   RemoteEngine(Core& core, std::vector<std::string> arguments, int idle)
-      : core_(core), pool_(std::move(arguments), idle) {}
+      : core_(core),
+        cards_(static_cast<int64_t>(GetCapabilities().devices.size()) - 1),
+        pool_(std::move(arguments), idle) {}
+
+  // For readiness: see CardLeases::Health.
+  absl::Status DeviceHealth() const { return cards_.Health(); }
 
   Failure Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
                  v1::VerifyResult& result) override;
@@ -43,7 +52,11 @@ class RemoteEngine final : public Engine {
   using Sink = std::function<void(v1::WorkerOutput&)>;
   Failure Execute(v1::WorkerRun& run, const Sink& sink, StopToken stop, v1::WorkerDone& done);
 
+  // The card that the run asks for, where it asks for one; the run then names it.
+  Failure TakeCard(v1::WorkerRun& run, const StopToken& stop, std::optional<CardLeases::Lease>& lease);
+
   Core& core_;
+  CardLeases cards_;
   WorkerPool pool_;
 };
 

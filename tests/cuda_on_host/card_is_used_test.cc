@@ -3,6 +3,7 @@
 
 #include "device.h"
 #include "tests/support/test_files.h"
+#include "verifier/base/device_lost.h"
 #include "verifier/verifier.h"
 
 namespace espalier {
@@ -39,6 +40,26 @@ TEST(CardIsUsedTest, BoundsAreComputedWhereTheyAreAskedFor) {
   EXPECT_EQ(LaunchesOnDevice(0), 0);
   EXPECT_GT(LaunchesOnDevice(1), 20);
   EXPECT_GT(LaunchesOnDevice(-1), 20);
+}
+
+// Whoever runs the verification learns that the card has failed, wherever in it that happened.
+TEST(CardIsUsedTest, ALostCardIsToldFromOtherErrors) {
+  const auto models = test_support::SourceFolder() / "models";
+  const auto model = Model::Load(test_support::ReadFile(models / "digits.onnx"));
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto property =
+      ReadQuery(*model, test_support::ReadFile(models / "properties/digits_by_splits.vnnlib"));
+  ASSERT_TRUE(property.ok()) << property.status();
+  api::Options options;
+  options.device = 1;
+  for (const int64_t launch : {1, 60, 400}) {
+    cuda_on_host::Behaviour behaviour;
+    behaviour.fail_launch = launch;
+    cuda_on_host::Behave(behaviour);
+    const auto verdict = Verify(*model, *property, options, nullptr, StopToken());
+    EXPECT_TRUE(IsDeviceLost(verdict.status())) << "launch " << launch << ": " << verdict.status();
+  }
+  cuda_on_host::Behave({});
 }
 
 }  // namespace

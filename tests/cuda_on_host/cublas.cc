@@ -1,9 +1,12 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <random>
+#include <vector>
 
 #include "cublas_v2.h"
 #include "device.h"
+#include "summation.h"
 
 struct cublasContext {
   cudaStream_t stream = nullptr;
@@ -41,6 +44,46 @@ void Multiply(const Product& p, double alpha, const double* a, const double* b, 
               beta, c, p.ldc);
 }
 
+// TF32 keeps ten bits of the mantissa.
+float Factor(const cuda_on_host::Products& how, float value) {
+  if (!how.tf32) return value;
+  return __builtin_bit_cast(float, (__builtin_bit_cast(uint32_t, value) + 0x1000u) & 0xffffe000u);
+}
+double Factor(const cuda_on_host::Products&, double value) {
+  return value;
+}
+
+template <class T>
+struct Operands {
+  T alpha;
+  const T *a, *b;
+  T beta;
+  T* c;
+};
+
+// Each number of the result as a sum in the given order. The accumulated value is one of the terms, as it is
+// where a library starts from it.
+template <class T>
+void MultiplyInOrder(const cuda_on_host::Products& how, const Product& p, const Operands<T>& x) {
+  std::mt19937_64 random(static_cast<uint64_t>(p.m) * 31 + static_cast<uint64_t>(p.k));
+  const auto at = [](cublasOperation_t op, int row, int column, int ld) {
+    return op == CUBLAS_OP_N ? int64_t{column} * ld + row : int64_t{row} * ld + column;
+  };
+  std::vector<T> terms;
+  for (int j = 0; j < p.n; ++j) {
+    for (int i = 0; i < p.m; ++i) {
+      T& result = x.c[int64_t{j} * p.ldc + i];
+      terms.clear();
+      if (x.beta != T(0)) terms.push_back(x.beta * result);
+      for (int l = 0; l < p.k; ++l) {
+        terms.push_back(x.alpha * Factor(how, x.a[at(p.op_a, i, l, p.lda)]) *
+                        Factor(how, x.b[at(p.op_b, l, j, p.ldb)]));
+      }
+      result = cuda_on_host::SumInOrder(how.order, terms, random);
+    }
+  }
+}
+
 // cuBLAS checks sizes and leading dimensions; that the matrices lie in buffers is checked here alone, and
 // that no product may use reduced precision.
 template <class T>
@@ -62,8 +105,14 @@ cublasStatus_t Gemm(cublasHandle_t handle, const Product& p, const Scalars<T>& s
     cuda_on_host::Abort("a product's matrix does not lie in one buffer");
   }
   const T by = *scalars.alpha, plus = *scalars.beta;  // in the host pointer mode, scalars are read at once
-  const cudaError_t error =
-      cuda_on_host::Enqueue(handle->stream, [p, by, plus, a, b, c] { Multiply(p, by, a, b, plus, c); });
+  const cuda_on_host::Products how = cuda_on_host::HowToMultiply();
+  const cudaError_t error = cuda_on_host::Enqueue(handle->stream, [how, p, by, plus, a, b, c] {
+    if (how.order == cuda_on_host::Summation::kLibrary && !how.tf32) {
+      Multiply(p, by, a, b, plus, c);
+    } else {
+      MultiplyInOrder(how, p, Operands<T>{by, a, b, plus, c});
+    }
+  });
   return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 

@@ -17,6 +17,7 @@
 namespace cuda_on_host {
 
 struct Stream {
+  int device = 0;
   std::deque<std::function<void()>> queue;
 };
 struct Event {
@@ -42,6 +43,8 @@ struct Card {
 
   bool Chance() { return random() % 2 == 0; }
 };
+
+thread_local int current_device = 0;
 
 Card& TheCard() {
   static Card* card = new Card;
@@ -132,12 +135,21 @@ Behaviour BehaviourFromEnvironment() {
     behaviour.seed = std::strtoull(text.c_str() + seed + 5, nullptr, 10);
   }
   behaviour.closed = text.find("closed") != std::string::npos;
+  for (const NamedSummation& summation : AllSummations()) {
+    if (text.find(std::string("sum=") + summation.name) != std::string::npos)
+      behaviour.summation = summation.order;
+  }
   return behaviour;
 }
 
 Counts CountsSoFar() {
   const Lock lock(DeviceLock());
   return TheCard().counts;
+}
+
+Products HowToMultiply() {
+  const Lock lock(DeviceLock());
+  return {TheCard().behaviour.summation, TheCard().behaviour.tf32};
 }
 
 cudaError_t Enqueue(Stream* stream, std::function<void()> work) {
@@ -162,6 +174,7 @@ cudaError_t EnqueueKernel(const cudaLaunchConfig_t& config, std::function<void()
       grid.y > 65535 || grid.z == 0 || grid.z > 65535) {
     return cudaErrorInvalidConfiguration;
   }
+  if (config.stream->device != current_device) return cudaErrorInvalidValue;
   ++card.counts.launches;
   if (card.launches_until_failure > 0 && --card.launches_until_failure == 0)
     card.sticky = cudaErrorLaunchFailure;
@@ -192,18 +205,20 @@ cudaError_t cudaGetLastError() {
   return TheCard().sticky;
 }
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = TheCard().behaviour.devices;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return cudaErrorInvalidDevice;
+  if (device < 0 || device >= TheCard().behaviour.devices) return cudaErrorInvalidDevice;
   *properties = {};
   std::strcpy(properties->name, "host execution");
   properties->totalGlobalMem = static_cast<size_t>(TheCard().behaviour.memory);
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+  if (device < 0 || device >= TheCard().behaviour.devices) return cudaErrorInvalidDevice;
+  cuda_on_host::current_device = device;
+  return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
   const Lock lock(DeviceLock());
@@ -215,7 +230,7 @@ cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const Lock lock(DeviceLock());
-  *stream = new cuda_on_host::Stream;
+  *stream = new cuda_on_host::Stream{cuda_on_host::current_device, {}};
   TheCard().streams.push_back(*stream);
   return cudaSuccess;
 }
@@ -317,12 +332,10 @@ cudaError_t cudaFreeHost(void* data) {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const Lock lock(DeviceLock());
-  const bool down = kind == cudaMemcpyDeviceToHost;
-  const void* const device = down ? from : to;
-  const void* const host = down ? to : from;
-  if (!cuda_on_host::IsDeviceRange(device, bytes) ||
-      (bytes > 0 && cuda_on_host::IsDeviceRange(host, bytes))) {
-    return cudaErrorInvalidValue;
-  }
+  const bool from_device = kind != cudaMemcpyHostToDevice, to_device = kind != cudaMemcpyDeviceToHost;
+  const auto right = [bytes](const void* data, bool device) {
+    return bytes == 0 || cuda_on_host::IsDeviceRange(data, bytes) == device;
+  };
+  if (!right(from, from_device) || !right(to, to_device)) return cudaErrorInvalidValue;
   return cuda_on_host::Enqueue(stream, [=] { std::memcpy(to, from, bytes); });
 }

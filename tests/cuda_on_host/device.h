@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "cuda_runtime.h"
+#include "summation.h"
 
 namespace cuda_on_host {
 
@@ -28,10 +29,14 @@ struct Behaviour {
   Schedule schedule = Schedule::kLate;
   uint64_t seed = 1;
   bool closed = false;         // device memory cannot be read or written while no work runs
-  int64_t memory = 8ll << 30;  // of the card
-  int64_t fail_launch = 0;     // the launch of this number, counted from now, fails for good; 0: none does
+  int64_t memory = 8ll << 30;  // of all cards together
+  int devices = 1;
+  Summation summation = Summation::kLibrary;  // of cuBLAS's products
+  bool tf32 = false;        // float32 products of shortened factors, as if the library ignored its mode
+  int64_t fail_launch = 0;  // the launch of this number, counted from now, fails for good; 0: none does
 };
-// The default comes from the environment: ESPALIER_CUDA_ON_HOST holds words of late, eager, seed=N, closed.
+// The default comes from the environment: ESPALIER_CUDA_ON_HOST holds words of late, eager, seed=N, closed,
+// sum=ORDER (summation.h).
 void Behave(const Behaviour& behaviour);
 Behaviour BehaviourFromEnvironment();
 
@@ -42,6 +47,11 @@ Counts CountsSoFar();
 
 // The rest is for the runtime's own files.
 std::recursive_mutex& DeviceLock();
+struct Products {
+  Summation order;
+  bool tf32;
+};
+Products HowToMultiply();
 cudaError_t Enqueue(Stream* stream, std::function<void()> work);
 // Whether [data, data + bytes) lies inside one buffer. Null for no bytes is fine.
 bool IsDeviceRange(const void* data, size_t bytes);

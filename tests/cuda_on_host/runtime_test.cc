@@ -10,6 +10,7 @@
 #include "cuda_kernels/launch.cuh"
 #include "device.h"
 #include "verifier/backend/training.h"
+#include "verifier/base/device_lost.h"
 
 namespace espalier::cuda_kernels {
 namespace {
@@ -45,6 +46,7 @@ TEST_F(CardTest, AnErrorOfTheCardIsStickyAndNothingIsReadAfterIt) {
   backend_->f64().Fill(100, 3.0, buffer->data());
   EXPECT_EQ(backend_->Synchronise().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(backend_->Synchronise().code(), absl::StatusCode::kInternal) << "for good";
+  EXPECT_TRUE(IsDeviceLost(backend_->Synchronise()));
   std::vector<double> read(100, 7.0);
   backend_->Download(buffer->data(), 800, read.data());
   for (double v : read) EXPECT_TRUE(std::isnan(v));
@@ -104,6 +106,29 @@ TEST_F(CardTest, ConvolutionsOfManyImagesAreCutToTheWorkspace) {
     EXPECT_EQ(read[i], 8.0f) << "a corner sees four pixels of two channels";
     EXPECT_EQ(read[i + 3 * 9], 18.0f) << "the inside sees nine";
   }
+}
+
+// A stream takes work from a thread whose current device is its own only.
+TEST_F(CardTest, BackendsOfTwoCardsTakeTurnsOnOneThread) {
+  Open({.devices = 2}, {.device = 1});
+  auto first = MakeCudaBackend({.device = 0});
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(CudaDevices()->size(), 2u);
+  EXPECT_TRUE(absl::IsNotFound(MakeCudaBackend({.device = 2}).status()));
+  const auto on_second = Allocate<double>(*backend_, 100);
+  const auto on_first = Allocate<double>(**first, 100);
+  ASSERT_TRUE(on_first.ok() && on_second.ok());
+  for (int i = 0; i < 3; ++i) {
+    backend_->f64().Fill(100, 1.0 + i, on_second->data());
+    (*first)->f64().Fill(100, 2.0 + i, on_first->data());
+  }
+  double value = 0;
+  backend_->Download(on_second->data(), 8, &value);
+  EXPECT_EQ(value, 3.0);
+  (*first)->Download(on_first->data(), 8, &value);
+  EXPECT_EQ(value, 4.0);
+  EXPECT_TRUE(backend_->Synchronise().ok());
+  EXPECT_TRUE((*first)->Synchronise().ok());
 }
 
 TEST_F(CardTest, TheOptimisationLoopNeverWaits) {
@@ -190,6 +215,30 @@ TEST(SimulatedCardDeathTest, NoticesWritesBehindABuffer) {
       },
       "behind a buffer|use-after-poison");
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+struct SumBody {
+  const double* in;
+  double* out;
+  __device__ void operator()(const RowThreads& row, int64_t) const {
+    const double sum = row.SumEverywhere(in[row.lane()]);  // makes fibers of the threads
+    if (row.lane() == 0) *out = sum + in[row.width()];
+  }
+};
+
+TEST(SimulatedCardDeathTest, NoticesReadsBehindABufferInAFiber) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_DEATH(
+      {
+        auto state = CudaState::Make(0, 1 << 20, StopToken());
+        auto values = DeviceArray<double>::From(*state, std::vector<double>(32, 1.0));
+        auto out = DeviceArray<double>::Of(*state, 1);
+        ForRows(**state, {1, 32}, SumBody{values->data(), out->data()});
+        absl::Status ignored = (*state)->Synchronise();
+      },
+      "use-after-poison");
+}
+#endif
 
 TEST(SimulatedCardDeathTest, NoticesAHostThatReadsDeviceMemory) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
