@@ -16,6 +16,12 @@ namespace {
 constexpr absl::Duration kPoll = absl::Milliseconds(10);  // how soon a cancellation is passed on
 constexpr size_t kPartBytes = size_t{1} << 20;
 
+// The card that a run was told to use; empty: the processor, or none in particular.
+std::string DeviceOf(const v1::WorkerRun& run) {
+  const int64_t number = run.has_verify() ? run.verify().options().device() : 0;
+  return number > 0 ? DeviceName(number) : "";
+}
+
 }  // namespace
 
 // One run on one worker, from the server's side.
@@ -91,6 +97,7 @@ class RemoteEngine::Run {
 
   bool Died() {
     const std::string end = worker_.DescribeEnd();
+    core_.counters().CountDeadWorker();
     Log(LogLevel::kError, {{"event", "worker-died"}, {"pid", absl::StrCat(worker_.pid())}, {"how", end}});
     if (killed_) {
       const std::string text = absl::StrCat("the worker process did not stop within ",
@@ -134,13 +141,24 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
   if (stop.deadline() != absl::InfiniteFuture())
     run.set_time_left_s(std::max(1e-9, absl::ToDoubleSeconds(stop.deadline() - absl::Now())));
   *input.mutable_run() = std::move(run);
+  const std::string device = DeviceOf(input.run());
   Run following(core_, **worker, sink, stop, trains ? kTrainingGrace : kGrace);
   if (!following.Follow(input, done)) {
     pool_.Discard(*std::move(worker));
     return following.failure();
   }
-  pool_.Return(*std::move(worker), done.resident_bytes());
-  return done.has_error() ? FromDetails(done.error()) : Failure();
+  Failure failure = done.has_error() ? FromDetails(done.error()) : Failure();
+  const bool device_failed = !device.empty() && failure.status().code() == absl::StatusCode::kInternal;
+  if (!device.empty() && (device_failed || failure.ok())) {
+    core_.readiness().ReportDevice(device, !device_failed);
+    if (device_failed) Log(LogLevel::kError, {{"event", "device-failed"}, {"device", device}});
+  }
+  if (device_failed) {
+    pool_.Discard(*std::move(worker));  // a card's error stays with the process that met it
+  } else {
+    pool_.Return(*std::move(worker), done.resident_bytes());
+  }
+  return failure;
 }
 
 Failure RemoteEngine::Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
