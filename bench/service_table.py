@@ -147,10 +147,13 @@ class Meter:
             threading.Thread(target=self._pump, args=(server, client, "down"), daemon=True).start()
 
     def _pump(self, source, sink, way):
-        while data := source.recv(65536):
-            setattr(self, way, getattr(self, way) + len(data))
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+        try:
+            while data := source.recv(65536):
+                setattr(self, way, getattr(self, way) + len(data))
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other side has gone
 
 
 def wire(folder):
