@@ -15,8 +15,8 @@ constexpr const char* kToken = "0123456789abcdef";
 
 TEST(TokenFile, FindsClientsByTokenDigestAndCertificate) {
   const std::string hashed = proto::Sha256Hex("another-token-of-mine");
-  const auto file = TokenFile::Parse("# who\n\n alice\tverify " + std::string(kToken) + "\r\nci admin sha256:" + hashed +
-                                     "\nroot admin certificate\n");
+  const auto file = TokenFile::Parse("# who\n\n alice\tverify " + std::string(kToken) +
+                                     "\r\nci admin sha256:" + hashed + "\nroot admin certificate\n");
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->size(), 3U);
   ASSERT_TRUE(file->FindToken(kToken).has_value());
@@ -39,10 +39,10 @@ TEST(TokenFile, OneClientMayHaveSeveralTokens) {
 }
 
 TEST(TokenFile, RefusesWhatItDoesNotUnderstandWithoutRepeatingTokens) {
-  for (const char* text : {"", "# nobody\n", "a verify", "a verify x y", "a owner 0123456789abcdef",
-                           "a verify tooshort", "a/b verify 0123456789abcdef", "a verify sha256:00",
-                           "a verify 0123456789abcdef\nb admin 0123456789abcdef",
-                           "a admin certificate\na verify certificate"}) {
+  for (const char* text :
+       {"", "# nobody\n", "a verify", "a verify x y", "a owner 0123456789abcdef", "a verify tooshort",
+        "a/b verify 0123456789abcdef", "a verify sha256:00",
+        "a verify 0123456789abcdef\nb admin 0123456789abcdef", "a admin certificate\na verify certificate"}) {
     const auto file = TokenFile::Parse(text);
     EXPECT_FALSE(file.ok()) << text;
     EXPECT_EQ(std::string(file.status().message()).find(kToken), std::string::npos) << file.status();
