@@ -90,6 +90,7 @@ std::string DefaultFolder(const BatchArguments& arguments) {
 
 RunnerSettings SettingsOf(const BatchArguments& arguments) {
   RunnerSettings settings{.servers = arguments.servers,
+                          .credentials = arguments.credentials,
                           .jobs = arguments.jobs,
                           .private_flags = {"--log-level", "error"},
                           .options = arguments.options,

@@ -27,6 +27,7 @@ void AddServer(CLI::App& command, CommandLine& line) {
       .add_option("--server", line.server,
                   "HOST:PORT or unix:/PATH (batch: several, with commas); default: a server of its own")
       ->envname("ESPALIER_SERVER");
+  AddCredentialFlags(command, line.credentials);
 }
 
 // What is to be verified, and how.
@@ -106,6 +107,7 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
     command->add_option("--server", line.server, "HOST:PORT or unix:/PATH of a server with a data directory")
         ->envname("ESPALIER_SERVER")
         ->required();
+    AddCredentialFlags(*command, line.credentials);
   }
 }
 
@@ -251,6 +253,7 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   absl::Status status;
   if (line.command == Command::kVerify) status = FinishVerify(flags, line.verify);
   if (line.command == Command::kSubmit) status = FinishVerify(flags, line.submit.verify);
+  line.batch.credentials = line.credentials;
   if (line.command == Command::kBatch) status = FinishBatch(line.server, batch_engine, line.batch);
   if (!status.ok()) {
     ReportError(status);

@@ -30,6 +30,7 @@ struct CommandLine {
   Command command = Command::kNone;  // kNone: everything was said (help, version, name) or the line is wrong
   ExitCode exit_code = kDone;        // for kNone
   std::string server;                // empty: a private one
+  Credentials credentials;           // for a named one
   VerifyArguments verify;
   DescribeArguments describe;
   BoundsArguments bounds;

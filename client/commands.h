@@ -106,6 +106,7 @@ ExitCode RunCompare(Connection& connection, InterruptWatch& interrupts, const Co
 struct BatchArguments {
   std::string list;                  // of instances
   std::vector<std::string> servers;  // empty: private ones
+  Credentials credentials;           // for them
   int jobs = 1;
   std::optional<double> timeout_s, timeout_cap_s;
   std::string results_dir;

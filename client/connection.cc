@@ -39,7 +39,10 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionSet
     channel = grpc::CreateCustomInsecureChannelFromFd("private", connection->private_server_->ReleaseSocket(),
                                                       arguments);
   } else {
-    channel = grpc::CreateCustomChannel(settings.server, grpc::InsecureChannelCredentials(), arguments);
+    absl::StatusOr<std::shared_ptr<grpc::Channel>> opened =
+        OpenChannel(settings.server, settings.credentials, arguments);
+    if (!opened.ok()) return opened.status();
+    channel = *std::move(opened);
   }
   connection->stub_ = v1::Espalier::NewStub(channel);
   return connection;

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/credentials.h"
 #include "client/private_server.h"
 #include "espalier/v1/error.pb.h"
 #include "espalier/v1/service.grpc.pb.h"
@@ -23,6 +24,7 @@ namespace espalier::client {
 struct ConnectionSettings {
   std::string server;                            // "HOST:PORT" or "unix:/path"; empty: a private server
   absl::Time deadline = absl::InfiniteFuture();  // of every call
+  Credentials credentials;                       // for a named server
   std::vector<std::string> private_flags = {"--log-level", "warn"};  // of a private server
 };
 

@@ -17,6 +17,9 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return kUnreachable;
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return kDenied;
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return kBusy;
     default:
@@ -27,6 +30,6 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
 const char kExitCodeHelp[] =
     "Exit status: 0 the answer was printed (for verify: a verdict, whichever it is), 1 internal error, 2 "
     "wrong command line, 3 wrong input, 4 model not supported, 5 server not reachable, 6 server busy or out "
-    "of memory, 7 batch: some instances ended with an error, 130 interrupted.";
+    "of memory, 7 batch: some instances ended with an error, 8 not allowed by the server, 130 interrupted.";
 
 }  // namespace espalier::client

@@ -14,6 +14,7 @@ enum ExitCode : int {
   kUnreachable = 5,    // no server, or it went away
   kBusy = 6,           // the server's queue, memory or quota is full
   kSomeFailed = 7,     // batch: every instance was run, and at least one ended with an error
+  kDenied = 8,         // the server does not know the caller, or does not let it do this
   kInterrupted = 130,  // Ctrl-C or SIGTERM; what a shell reports for it
 };
 

@@ -59,7 +59,7 @@ ExitCode Main(int argc, char** argv) {
   CommandLine line = ParseCommandLine(argc, argv);
   if (line.command == Command::kNone) return line.exit_code;
   line.verify.start = start;
-  ConnectionSettings settings{.server = line.server};
+  ConnectionSettings settings{.server = line.server, .credentials = line.credentials};
   if (line.command == Command::kVerify && line.verify.timeout_s) {
     settings.deadline = start + absl::Seconds(*line.verify.timeout_s);
   }

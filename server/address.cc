@@ -29,7 +29,7 @@ bool IsLoopbackHost(absl::string_view host) {
 
 }  // namespace
 
-absl::Status CheckListenAddress(const std::string& address, bool anywhere) {
+absl::Status CheckListenAddress(const std::string& address, bool protected_or_allowed) {
   absl::string_view path = address;
   if (absl::ConsumePrefix(&path, "unix:")) {
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -44,10 +44,12 @@ absl::Status CheckListenAddress(const std::string& address, bool anywhere) {
       port > 65535) {
     return absl::InvalidArgumentError(absl::StrCat("'", address, "': use unix:/PATH or HOST:PORT"));
   }
-  if (!anywhere && !IsLoopbackHost(address.substr(0, colon))) {
+  if (!protected_or_allowed && !IsLoopbackHost(address.substr(0, colon))) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "'", address, "' is not a loopback address; the service has no encryption and no authentication. ",
-        "Listen on 127.0.0.1 or a Unix socket, or add --insecure-listen-anywhere"));
+        "'", address,
+        "' is not a loopback address, and without TLS everybody on the way could read and change "
+        "what travels. Give --tls-cert and --tls-key, listen on 127.0.0.1 or a Unix socket, or add "
+        "--allow-insecure"));
   }
   return absl::OkStatus();
 }

@@ -10,9 +10,11 @@
 #include "absl/status/statusor.h"
 #include "espalier/v1/blob.pb.h"
 #include "server/blob_store.h"
+#include "server/counters.h"
 #include "server/engine.h"
 #include "server/errors.h"
 #include "server/model_cache.h"
+#include "server/readiness.h"
 #include "server/result_cache.h"
 #include "server/work_queue.h"
 #include "verifier/verifier.h"
@@ -32,6 +34,8 @@ struct Limits {
   int max_queue_client = 0;  // of one client; 0: no limit of its own
   int max_jobs = 10000;      // jobs that may wait
   int max_jobs_client = 0;   // of one client; 0: no limit of its own
+  double upload_grace_s =
+      30;  // that an upload has beside the time which its promised size takes at 256 KiB/s
 };
 
 class Core {
@@ -66,6 +70,8 @@ class Core {
   WorkQueue& lookups() { return lookups_; }    // Describe and Evaluate: short
   WorkQueue& records() { return records_; }    // reading and writing the job store: shorter
   ResultCache& results() { return results_; }
+  Counters& counters() { return counters_; }
+  Readiness& readiness() { return readiness_; }
 
   // Where requests are parsed and searched: in this process until SetEngine, which is called before the
   // server starts.
@@ -83,6 +89,8 @@ class Core {
   static Failure Put(BlobStore& store, const std::string& bytes, const char* field, BlobPtr& blob);
 
   const Limits limits_;
+  Counters counters_;
+  Readiness readiness_;
   BlobStore& carried() { return carried_ != nullptr ? *carried_ : *blobs_; }
 
   std::unique_ptr<BlobStore> blobs_;

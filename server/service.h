@@ -1,16 +1,21 @@
-// The gRPC service: one method per call of proto/espalier/v1/service.proto, stateless over a Core.
+// The gRPC service: one method per call of proto/espalier/v1/service.proto, stateless over a Core. Each of
+// them passes the Gate first.
 #pragma once
+
+#include <utility>
 
 #include "espalier/v1/service.grpc.pb.h"
 #include "server/core.h"
 #include "server/jobs/job_runner.h"
+#include "server/refused_call.h"
+#include "server/security/gate.h"
 
 namespace espalier::server {
 
 class Service final : public v1::Espalier::CallbackService {
  public:
-  // `jobs` is null in a server without a data directory.
-  Service(Core& core, JobRunner* jobs) : core_(core), jobs_(jobs) {}
+  // `jobs` is null in a server without a data directory. Everything outlives the service.
+  Service(Core& core, const Gate& gate, JobRunner* jobs) : core_(core), gate_(gate), jobs_(jobs) {}
 
   grpc::ServerReadReactor<v1::UploadBlobRequest>* UploadBlob(grpc::CallbackServerContext* context,
                                                              v1::UploadBlobResponse* response) override;
@@ -47,7 +52,26 @@ class Service final : public v1::Espalier::CallbackService {
                                             v1::GetCapabilitiesResponse* response) override;
 
  private:
+  // The call that `start` makes of the caller's ticket, or a refused one.
+  template <typename Reactor, typename Start>
+  Reactor* Admitted(const char* method, grpc::CallbackServerContext* context, Start start) {
+    Ticket ticket(method, core_.counters());
+    if (Failure refused = gate_.Admit(*context, ticket); !refused.ok()) {
+      ticket.End(refused);
+      return Refuse<Reactor>(refused);
+    }
+    return start(std::move(ticket));
+  }
+  // An admitted call that reads or writes the job store: `work(ticket, jobs)`.
+  template <typename Work>
+  grpc::ServerUnaryReactor* StartRecord(const char* method, grpc::CallbackServerContext* context, Work work);
+  // The same about the job that the request names, which has to be the caller's: `work(jobs)`.
+  template <typename Request, typename Work>
+  grpc::ServerUnaryReactor* StartOnJob(const char* method, grpc::CallbackServerContext* context,
+                                       const Request* request, Work work);
+
   Core& core_;
+  const Gate& gate_;
   JobRunner* const jobs_;
 };
 

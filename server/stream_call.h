@@ -32,6 +32,8 @@ class StreamCall : public grpc::ServerWriteReactor<Event> {
   virtual bool AtEnd(Failure& /*failure*/) { return false; }
   // Nobody reads any more.
   virtual void OnReaderGone() = 0;
+  // The call ends with this, once.
+  virtual void OnEnd(const Failure& /*failure*/) {}
 
   void Open() {
     {
@@ -72,6 +74,7 @@ class StreamCall : public grpc::ServerWriteReactor<Event> {
     }
     // One caller comes here at a time: writing_ or finished_ keeps the others out.
     if (finish) {
+      OnEnd(failure_);
       this->Finish(failure_.ToGrpc());
     } else {
       this->StartWrite(&event_);

@@ -3,24 +3,21 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/client_identity.h"
 #include "server/core.h"
-#include "server/log.h"
 
 namespace espalier::server {
 
-TrainCall* TrainCall::Start(const char* rpc, Core& core, grpc::CallbackServerContext* context,
+TrainCall* TrainCall::Start(Ticket ticket, Core& core, grpc::CallbackServerContext* context,
                             std::unique_ptr<TrainingJob> job) {
-  auto* call = new TrainCall(rpc, core, std::move(job));
-  Failure failure = call->Admit(absl::FromChrono(context->deadline()), ClientOf(*context));
+  auto* call = new TrainCall(std::move(ticket), core, std::move(job));
+  Failure failure = call->Admit(absl::FromChrono(context->deadline()));
   if (!failure.ok()) call->End(std::move(failure));
   call->Open();
   return call;
 }
 
-Failure TrainCall::Admit(absl::Time call_deadline, std::string client) {
+Failure TrainCall::Admit(absl::Time call_deadline) {
   if (Failure failure = job_->Prepare(); !failure.ok()) return failure;
   stop_ = StopSource(call_deadline);
   const absl::StatusOr<int64_t> position = core_.searches().Submit({
@@ -32,7 +29,7 @@ Failure TrainCall::Admit(absl::Time call_deadline, std::string client) {
             End({why, {.reason = late ? "" : "SHUTTING_DOWN"}});
           },
       .deadline = call_deadline,
-      .client = std::move(client),
+      .client = ticket_.client,
   });
   if (!position.ok()) return NotAdmitted(position.status());
   v1::Accepted accepted;
@@ -59,11 +56,7 @@ void TrainCall::OnCheckpoint(std::string bytes) {
 }
 
 void TrainCall::End(Failure failure) {
-  Log(failure.ok() ? LogLevel::kInfo : LogLevel::kWarning,
-      {{"rpc", rpc_},
-       {"code", absl::StatusCodeToString(failure.status().code())},
-       {"seconds", absl::StrCat(absl::ToDoubleSeconds(absl::Now() - arrival_))},
-       {"message", std::string(failure.status().message())}});
+  ticket_.End(failure);
   if (!failure.ok()) buffer_.Close();
   Complete(std::move(failure));
 }

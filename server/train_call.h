@@ -2,7 +2,7 @@
 // events, ends with the result. A slow or vanished reader never blocks the work, and one that has gone stops
 // it. Owns itself until the call is done.
 //
-//   return TrainCall::Start("Train", core, context, MakeTrainJob(core, *request));
+//   return TrainCall::Start(ticket, core, context, MakeTrainJob(core, *request));
 //
 // Threads: Start on a gRPC thread; Run, OnProgress and OnCheckpoint on a worker; OnCancel on a gRPC thread.
 #pragma once
@@ -15,6 +15,7 @@
 #include "espalier/v1/training.pb.h"
 #include "server/core.h"
 #include "server/stream_call.h"
+#include "server/ticket.h"
 #include "server/train_buffer.h"
 #include "server/training_job.h"
 #include "verifier/base/stop_token.h"
@@ -23,14 +24,14 @@ namespace espalier::server {
 
 class TrainCall : public StreamCall<v1::TrainEvent>, private TrainListener {
  public:
-  static TrainCall* Start(const char* rpc, Core& core, grpc::CallbackServerContext* context,
+  static TrainCall* Start(Ticket ticket, Core& core, grpc::CallbackServerContext* context,
                           std::unique_ptr<TrainingJob> job);
 
  private:
-  TrainCall(const char* rpc, Core& core, std::unique_ptr<TrainingJob> job)
-      : rpc_(rpc), core_(core), job_(std::move(job)) {}
+  TrainCall(Ticket ticket, Core& core, std::unique_ptr<TrainingJob> job)
+      : ticket_(std::move(ticket)), core_(core), job_(std::move(job)) {}
 
-  Failure Admit(absl::Time call_deadline, std::string client);
+  Failure Admit(absl::Time call_deadline);
   void Run();
   // The call has its answer: an error, or the result that was put into the buffer.
   void End(Failure failure);
@@ -41,10 +42,9 @@ class TrainCall : public StreamCall<v1::TrainEvent>, private TrainListener {
   void OnReaderGone() override { stop_.Cancel(); }
   void OnCancel() override;
 
-  const char* const rpc_;
+  const Ticket ticket_;
   Core& core_;
   std::unique_ptr<TrainingJob> job_;  // gone once it has run: it holds the data
-  const absl::Time arrival_ = absl::Now();
   StopSource stop_;
   TrainBuffer buffer_;
 };

@@ -2,7 +2,7 @@
 // passes cancellation and the call's deadline on as a StopToken. Owns itself from Start until the call is
 // done.
 //
-//   return UnaryCall::Start("Evaluate", core.lookups(), context, [=](StopToken stop) -> Failure { ... });
+//   return UnaryCall::Start(ticket, core.lookups(), context, [=](StopToken stop) -> Failure { ... });
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "server/errors.h"
+#include "server/ticket.h"
 #include "server/work_queue.h"
 #include "verifier/base/stop_token.h"
 
@@ -21,18 +22,17 @@ class UnaryCall : public grpc::ServerUnaryReactor {
  public:
   using Work = std::function<Failure(StopToken)>;
 
-  static UnaryCall* Start(const char* rpc, WorkQueue& queue, grpc::CallbackServerContext* context, Work work);
+  static UnaryCall* Start(Ticket ticket, WorkQueue& queue, grpc::CallbackServerContext* context, Work work);
 
  private:
-  UnaryCall(const char* rpc, WorkQueue& queue, grpc::CallbackServerContext* context, Work work);
-  void Submit(std::string client);
+  UnaryCall(Ticket ticket, WorkQueue& queue, grpc::CallbackServerContext* context, Work work);
+  void Submit();
   void End(const Failure& failure);
   void OnCancel() override;
   void OnDone() override { delete this; }
 
-  const char* const rpc_;
+  const Ticket ticket_;
   WorkQueue& queue_;
-  const absl::Time arrival_;
   StopSource stop_;
   const Work work_;
 };

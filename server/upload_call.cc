@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/log.h"
+#include "absl/time/clock.h"
 
 namespace espalier::server {
 namespace {
@@ -18,11 +18,27 @@ Failure BadRequest(absl::string_view message, const char* field, const char* rea
 
 }  // namespace
 
-UploadCall::UploadCall(Core& core, v1::UploadBlobResponse* response) : core_(core), response_(response) {
+UploadCall::UploadCall(Ticket ticket, Core& core, v1::UploadBlobResponse* response)
+    : ticket_(std::move(ticket)), core_(core), response_(response) {
+  EndAfter(core_.limits().upload_grace_s, header_alarm_);
   StartRead(&request_);
 }
 
+void UploadCall::EndAfter(double seconds, grpc::Alarm& alarm) {
+  alarm.Set(absl::ToChronoTime(absl::Now() + absl::Seconds(seconds)),
+            [this, seconds, ended = ended_](bool expired) {
+              if (!expired || ended->exchange(true)) return;
+              const Failure late = {
+                  absl::DeadlineExceededError(absl::StrCat("the upload was not complete after ", seconds,
+                                                           " s, which its size does not explain")),
+                  {.reason = "SLOW_UPLOAD"}};
+              ticket_.End(late);
+              Finish(late.ToGrpc());
+            });
+}
+
 void UploadCall::OnReadDone(bool ok) {
+  if (*ended_) return;
   if (!ok) return End(Complete());
   Failure failure;
   if (request_.has_header()) {
@@ -39,6 +55,7 @@ void UploadCall::OnReadDone(bool ok) {
 Failure UploadCall::TakeHeader(const v1::UploadBlobHeader& header) {
   have_header_ = true;
   header_ = header;
+  header_alarm_.Cancel();
   if (header.kind() == v1::BLOB_KIND_UNSPECIFIED || !v1::BlobKind_IsValid(header.kind())) {
     return BadRequest("kind: required", "header.kind");
   }
@@ -63,6 +80,7 @@ Failure UploadCall::TakeHeader(const v1::UploadBlobHeader& header) {
             {.reason = "QUOTA_EXCEEDED", .field = "header.size", .retry_delay_s = kRetryDelaySeconds}};
   }
   reservation_ = *std::move(reservation);
+  EndAfter(core_.limits().upload_grace_s + static_cast<double>(header.size()) / kLeastRate, alarm_);
   bytes_.reserve(static_cast<size_t>(std::min(header.size(), kFirstAllocation)));
   return {};
 }
@@ -98,13 +116,11 @@ Failure UploadCall::Complete() {
 }
 
 void UploadCall::End(const Failure& failure) {
-  Log(failure.ok() ? LogLevel::kInfo : LogLevel::kWarning,
-      {{"rpc", "UploadBlob"},
-       {"code", absl::StatusCodeToString(failure.status().code())},
-       {"sha256", header_.sha256()},
-       {"size", absl::StrCat(header_.size())},
-       {"known", known_ ? "yes" : "no"},
-       {"message", std::string(failure.status().message())}});
+  if (ended_->exchange(true)) return;
+  if (failure.ok() && !known_) core_.counters().CountUpload(header_.size());
+  ticket_.End(failure, {{"sha256", header_.sha256()},
+                        {"size", absl::StrCat(header_.size())},
+                        {"known", known_ ? "yes" : "no"}});
   Finish(failure.ToGrpc());
 }
 

@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/convert.h"
-#include "server/log.h"
 
 namespace espalier::server {
 namespace {
@@ -25,18 +24,21 @@ const Capabilities& EngineCapabilities() {
   return *capabilities;
 }
 
-void LogEnd(const v1::VerifyResult& result, absl::Time arrival) {
-  Log(LogLevel::kInfo, {{"rpc", "Verify"},
-                        {"answer", v1::Answer_Name(result.answer())},
-                        {"limit", v1::Limit_Name(result.limit())},
-                        {"domains", absl::StrCat(result.statistics().domains())},
-                        {"seconds", absl::StrCat(absl::ToDoubleSeconds(absl::Now() - arrival))},
-                        {"model", result.record().model_sha256().substr(0, 12)},
-                        {"query", result.record().query_sha256().substr(0, 12)},
-                        {"cached", result.cached() ? "yes" : "no"}});
+const char* ShortName(v1::Answer answer) {
+  if (answer == v1::ANSWER_SAT) return "sat";
+  return answer == v1::ANSWER_UNSAT ? "unsat" : "unknown";
 }
 
 }  // namespace
+
+LogFields Verification::LogFieldsOf(const v1::VerifyResult& result) {
+  return {{"answer", ShortName(result.answer())},
+          {"limit", v1::Limit_Name(result.limit())},
+          {"domains", absl::StrCat(result.statistics().domains())},
+          {"model", result.record().model_sha256().substr(0, 12)},
+          {"query", result.record().query_sha256().substr(0, 12)},
+          {"cached", result.cached() ? "yes" : "no"}};
+}
 
 Failure Verification::Prepare(Core& core, const v1::VerifyRequest& request, Core::Keep keep) {
   request_ = request;
@@ -85,7 +87,7 @@ Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, 
     if (std::optional<v1::VerifyResult> known = core.results().Find(key)) {
       result = *std::move(known);
       result.set_cached(true);
-      LogEnd(result, arrival);
+      core.counters().CountAnswer(ShortName(result.answer()));
       return {};
     }
   }
@@ -103,7 +105,7 @@ Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, 
   record.set_model_sha256(request_.model().sha256());
   record.set_query_sha256(request_.query().sha256());
   if (!key.empty()) core.results().Add(key, result);
-  LogEnd(result, arrival);
+  core.counters().CountAnswer(ShortName(result.answer()));
   return {};
 }
 

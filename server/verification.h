@@ -13,6 +13,7 @@
 #include "espalier/v1/verify.pb.h"
 #include "server/core.h"
 #include "server/engine.h"
+#include "server/log.h"
 
 namespace espalier::server {
 
@@ -30,6 +31,9 @@ class Verification {
   // `arrival`: from when the times in the result count. `stop` carries the time limit.
   Failure Run(Core& core, VerifyListener& listener, StopToken stop, absl::Time arrival,
               v1::VerifyResult& result) const;
+
+  // What the log says about a result.
+  static LogFields LogFieldsOf(const v1::VerifyResult& result);
 
  private:
   Failure PredictMemory(const Limits& limits, api::Options& options);

@@ -4,33 +4,30 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/client_identity.h"
-#include "server/log.h"
 
 namespace espalier::server {
 
-VerifyCall* VerifyCall::Start(Core& core, grpc::CallbackServerContext* context,
+VerifyCall* VerifyCall::Start(Ticket ticket, Core& core, grpc::CallbackServerContext* context,
                               const v1::VerifyRequest* request) {
-  auto* call = new VerifyCall(core);
-  Failure failure = call->Admit(*request, absl::FromChrono(context->deadline()), ClientOf(*context));
+  auto* call = new VerifyCall(std::move(ticket), core);
+  Failure failure = call->Admit(*request, absl::FromChrono(context->deadline()));
   if (!failure.ok()) call->End(std::move(failure));
   call->Open();
   return call;
 }
 
-Failure VerifyCall::Admit(const v1::VerifyRequest& request, absl::Time call_deadline, std::string client) {
+Failure VerifyCall::Admit(const v1::VerifyRequest& request, absl::Time call_deadline) {
   if (Failure failure = verification_.Prepare(core_, request, Core::Keep::kWhileUsed); !failure.ok())
     return failure;
   const double timeout_s = verification_.request().options().timeout_s();
-  stop_ = StopSource(std::min(call_deadline, arrival_ + absl::Seconds(timeout_s)));
+  stop_ = StopSource(std::min(call_deadline, ticket_.arrival + absl::Seconds(timeout_s)));
   const absl::StatusOr<int64_t> position = core_.searches().Submit({
       .owner = this,
       .run = [this] { Run(); },
       .abandon = [this](const absl::Status& why) { Abandon(why); },
       .deadline = stop_.token().deadline(),
-      .client = std::move(client),
+      .client = ticket_.client,
       .memory_bytes = verification_.memory_bytes(),
   });
   if (!position.ok()) return NotAdmitted(position.status());
@@ -42,8 +39,11 @@ Failure VerifyCall::Admit(const v1::VerifyRequest& request, absl::Time call_dead
 
 void VerifyCall::Run() {
   v1::VerifyResult result;
-  Failure failure = verification_.Run(core_, *this, stop_.token(), arrival_, result);
-  if (failure.ok()) buffer_.PushResult(std::move(result));
+  Failure failure = verification_.Run(core_, *this, stop_.token(), ticket_.arrival, result);
+  if (failure.ok()) {
+    answer_ = Verification::LogFieldsOf(result);
+    buffer_.PushResult(std::move(result));
+  }
   End(std::move(failure));
 }
 
@@ -58,12 +58,7 @@ void VerifyCall::Abandon(const absl::Status& why) {
 }
 
 void VerifyCall::End(Failure failure) {
-  if (!failure.ok()) {
-    Log(LogLevel::kWarning, {{"rpc", "Verify"},
-                             {"code", absl::StatusCodeToString(failure.status().code())},
-                             {"seconds", absl::StrCat(absl::ToDoubleSeconds(absl::Now() - arrival_))},
-                             {"message", std::string(failure.status().message())}});
-  }
+  ticket_.End(failure, answer_);
   Complete(std::move(failure));
 }
 

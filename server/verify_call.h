@@ -7,11 +7,13 @@
 #include <grpcpp/server_context.h>
 
 #include <string>
+#include <utility>
 
 #include "espalier/v1/verify.pb.h"
 #include "server/core.h"
 #include "server/event_buffer.h"
 #include "server/stream_call.h"
+#include "server/ticket.h"
 #include "server/verification.h"
 #include "verifier/base/stop_token.h"
 
@@ -19,13 +21,13 @@ namespace espalier::server {
 
 class VerifyCall : public StreamCall<v1::VerifyEvent>, private VerifyListener {
  public:
-  static VerifyCall* Start(Core& core, grpc::CallbackServerContext* context,
+  static VerifyCall* Start(Ticket ticket, Core& core, grpc::CallbackServerContext* context,
                            const v1::VerifyRequest* request);
 
  private:
-  explicit VerifyCall(Core& core) : core_(core) {}
+  VerifyCall(Ticket ticket, Core& core) : ticket_(std::move(ticket)), core_(core) {}
 
-  Failure Admit(const v1::VerifyRequest& request, absl::Time call_deadline, std::string client);
+  Failure Admit(const v1::VerifyRequest& request, absl::Time call_deadline);
   void Run();
   // The call has its answer: an error, or the result that was put into the buffer.
   void End(Failure failure);
@@ -37,10 +39,11 @@ class VerifyCall : public StreamCall<v1::VerifyEvent>, private VerifyListener {
   void OnReaderGone() override { stop_.Cancel(); }
   void OnCancel() override;
 
+  const Ticket ticket_;
   Core& core_;
-  const absl::Time arrival_ = absl::Now();
   StopSource stop_;
   Verification verification_;
+  LogFields answer_;  // what the log says about it
   EventBuffer buffer_;
 };
 

@@ -22,14 +22,14 @@ constexpr int kLostWhileRunning = 2, kLostBefore = 1, kMostLosses = 6;
 void Runner::MakeSlots(size_t most) {
   std::vector<std::shared_ptr<ServerLink>> named;
   for (const std::string& address : settings_.servers)
-    named.push_back(std::make_shared<ServerLink>(address, std::vector<std::string>()));
+    named.push_back(std::make_shared<ServerLink>(address, settings_.credentials, std::vector<std::string>()));
   const size_t servers = std::max<size_t>(1, named.size());
   const size_t count = std::min(most, servers * static_cast<size_t>(settings_.jobs));
   for (size_t i = 0; i < count; ++i) {
     // Servers in turn, so that few instances spread over all of them.
     slots_.push_back(std::make_unique<Slot>(
         Slot{.index = i,
-             .link = named.empty() ? std::make_shared<ServerLink>("", settings_.private_flags)
+             .link = named.empty() ? std::make_shared<ServerLink>("", Credentials(), settings_.private_flags)
                                    : named[i % named.size()]}));
   }
 }

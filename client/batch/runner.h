@@ -25,6 +25,7 @@ namespace espalier::client {
 
 struct RunnerSettings {
   std::vector<std::string> servers;        // addresses; empty: private ones
+  Credentials credentials;                 // for them
   int jobs = 1;                            // instances at a time: on each named server, or private servers
   std::vector<std::string> private_flags;  // of private servers
   v1::Options options;                     // without the time limit

@@ -13,7 +13,7 @@ constexpr absl::Duration kProbeLimit = absl::Seconds(5);
 }  // namespace
 
 absl::Status ServerLink::Open() {
-  ConnectionSettings settings{.server = address_};
+  ConnectionSettings settings{.server = address_, .credentials = credentials_};
   settings.private_flags = private_flags_;
   absl::StatusOr<std::unique_ptr<Connection>> opened = Connection::Open(settings);
   if (!opened.ok()) return opened.status();

@@ -1,7 +1,7 @@
 // One server of a batch: a named one, which several slots may share, or a private one of a single slot. It is
 // asked whether it lives before it is used, and again after it was lost; a private one is started anew.
 //
-//   ServerLink link("host:50551", {});
+//   ServerLink link("host:50551", credentials, {});
 //   if (link.Ready().ok()) { ... link.connection() ...; }
 //   link.Lost();   // a call found it gone
 //
@@ -23,8 +23,10 @@ namespace espalier::client {
 class ServerLink {
  public:
   // An empty address: a private server, started with `private_flags`.
-  ServerLink(std::string address, std::vector<std::string> private_flags)
-      : address_(std::move(address)), private_flags_(std::move(private_flags)) {}
+  ServerLink(std::string address, Credentials credentials, std::vector<std::string> private_flags)
+      : address_(std::move(address)),
+        credentials_(std::move(credentials)),
+        private_flags_(std::move(private_flags)) {}
 
   bool is_private() const { return address_.empty(); }
   std::string name() const { return is_private() ? "private" : address_; }
@@ -49,6 +51,7 @@ class ServerLink {
   grpc::Status Probe(v1::GetCapabilitiesResponse& response);
 
   const std::string address_;
+  const Credentials credentials_;
   const std::vector<std::string> private_flags_;
   std::mutex mutex_;
   bool up_ = false;

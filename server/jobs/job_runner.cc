@@ -19,8 +19,9 @@ namespace {
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxLabel = 256;
 
-void LogJob(const std::string& id, const char* event, const std::string& what = "") {
-  Log(LogLevel::kInfo, {{"job", id}, {"event", event}, {"what", what}});
+const char* NameOfEnd(v1::JobState state) {
+  if (state == v1::JOB_STATE_DONE) return "done";
+  return state == v1::JOB_STATE_FAILED ? "failed" : "cancelled";
 }
 
 // Writes a run's progress into the job's log: at most five times a second, less often the longer it runs, so
@@ -78,10 +79,18 @@ class LogListener final : public VerifyListener {
 
 struct JobRunner::ActiveJob {
   std::string id, client;
+  std::string traceparent;  // of the Submit; empty after a restart
   Verification verification;
   StopSource stop;
   std::atomic<bool> cancelled = false;  // by Cancel, not by Suspend
 };
+
+void JobRunner::LogJob(const ActiveJob& job, const char* event, const LogFields& more) {
+  LogFields fields = {{"job", job.id}, {"event", event}, {"client", job.client}};
+  if (!job.traceparent.empty()) fields.emplace_back("traceparent", job.traceparent);
+  fields.insert(fields.end(), more.begin(), more.end());
+  Log(LogLevel::kInfo, fields);
+}
 
 absl::Status JobRunner::Recover() {
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<JobStore::Unfinished> unfinished, store_.FindUnfinished());
@@ -106,7 +115,7 @@ absl::Status JobRunner::Recover() {
     }
     if (left.running)
       ESPALIER_RETURN_IF_ERROR(store_.Requeue(left.id, "the server ended while the job was running"));
-    LogJob(left.id, "recovered");
+    LogJob(*job, "recovered");
     Enqueue(job);
   }
   return absl::OkStatus();
@@ -126,8 +135,9 @@ Failure JobRunner::Admit(const std::string& client) const {
   return {};
 }
 
-Failure JobRunner::Submit(const std::string& client, const v1::SubmitRequest& request,
+Failure JobRunner::Submit(const Ticket& ticket, const v1::SubmitRequest& request,
                           v1::SubmitResponse& response) {
+  const std::string& client = ticket.client;
   if (request.request_id().size() > kMaxRequestId)
     return BadJobRequest("request_id", absl::StrCat("at most ", kMaxRequestId, " bytes"));
   if (request.label().size() > kMaxLabel)
@@ -143,6 +153,7 @@ Failure JobRunner::Submit(const std::string& client, const v1::SubmitRequest& re
   }
   auto job = std::make_shared<ActiveJob>();
   job->client = client;
+  job->traceparent = ticket.traceparent;
   if (Failure failure = job->verification.Prepare(core_, request.verify(), Core::Keep::kInStore);
       !failure.ok())
     return failure;
@@ -158,7 +169,7 @@ Failure JobRunner::Submit(const std::string& client, const v1::SubmitRequest& re
   response.set_already_known(inserted->known);
   if (inserted->known) return {};
   job->id = inserted->id;
-  LogJob(job->id, "submitted", request.label());
+  LogJob(*job, "submitted", {{"label", request.label()}});
   Enqueue(job);
   return {};
 }
@@ -178,7 +189,7 @@ void JobRunner::Enqueue(const JobPtr& job) {
       .memory_bytes = job->verification.memory_bytes(),
       .counted = false,
   });
-  if (!position.ok()) LogJob(job->id, "waits for the next server");
+  if (!position.ok()) LogJob(*job, "waits for the next server");
 }
 
 void JobRunner::Run(const JobPtr& job) {
@@ -191,7 +202,7 @@ void JobRunner::Run(const JobPtr& job) {
   Failure failure = attempt.ok() ? Failure() : StoreFailure(attempt.status());
   v1::VerifyResult result;
   if (failure.ok()) {
-    LogJob(job->id, "started", absl::StrCat("attempt ", *attempt));
+    LogJob(*job, "started", {{"attempt", absl::StrCat(*attempt)}});
     feed_.Notify(job->id);
     const absl::Time start = absl::Now();
     const double timeout_s = job->verification.request().options().timeout_s();
@@ -239,7 +250,12 @@ void JobRunner::End(const JobPtr& job, const v1::JobFinished& finished) {
   if (!written.ok()) {
     Log(LogLevel::kError, {{"job", job->id}, {"error", std::string(written.message())}});
   } else {
-    LogJob(job->id, "finished", v1::JobState_Name(finished.state()));
+    const char* const end = NameOfEnd(finished.state());
+    core_.counters().CountJob(end);
+    LogFields fields = {{"end", end}};
+    if (finished.has_result()) fields = Verification::LogFieldsOf(finished.result());
+    if (finished.has_error()) fields.emplace_back("message", finished.error().message());
+    LogJob(*job, "finished", fields);
   }
   feed_.Notify(job->id);
 }
@@ -250,7 +266,7 @@ void JobRunner::PutBack(const JobPtr& job) {
     Log(LogLevel::kError, {{"job", job->id}, {"error", std::string(status.message())}});
     return;
   }
-  LogJob(job->id, "put back");
+  LogJob(*job, "put back");
   feed_.Notify(job->id);
 }
 

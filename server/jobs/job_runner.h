@@ -20,6 +20,7 @@
 #include "server/core.h"
 #include "server/jobs/job_feed.h"
 #include "server/jobs/job_store.h"
+#include "server/ticket.h"
 #include "server/verification.h"
 
 namespace espalier::server {
@@ -32,7 +33,7 @@ class JobRunner {
   JobRunner& operator=(const JobRunner&) = delete;
 
   absl::Status Recover();
-  Failure Submit(const std::string& client, const v1::SubmitRequest& request, v1::SubmitResponse& response);
+  Failure Submit(const Ticket& ticket, const v1::SubmitRequest& request, v1::SubmitResponse& response);
   Failure Cancel(const std::string& id, v1::CancelResponse& response);
 
   // Takes no more jobs, lets the running ones go on until `deadline`, then stops them; what has no answer by
@@ -47,6 +48,7 @@ class JobRunner {
   using JobPtr = std::shared_ptr<ActiveJob>;
 
   Failure Admit(const std::string& client) const;
+  static void LogJob(const ActiveJob& job, const char* event, const LogFields& more = {});
   void Enqueue(const JobPtr& job);
   void Run(const JobPtr& job);
   v1::JobFinished Outcome(const ActiveJob& job, const Failure& failure, v1::VerifyResult result) const;

@@ -191,7 +191,15 @@ absl::StatusOr<v1::Job> JobStore::Get(const std::string& id) {
   return job;
 }
 
-absl::StatusOr<v1::ListJobsResponse> JobStore::List(const v1::ListJobsRequest& request) {
+absl::StatusOr<std::string> JobStore::ClientOf(const std::string& id) {
+  Database::Session session(database_);
+  Statement find(session, "SELECT client FROM jobs WHERE id=?");
+  if (!find.Text(id).Next()) return session.status().ok() ? Unknown(id) : session.status();
+  return find.BytesAt(0);
+}
+
+absl::StatusOr<v1::ListJobsResponse> JobStore::List(const v1::ListJobsRequest& request,
+                                                    const std::string& client) {
   const int32_t size = request.page_size() == 0 ? kDefaultPage : request.page_size();
   if (size < 1 || size > kMaxPage)
     return absl::InvalidArgumentError(absl::StrCat("page_size: ", size, " is not between 1 and ", kMaxPage));
@@ -200,10 +208,12 @@ absl::StatusOr<v1::ListJobsResponse> JobStore::List(const v1::ListJobsRequest& r
     return absl::InvalidArgumentError("page_token: not one of this server");
   Database::Session session(database_);
   const bool all = request.state() == v1::JOB_STATE_UNSPECIFIED;
-  Statement page(session, absl::StrCat("SELECT ", kColumns, " FROM jobs WHERE number<? ",
-                                       all ? "AND ?=0" : "AND state=?", " ORDER BY number DESC LIMIT ?")
-                              .c_str());
-  page.Integer(below).Integer(request.state()).Integer(size + 1);
+  Statement page(
+      session,
+      absl::StrCat("SELECT ", kColumns, " FROM jobs WHERE number<? ", all ? "AND ?=0 " : "AND state=? ",
+                   client.empty() ? "AND ?=''" : "AND client=?", " ORDER BY number DESC LIMIT ?")
+          .c_str());
+  page.Integer(below).Integer(request.state()).Text(client).Integer(size + 1);
   v1::ListJobsResponse response;
   int64_t last = 0;
   while (page.Next()) {

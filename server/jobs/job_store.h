@@ -48,8 +48,12 @@ class JobStore {
 
   // With request, result and error.
   absl::StatusOr<v1::Job> Get(const std::string& id);
+  // Who submitted it.
+  absl::StatusOr<std::string> ClientOf(const std::string& id);
   // Newest first. INVALID_ARGUMENT: page size or token.
-  absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request);
+  // `client`: whose; empty: everybody's.
+  absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request,
+                                            const std::string& client = "");
   // FAILED_PRECONDITION: it has not ended.
   absl::Status Delete(const std::string& id);
   // Those with numbers from `from` on, at most `most`. NOT_FOUND only when the job is not held.

@@ -13,14 +13,22 @@ constexpr int64_t kEventsAtOnce = 100;
 
 }  // namespace
 
-WatchCall::WatchCall(JobRunner& jobs, const v1::WatchRequest& request)
-    : jobs_(jobs), job_id_(request.job_id()), next_(std::max<int64_t>(1, request.from_sequence())) {}
+WatchCall::WatchCall(Ticket ticket, JobRunner& jobs, const v1::WatchRequest& request)
+    : ticket_(std::move(ticket)),
+      jobs_(jobs),
+      job_id_(request.job_id()),
+      next_(std::max<int64_t>(1, request.from_sequence())) {}
 
-WatchCall* WatchCall::Start(JobRunner& jobs, const v1::WatchRequest& request) {
-  auto* call = new WatchCall(jobs, request);
+WatchCall* WatchCall::Start(Ticket ticket, JobRunner& jobs, const v1::WatchRequest& request,
+                            Failure refused) {
+  auto* call = new WatchCall(std::move(ticket), jobs, request);
   // Before the first look into the store, so that no event falls between the two.
   call->subscription_ = jobs.feed().Subscribe(request.job_id(), [call] { call->Pump(); });
-  if (request.from_sequence() < 0) call->Complete(BadJobRequest("from_sequence", "not below 0"));
+  if (!refused.ok()) {
+    call->Complete(std::move(refused));
+  } else if (request.from_sequence() < 0) {
+    call->Complete(BadJobRequest("from_sequence", "not below 0"));
+  }
   call->Open();
   return call;
 }

@@ -8,22 +8,26 @@
 #include "espalier/v1/jobs.pb.h"
 #include "server/jobs/job_runner.h"
 #include "server/stream_call.h"
+#include "server/ticket.h"
 
 namespace espalier::server {
 
 class WatchCall : public StreamCall<v1::JobEvent> {
  public:
-  static WatchCall* Start(JobRunner& jobs, const v1::WatchRequest& request);
+  // `refused`: not OK when the caller may not see the job.
+  static WatchCall* Start(Ticket ticket, JobRunner& jobs, const v1::WatchRequest& request, Failure refused);
 
  private:
-  WatchCall(JobRunner& jobs, const v1::WatchRequest& request);
+  WatchCall(Ticket ticket, JobRunner& jobs, const v1::WatchRequest& request);
   ~WatchCall() override;
 
   std::optional<v1::JobEvent> NextEvent(bool failed) override;
   bool AtEnd(Failure& failure) override;
   void OnReaderGone() override {}
   void OnCancel() override;
+  void OnEnd(const Failure& failure) override { ticket_.End(failure, {{"job", job_id_}}); }
 
+  const Ticket ticket_;
   JobRunner& jobs_;
   const std::string job_id_;
   int64_t next_;  // number of the next event to read

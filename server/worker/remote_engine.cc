@@ -92,6 +92,7 @@ class RemoteEngine::Run {
 
   bool Died() {
     const std::string end = worker_.DescribeEnd();
+    core_.counters().CountDeadWorker();
     Log(LogLevel::kError, {{"event", "worker-died"}, {"pid", absl::StrCat(worker_.pid())}, {"how", end}});
     if (killed_) {
       const std::string text = absl::StrCat("the worker process did not stop within ",
@@ -149,7 +150,9 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
                            {"how", std::string(failure.status().message())}});
     if (card) card->Fail(std::string(failure.status().message()));
     pool_.Discard(*std::move(worker));
+    if (card) core_.readiness().ReportDevice(DeviceName(card->card() + 1), false);
   } else {
+    if (card && failure.ok()) core_.readiness().ReportDevice(DeviceName(card->card() + 1), true);
     pool_.Return(*std::move(worker), done.resident_bytes());
   }
   return failure;

@@ -27,9 +27,6 @@ class RemoteEngine final : public Engine {
         cards_(static_cast<int64_t>(GetCapabilities().devices.size()) - 1),
         pool_(std::move(arguments), idle) {}
 
-  // For readiness: see CardLeases::Health.
-  absl::Status DeviceHealth() const { return cards_.Health(); }
-
   Failure Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
                  v1::VerifyResult& result) override;
   Failure Bounds(const v1::BoundsRequest& request, StopToken stop, v1::BoundsResponse& response) override;

@@ -137,5 +137,53 @@ class Servers(unittest.TestCase):
         self.fail("the server is still there")
 
 
+class Credentials(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.token = "0123456789abcdef-alice"
+        (self.folder / "tokens").write_text(f"alice verify {self.token}\n")
+        (self.folder / "own").write_text(self.token + "\n")
+
+    def start(self, *flags):
+        server = subprocess.Popen([os.environ["ESPALIER_SERVER_BINARY"], "--listen", "127.0.0.1:0", "--log-level", "error",
+                                   "--token-file", str(self.folder / "tokens"), *flags], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        return server.stdout.readline().split()[-1]
+
+    def test_token(self):
+        address = self.start()
+        for credentials in (None, espalier.Credentials(token="0123456789abcdef-wrong")):
+            with espalier.connect(address, credentials=credentials) as client:
+                with self.assertRaises(espalier.NotAllowed) as refused:
+                    client.verify(TINY, UNSAT).result()
+                self.assertEqual(refused.exception.detail.reason, "UNAUTHENTICATED")
+        for credentials in (espalier.Credentials(token=self.token),
+                            espalier.Credentials(token_file=self.folder / "own")):
+            self.assertNotIn(self.token, repr(credentials))
+            with espalier.connect(address, credentials=credentials) as client:
+                self.assertEqual(client.verify(TINY, UNSAT).result().answer, "unsat")
+                self.assertGreater(len(client.capabilities().operators), 10)
+
+    def test_tls(self):
+        key, certificate = str(self.folder / "key"), str(self.folder / "pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-keyout", key, "-out", certificate, "-subj", "/CN=server", "-addext",
+                        "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        address = self.start("--tls-cert", certificate, "--tls-key", key)
+        with espalier.connect(address, credentials=espalier.Credentials(tls_ca=certificate, token=self.token)) as client:
+            self.assertEqual(client.verify(TINY, SAT).result().answer, "sat")
+        with espalier.connect(address, credentials=espalier.Credentials(token=self.token)) as client:
+            with self.assertRaises(espalier.ServerUnavailable):
+                client.verify(TINY, SAT).result()
+
+    def test_a_token_is_not_sent_in_the_clear(self):
+        with self.assertRaises(ValueError):
+            espalier.connect("198.51.100.1:1", credentials=espalier.Credentials(token=self.token))
+
+
 if __name__ == "__main__":
     unittest.main()

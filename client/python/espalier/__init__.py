@@ -15,15 +15,18 @@ gzip-compressed ones are unpacked. A str is always a path: pass the text of a qu
 """
 
 from espalier.client import Client, Verification, connect
-from espalier.errors import EspalierError, InvalidInput, ServerBusy, ServerUnavailable, UnsupportedModel
+from espalier.credentials import Credentials
+from espalier.errors import EspalierError, InvalidInput, NotAllowed, ServerBusy, ServerUnavailable, UnsupportedModel
 from espalier.result import Accepted, Event, Progress, Refuted, Result, Witness
 
 __all__ = [
     "Accepted",
     "Client",
+    "Credentials",
     "EspalierError",
     "Event",
     "InvalidInput",
+    "NotAllowed",
     "Progress",
     "Refuted",
     "Result",

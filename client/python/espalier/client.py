@@ -10,6 +10,7 @@ from typing import IO, Iterator, List, Optional, Union
 import grpc
 
 from espalier.errors import EspalierError, error_of
+from espalier.credentials import Credentials
 from espalier.private_server import PrivateServer
 from espalier.result import Event, Result, event_of, result_of
 from espalier.v1 import blob_pb2, model_pb2, options_pb2, service_pb2, service_pb2_grpc, verify_pb2
@@ -26,11 +27,13 @@ def connect(
     *,
     server_program: Optional[str] = None,
     server_flags: Optional[List[str]] = None,
+    credentials: Optional[Credentials] = None,
 ) -> "Client":
-    """A client of the server at `target`, "HOST:PORT" or "unix:/PATH". Without one, a private server is started,
-    which ends with the client; `server_program` and `server_flags` are for that one."""
+    """A client of the server at `target`, "HOST:PORT" or "unix:/PATH", with TLS and a token where `credentials` say
+    so. Without a target, a private server is started, which ends with the client; `server_program` and
+    `server_flags` are for that one."""
     if target is not None:
-        return Client(target)
+        return Client(target, credentials=credentials)
     server = PrivateServer(server_program, server_flags)
     return Client(server.address, server)
 
@@ -96,10 +99,14 @@ class Verification:
 class Client:
     """A connection. Threads may share it. Close it, or use it in a with statement."""
 
-    def __init__(self, target: str, server: Optional[PrivateServer] = None):
+    def __init__(
+        self, target: str, server: Optional[PrivateServer] = None, credentials: Optional[Credentials] = None
+    ):
         self._server = server
-        self._channel = grpc.insecure_channel(
-            target, options=[("grpc.max_receive_message_length", 1 << 30), ("grpc.enable_http_proxy", 0)]
+        credentials = credentials or Credentials()
+        self._metadata = credentials.metadata(target)
+        self._channel = credentials.channel(
+            target, [("grpc.max_receive_message_length", 1 << 30), ("grpc.enable_http_proxy", 0)]
         )
         self._stub = service_pb2_grpc.EspalierStub(self._channel)
 
@@ -138,9 +145,11 @@ class Client:
             device=device,
         )
         if timeout is None:
-            return Verification(self._stub.Verify(request))
+            return Verification(self._stub.Verify(request, metadata=self._metadata))
         request.options.timeout_s = timeout
-        return Verification(self._stub.Verify(request, timeout=timeout + _LATE_ANSWER_S))
+        return Verification(
+            self._stub.Verify(request, timeout=timeout + _LATE_ANSWER_S, metadata=self._metadata)
+        )
 
     def describe(self, model: Source) -> model_pb2.ModelDescription:
         """Inputs, outputs, operators, layers, and every node that cannot be verified."""
@@ -150,10 +159,9 @@ class Client:
     def capabilities(self) -> service_pb2.GetCapabilitiesResponse:
         return self._call(self._stub.GetCapabilities, service_pb2.GetCapabilitiesRequest())
 
-    @staticmethod
-    def _call(method, request):
+    def _call(self, method, request):
         try:
-            return method(request)
+            return method(request, metadata=self._metadata)
         except grpc.RpcError as error:
             raise error_of(error) from None
 

@@ -34,7 +34,13 @@ class ServerUnavailable(EspalierError):
     """No server answers, or it went away."""
 
 
+class NotAllowed(EspalierError):
+    """The server does not know the caller, or does not let it do this."""
+
+
 _KINDS = {
+    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
+    grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
     grpc.StatusCode.NOT_FOUND: InvalidInput,
     grpc.StatusCode.OUT_OF_RANGE: InvalidInput,

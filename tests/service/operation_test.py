@@ -1,0 +1,160 @@
+"""What operators look at and turn: HTTP pages, logs, drain, settings from four places."""
+
+import json
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import harness
+from harness import Case, Server, endless_query, espalier, model, query, verify
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def get(server, path, method="GET"):
+    """(status, text)"""
+    request = urllib.request.Request(f"http://{server.http}{path}", method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def metric(text, name):
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+class Pages(Case):
+    def test_health_readiness_and_metrics(self):
+        with Server("--listen", "unix:" + self.path("socket"), "--http-address", "127.0.0.1:0") as server:
+            self.assertEqual(get(server, "/healthz"), (200, "ok\n"))
+            self.assertEqual(get(server, "/readyz"), (200, "ready\n"))
+            self.assertEqual(get(server, "/")[0], 404)
+            self.assertEqual(get(server, "/../../etc/passwd")[0], 404)
+            self.assertEqual(get(server, "/metrics", "POST")[0], 405)
+            self.assertEqual(get(server, "/metrics", "HEAD"), (200, ""))
+            self.assertEqual(metric(get(server, "/metrics")[1], "espalier_answers_total"), 0)
+            for _ in range(3):
+                self.assert_answers(verify(server.address))
+            done = espalier("describe", query("tiny_max_unsat.vnnlib"), "--server", server.address)
+            self.assertEqual(done.returncode, 3)
+            text = get(server, "/metrics")[1]
+            self.assertEqual(metric(text, 'espalier_answers_total{answer="unsat"}'), 3)
+            self.assertEqual(metric(text, 'espalier_calls_total{method="Verify",code="OK"}'), 3)
+            self.assertEqual(metric(text, 'espalier_calls_total{method="DescribeModel",code="INVALID_ARGUMENT"}'), 1)
+            self.assertEqual(metric(text, 'espalier_call_duration_seconds_count{method="Verify"}'), 3)
+            self.assertEqual(metric(text, "espalier_ready"), 1)
+            self.assertGreater(metric(text, "process_resident_memory_bytes"), 1e6)
+            self.assertNotIn("tiny_max", text)
+
+    def test_there_is_no_http_port_unless_asked_for(self):
+        with Server("--listen", "unix:" + self.path("socket")) as server:
+            listening = subprocess.run(["ls", "-l", f"/proc/{server.process.pid}/fd"], capture_output=True, text=True)
+            self.assertIn("socket:", listening.stdout)
+            with open("/proc/net/tcp") as table:
+                inodes = {line.split()[9] for line in table.readlines()[1:] if line.split()[3] == "0A"}
+            own = {word.strip("[]") for line in listening.stdout.split() for word in [line[7:]] if line.startswith("socket:")}
+            self.assertEqual(inodes & own, set())
+
+    def test_an_http_address_in_use_ends_the_server(self):
+        with Server("--listen", "unix:" + self.path("a"), "--http-address", "127.0.0.1:0") as first:
+            with Server("--listen", "unix:" + self.path("b"), "--http-address", first.http) as second:
+                self.assertEqual(second.wait(), 1)
+
+    def test_readiness_flips_while_the_server_drains(self):
+        with Server("--listen", "unix:" + self.path("socket"), "--http-address", "127.0.0.1:0", "--drain-timeout",
+                    "20") as server:
+            running = subprocess.Popen(
+                [harness.ESPALIER, "verify", endless_query(self.folder), "--network", model("digits.onnx"), "--timeout", "4",
+                 "--no-attack", "--server", server.address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            while metric(get(server, "/metrics")[1], "espalier_queue_running") == 0:
+                time.sleep(0.05)
+            server.signal(signal.SIGTERM)
+            self.assertTrue(server.wait_for_log("event=drain"))
+            self.assertEqual(get(server, "/readyz"), (503, "the server is shutting down\n"))
+            self.assertEqual(get(server, "/healthz")[0], 200)
+            self.assertEqual(metric(get(server, "/metrics")[1], "espalier_ready"), 0)
+            self.assertEqual(running.communicate()[0].split()[0], "timed-out")
+            self.assertEqual(server.wait(), 0)
+
+    def test_drain_ends_within_its_time(self):
+        with Server("--listen", "unix:" + self.path("socket"), "--http-address", "127.0.0.1:0", "--drain-timeout",
+                    "0.5") as server:
+            running = subprocess.Popen(
+                [harness.ESPALIER, "verify", endless_query(self.folder), "--network", model("digits.onnx"), "--timeout", "60",
+                 "--no-attack", "--server", server.address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while metric(get(server, "/metrics")[1], "espalier_queue_running") == 0:
+                time.sleep(0.05)
+            start = time.monotonic()
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), 0)
+            self.assertLess(time.monotonic() - start, 5)
+            running.wait()
+
+
+class Logs(Case):
+    def test_json_lines_with_job_and_traceparent(self):
+        with Server("--listen", "unix:" + self.path("socket"), "--data-dir", self.path("data"), "--log-format",
+                    "json") as server:
+            trace = {"TRACEPARENT": TRACE}
+            job = espalier("submit", query("tiny_max_unsat.vnnlib"), "--network", model("tiny_max.onnx"), "--server",
+                           server.address, "--label", 'with "quotes"\n', environment=trace).stdout.strip()
+            espalier("watch", job, "--server", server.address, "--quiet", environment=trace)
+            verify(server.address, environment={"TRACEPARENT": "no trace"})
+            lines = [json.loads(line) for line in server.log().splitlines()]
+            finished = [line for line in lines if line.get("job") == job and line.get("event") == "finished"]
+            self.assertEqual([line["traceparent"] for line in finished], [TRACE])
+            self.assertEqual(finished[0]["answer"], "unsat")
+            submitted = next(line for line in lines if line.get("event") == "submitted")
+            self.assertEqual(submitted["label"], 'with "quotes"\n')
+            calls = {line["rpc"]: line for line in lines if "rpc" in line}
+            self.assertEqual(calls["Watch"]["traceparent"], TRACE)
+            self.assertEqual(calls["Watch"]["job"], job)
+            self.assertNotIn("traceparent", calls["Verify"])
+            self.assertEqual({line["level"] for line in lines}, {"info"})
+
+
+class Settings(Case):
+    def setting(self, name, *flags, environment=None):
+        done = subprocess.run([harness.ESPALIERD, *flags, "--print-config"], capture_output=True, text=True,
+                              env={**harness.os.environ, **(environment or {})})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line for line in done.stdout.splitlines() if line.startswith(name + "=")]
+        return lines[0].split("=", 1)[1].strip('"')
+
+    def test_flags_win_over_environment_over_file_over_default(self):
+        file = self.path("settings", "max-queue=5\ndrain-timeout=7\nlog-format=json\n")
+        environment = {"ESPALIERD_MAX_QUEUE": "6", "ESPALIERD_CONFIG": file}
+        self.assertEqual(self.setting("max-queue"), "64")
+        self.assertEqual(self.setting("max-queue", "--config", file), "5")
+        self.assertEqual(self.setting("max-queue", environment=environment), "6")
+        self.assertEqual(self.setting("max-queue", "--max-queue", "7", environment=environment), "7")
+        self.assertEqual(self.setting("drain-timeout", environment=environment), "7")
+        self.assertEqual(self.setting("allow-insecure", environment={"ESPALIERD_ALLOW_INSECURE": "true"}), "true")
+
+    def test_what_is_printed_is_a_settings_file(self):
+        printed = subprocess.run([harness.ESPALIERD, "--max-queue", "9", "--listen", "127.0.0.1:0", "--print-config"],
+                                 capture_output=True, text=True).stdout
+        file = self.path("printed", printed)
+        self.assertEqual(self.setting("max-queue", "--config", file), "9")
+        with Server("--config", file, log_level=None) as server:
+            self.assertRegex(server.address, r"127\.0\.0\.1:\d+")
+
+    def test_an_unknown_setting_or_a_wrong_value_ends_the_server(self):
+        for text in ("max-queues=5\n", "max-queue=many\n"):
+            with Server("--config", self.path("settings", text)) as server:
+                self.assertEqual(server.wait(), 2, text)
+        with Server(environment={"ESPALIERD_CONCURRENCY": "0"}) as server:
+            self.assertEqual(server.wait(), 2)
+
+    def test_a_private_server_does_not_take_a_listening_ones_settings(self):
+        done = espalier("verify", query("tiny_max_unsat.vnnlib"), "--network", model("tiny_max.onnx"), "--quiet",
+                        environment={"ESPALIERD_CONFIG": "/nowhere", "ESPALIERD_CONCURRENCY": "0"})
+        self.assert_answers(done)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,93 @@
+"""Just enough of HTTP/2 and gRPC, over plain sockets, to speak them wrongly."""
+
+import socket
+import struct
+import urllib.parse
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+END_STREAM, END_HEADERS = 0x1, 0x4
+
+
+def connect(address, timeout=10):
+    """A connected socket to "HOST:PORT" or "unix:PATH"."""
+    if address.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        connection.connect(address[5:])
+        return connection
+    parts = urllib.parse.urlsplit("//" + address)
+    return socket.create_connection((parts.hostname, parts.port), timeout=timeout)
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def headers(path, extra=()):
+    """A header block without compression: literals that are never indexed."""
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"),
+              ("content-type", "application/grpc"), ("te", "trailers"), *extra]
+    block = b""
+    for name, value in fields:
+        block += b"\x00" + _length(len(name)) + name.encode() + _length(len(value)) + value.encode()
+    return block
+
+
+def _length(number):
+    """An HPACK integer with a prefix of seven bits."""
+    if number < 127:
+        return bytes([number])
+    rest, out = number - 127, b"\x7f"
+    while rest >= 128:
+        out += bytes([rest % 128 + 128])
+        rest //= 128
+    return out + bytes([rest])
+
+
+def message(payload, compressed=0, length=None):
+    """A gRPC message; `length`: what it claims to be."""
+    return struct.pack(">BI", compressed, len(payload) if length is None else length) + payload
+
+
+def open_connection(address, timeout=10):
+    connection = connect(address, timeout)
+    connection.sendall(PREFACE + frame(SETTINGS, 0, 0))
+    return connection
+
+
+def call(stream, path, payload, end=True, extra=()):
+    """The frames of one call with one message."""
+    frames = frame(HEADERS, END_HEADERS, stream, headers(path, extra))
+    for at in range(0, len(payload), 16384):
+        frames += frame(DATA, 0, stream, payload[at : at + 16384])
+    return frames + (frame(DATA, END_STREAM, stream) if end else b"")
+
+
+def varint(number):
+    out = b""
+    while number >= 128:
+        out += bytes([number % 128 + 128])
+        number //= 128
+    return out + bytes([number])
+
+
+def field(number, value):
+    """A protobuf field: bytes or an integer."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def drain(connection, limit=1 << 20):
+    """What the server says until it closes or falls silent."""
+    got = b""
+    try:
+        while len(got) < limit:
+            more = connection.recv(65536)
+            if not more:
+                break
+            got += more
+    except (TimeoutError, ConnectionError, socket.timeout):
+        pass
+    return got
