@@ -22,11 +22,12 @@ class App;
 namespace espalier::client {
 
 struct Credentials {
-  bool tls = false;               // TLS with the system's authorities; any other file turns it on as well
-  std::string tls_ca;             // PEM: the authority of the server's certificate
-  std::string tls_cert, tls_key;  // PEM: this client's own certificate, where the server asks for one
-  std::string token_file;         // whose first line is the token
-  bool allow_insecure = false;    // send the token over a connection that others can read
+  bool tls = false;         // TLS with the system's authorities; any other file turns it on as well
+  std::string tls_ca = {};  // PEM: the authority of the server's certificate
+  // PEM: this client's own certificate, where the server asks for one.
+  std::string tls_cert = {}, tls_key = {};
+  std::string token_file = {};  // whose first line is the token
+  bool allow_insecure = false;  // send the token over a connection that others can read
 
   bool uses_tls() const { return tls || !tls_ca.empty() || !tls_cert.empty(); }
 };
