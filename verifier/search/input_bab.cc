@@ -152,7 +152,10 @@ absl::Status InputBab::SplitAll(const BoxBatch& batch, std::vector<BoxDomain>& d
       Halve(domain, outcome);
     }
   }
-  return SplitNeurons(batch, domains, at_neurons);
+  const absl::Status split = SplitNeurons(batch, domains, at_neurons);
+  if (!absl::IsResourceExhausted(split)) return split;
+  for (size_t d : at_neurons) Halve(domains[d], batch.outcomes()[d]);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> InputBab::Candidates(const BoxBatch& batch) {
