@@ -170,8 +170,9 @@ TEST_P(SummationTest, CertifiedBoundsHoldAndHardlyDependOnTheOrder) {
   }
 }
 
-// One large number and many that are each lost against it: what descending order leaves out is all but the
-// whole allowance of that map, which is half of the pass's; the other map, which sums nothing, has the rest.
+// One large number and many that are each lost against it: what descending order leaves out is nearly
+// the whole allowance of that map, which is nearly half of the pass's; the other map, which sums nothing, has
+// the rest.
 TEST_P(SummationTest, TheWorstSumIsCovered) {
   constexpr size_t kTerms = 512;
   bounds::DenseLayer first{{}, std::vector<double>(kTerms, 0.0)};
@@ -189,7 +190,7 @@ TEST_P(SummationTest, TheWorstSumIsCovered) {
   const double exact = Reference(c, layers).Bound({1.0});
   EXPECT_LE(std::fabs(pass.bound[0] - exact), pass.error[0]);
   if (GetParam().order == Summation::kDescending) {
-    EXPECT_GT(std::fabs(pass.bound[0] - exact), 0.5 * pass.error[0]) << "the allowance has no room to spare";
+    EXPECT_GT(std::fabs(pass.bound[0] - exact), 0.4 * pass.error[0]) << "the allowance has no room to spare";
   }
   if (GetParam().order == Summation::kAscending) {
     EXPECT_LT(std::fabs(pass.bound[0] - exact), 0.1 * pass.error[0]);
