@@ -3,7 +3,8 @@
 // A point is unsafe only where every row's value is <= 0, so every affine lower bound of a row is <= 0 there.
 // One such plane over a box cuts off, along each input, all that lies further from the corner where the plane
 // is lowest than the plane takes to climb to zero. Cuts by one row raise what the others attain, so the rows
-// take turns. (Clip-and-Verify, Shi et al. 2025, section 3; the same cut as contraction in interval methods.)
+// take turns. (The relaxed clipping of Zhou et al. 2025, Clip-and-Verify, arXiv 2512.11087; a contractor in
+// interval methods.)
 #pragma once
 
 #include <vector>
