@@ -52,7 +52,7 @@ class CardLeases {
   std::optional<Lease> Take(int64_t card, const StopToken& stop);
 
   // UNAVAILABLE while the last run on some card ended with its failure, with the card's name and what it
-  // said. What readiness depends on.
+  // said.
   absl::Status Health() const;
 
  private:

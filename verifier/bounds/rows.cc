@@ -139,7 +139,7 @@ absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const Ho
     ESPALIER_ASSIGN_OR_RETURN(lambda, backend::Allocate<double>(backend, entries));
     out.corner = corner.data();
     out.input_lambda = lambda.data();
-    out.saved = &saved;
+    if (details->neurons) out.saved = &saved;
   }
   BackwardPass<double> pass(plan);
   ESPALIER_RETURN_IF_ERROR(pass.Run(in, out));

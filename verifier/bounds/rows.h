@@ -60,7 +60,9 @@ struct Scope {
 struct RowDetails {
   std::vector<double> corner;        // the box corner that attains the bound
   std::vector<double> input_lambda;  // the bound's coefficients at the input
-  // Per activation, [rows][unstable] of the relaxation: the coefficients that met the neurons' lines.
+  // Per activation, [rows][unstable] of the relaxation: the coefficients that met the neurons' lines. Only
+  // when asked for: there may be thousands a row.
+  bool neurons = false;
   std::vector<std::vector<double>> neuron_lambda;
 };
 

@@ -104,6 +104,7 @@ absl::Status BoxBatch::Bound() {
   std::vector<PairRows> pairs;
   const bounds::HostRows rows = TargetRows(pairs);
   bounds::RowDetails details;
+  details.neurons = true;
   std::vector<double> margin;
   if (rows.count() > 0) {
     const bounds::Scope scope{&run_.plan, &layers_.boxes, nullptr, &relaxation_, &layers_.magnitudes};
