@@ -33,7 +33,7 @@ def server_of(client):
 def resident_mib(folder):
     try:
         return int((folder / "statm").read_text().split()[1]) / 256
-    except (OSError, AttributeError, IndexError):
+    except (OSError, TypeError, IndexError):  # it has ended, or has not begun
         return 0.0
 
 

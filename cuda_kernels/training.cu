@@ -54,6 +54,24 @@ class CudaTraining final : public backend::Training {
     SumColumns({rows, n}, gy, z, out.mask, out.slope);
     SumColumns({rows, n}, gy, nullptr, out.mask, out.intercept);
   }
+  void BoxHingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const backend::BoxRows& from,
+                       const backend::BoxRows& to) override {
+    ForGrid(*state_, {rows, n}, BoxHingeForwardBody{n, hinge, from, to});
+  }
+  void BoxHingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge,
+                        const backend::BoxRows& from, const backend::BoxRows& g) override {
+    ForGrid(*state_, {rows, n}, BoxHingeBackwardBody{n, hinge, from, g});
+  }
+  void WorstLogits(int64_t rows, int64_t classes, const int32_t* label, const backend::BoxRows& from,
+                   float* out) override {
+    ForGrid(*state_, {rows, classes}, WorstLogitsBody{classes, label, from, out});
+  }
+  void Absolute(int64_t count, const float* x, float* y) override {
+    ForElements(*state_, count, AbsoluteBody{x, y});
+  }
+  void AddSigned(int64_t count, const float* s, const float* x, float* y) override {
+    ForElements(*state_, count, AddSignedBody{s, x, y});
+  }
   void CrossEntropy(int64_t rows, int64_t classes, const float* logits, const backend::LossTarget& target,
                     const backend::LossResult& result) override {
     ForRows(*state_, {rows, classes}, CrossEntropyBody{classes, logits, target, result});

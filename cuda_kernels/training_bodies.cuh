@@ -34,6 +34,61 @@ struct HingeBackwardBody {
   }
 };
 
+struct BoxHingeForwardBody {
+  int64_t n;
+  backend::HingeArrays<float> hinge;
+  backend::BoxRows from, to;
+  __device__ void operator()(int64_t r, int64_t i) const {
+    const int64_t at = r * n + i;
+    const float centre = from.centre[at], radius = from.radius[at];
+    const backend::HingeImage image =
+        backend::HingeImageOf(hinge.left[i], hinge.right[i], centre - radius, centre + radius);
+    to.centre[at] = hinge.intercept[i] + 0.5f * (image.high + image.low);
+    to.radius[at] = 0.5f * (image.high - image.low);
+  }
+};
+
+struct BoxHingeBackwardBody {
+  int64_t n;
+  backend::HingeArrays<float> hinge;
+  backend::BoxRows from, g;
+  __device__ void operator()(int64_t r, int64_t i) const {
+    const int64_t at = r * n + i;
+    const float centre = from.centre[at], radius = from.radius[at];
+    const backend::HingeImage image =
+        backend::HingeImageOf(hinge.left[i], hinge.right[i], centre - radius, centre + radius);
+    const float low = 0.5f * (g.centre[at] - g.radius[at]), high = 0.5f * (g.centre[at] + g.radius[at]);
+    const float lower = low * image.low_by_lower + high * image.high_by_lower;
+    const float upper = low * image.low_by_upper + high * image.high_by_upper;
+    g.centre[at] = upper + lower;
+    g.radius[at] = upper - lower;
+  }
+};
+
+struct WorstLogitsBody {
+  int64_t classes;
+  const int32_t* label;
+  backend::BoxRows from;
+  float* out;
+  __device__ void operator()(int64_t r, int64_t c) const {
+    const int64_t at = r * classes + c;
+    const float centre = from.centre != nullptr ? from.centre[at] : 0.0f;
+    out[at] = c == label[r] ? centre - from.radius[at] : centre + from.radius[at];
+  }
+};
+
+struct AbsoluteBody {
+  const float* x;
+  float* y;
+  __device__ void operator()(int64_t i) const { y[i] = x[i] < 0.0f ? -x[i] : x[i]; }
+};
+
+struct AddSignedBody {
+  const float *s, *x;
+  float* y;
+  __device__ void operator()(int64_t i) const { y[i] += s[i] > 0.0f ? x[i] : s[i] < 0.0f ? -x[i] : 0.0f; }
+};
+
 // Sums of g, or of g z, over one strip of rows: strip s of column i goes to partial[s][i].
 struct StripSumBody {
   Extent extent;

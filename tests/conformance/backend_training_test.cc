@@ -108,6 +108,101 @@ TEST_P(BackendTrainingTest, HingesBendAtZeroAndPassTheRightSlopeThere) {
   });
 }
 
+// Image of [lower, upper] under the hinge without its intercept, in double, and the ends' own arguments.
+struct Image {
+  double low, high, low_at, high_at;
+};
+
+Image ImageOf(double left, double right, double lower, double upper) {
+  const auto f = [&](double z) { return (z < 0 ? left : right) * z; };
+  Image image{f(lower), f(lower), lower, lower};
+  for (const double z : {upper, lower < 0 && upper > 0 ? 0.0 : upper}) {
+    if (f(z) < image.low) image.low = f(z), image.low_at = z;
+    if (f(z) > image.high) image.high = f(z), image.high_at = z;
+  }
+  return image;
+}
+
+TEST_P(BackendTrainingTest, BoxesThroughHingesAreTheSmallestOnes) {
+  ForShapes([&](int64_t rows, int64_t n, testing::Random& random) {
+    const Hinges h = RandomHinges(random, n);
+    const std::vector<float> centre = Values<float>(random, rows * n), g = Values<float>(random, rows * n);
+    std::vector<float> radius = Values<float>(random, rows * n), gr = Values<float>(random, rows * n);
+    for (size_t i = 0; i < radius.size(); ++i) radius[i] = i % 5 == 0 ? 0.0f : std::fabs(radius[i]);
+    Guarded<float> left(backend(), h.left), right(backend(), h.right), intercept(backend(), h.intercept),
+        device_centre(backend(), centre), device_radius(backend(), radius), centre_out(backend(), g),
+        radius_out(backend(), g), device_g(backend(), g), device_gr(backend(), gr);
+    const BoxRows from{device_centre.data(), device_radius.data()};
+    training().BoxHingeForward(rows, n, {left.data(), right.data(), intercept.data()}, from,
+                               {centre_out.data(), radius_out.data()});
+    training().BoxHingeBackward(rows, n, {left.data(), right.data(), nullptr}, from,
+                                {device_g.data(), device_gr.data()});
+    std::vector<double> c(centre.size()), r(c), gc(c), gradient(c);
+    for (size_t i = 0; i < c.size(); ++i) {
+      const size_t at = i % static_cast<size_t>(n);
+      const auto l = static_cast<double>(h.left[at]), k = static_cast<double>(h.right[at]);
+      const auto lower = static_cast<double>(centre[i] - radius[i]);
+      const auto upper = static_cast<double>(centre[i] + radius[i]);
+      const Image image = ImageOf(l, k, lower, upper);
+      c[i] = static_cast<double>(h.intercept[at]) + (image.low + image.high) / 2;
+      r[i] = (image.high - image.low) / 2;
+      // An end moves with the end of the interval that it comes from; half of it is in each of c and r.
+      const auto at_low = static_cast<double>(g[i] - gr[i]) / 2,
+                 at_high = static_cast<double>(g[i] + gr[i]) / 2;
+      const auto slope = [&](double z) { return z < 0 ? l : k; };
+      const auto part = [&](double z, double end) { return z == end ? slope(z) : 0.0; };
+      if (lower == upper) {
+        gc[i] = static_cast<double>(g[i]) * slope(lower);
+        continue;  // which end is the lower one is open: the radius' gradient has the slope's sign or not
+      }
+      const double by_lower = at_low * part(image.low_at, lower) + at_high * part(image.high_at, lower);
+      const double by_upper = at_low * part(image.low_at, upper) + at_high * part(image.high_at, upper);
+      gc[i] = by_upper + by_lower;
+      gradient[i] = by_upper - by_lower;
+    }
+    ExpectNear(centre_out.Take(), c, 1e-6);
+    ExpectNear(radius_out.Take(), r, 1e-6);
+    ExpectNear(device_g.Take(), gc, 2e-6);
+    std::vector<float> got = device_gr.Take();
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (radius[i] == 0.0f) got[i] = 0;
+    }
+    ExpectNear(got, gradient, 2e-6);
+    EXPECT_EQ(device_centre.Take(), centre);
+    EXPECT_EQ(device_radius.Take(), radius);
+  });
+}
+
+TEST_P(BackendTrainingTest, WorstLogitsAndTheirGradientAndAbsoluteValues) {
+  ForShapes([&](int64_t rows, int64_t n, testing::Random& random) {
+    const auto centre = Values<float>(random, rows * n), radius = Values<float>(random, rows * n);
+    std::vector<float> s = WithZeros(random, rows * n);
+    std::vector<int32_t> label(static_cast<size_t>(rows));
+    for (size_t r = 0; r < label.size(); ++r) label[r] = static_cast<int32_t>(r % static_cast<size_t>(n));
+    Guarded<float> c(backend(), centre), r(backend(), radius), worst(backend(), centre),
+        alone(backend(), centre), device_s(backend(), s), magnitude(backend(), centre),
+        sum(backend(), centre);
+    Guarded<int32_t> device_label(backend(), label);
+    training().WorstLogits(rows, n, device_label.data(), {c.data(), r.data()}, worst.data());
+    training().WorstLogits(rows, n, device_label.data(), {nullptr, r.data()}, alone.data());
+    training().Absolute(rows * n, r.data(), magnitude.data());
+    training().AddSigned(rows * n, device_s.data(), r.data(), sum.data());
+    std::vector<double> expected(centre.size()), signed_radius(expected), absolute(expected), added(expected);
+    for (size_t i = 0; i < centre.size(); ++i) {
+      const size_t row = i / static_cast<size_t>(n), column = i % static_cast<size_t>(n);
+      const auto own = static_cast<double>(radius[i]), base = static_cast<double>(centre[i]);
+      signed_radius[i] = static_cast<int32_t>(column) == label[row] ? -own : own;
+      expected[i] = base + signed_radius[i];
+      absolute[i] = std::fabs(own);
+      added[i] = base + (s[i] > 0.0f ? own : s[i] < 0.0f ? -own : 0.0);
+    }
+    ExpectNear(worst.Take(), expected, 1e-6);
+    ExpectNear(alone.Take(), signed_radius, 1e-6);
+    ExpectNear(magnitude.Take(), absolute, 1e-6);
+    ExpectNear(sum.Take(), added, 1e-6);
+  });
+}
+
 TEST_P(BackendTrainingTest, LineGradientsAreZeroOffTheMask) {
   ForShapes([&](int64_t rows, int64_t n, testing::Random& random) {
     std::vector<float> z = Values<float>(random, rows * n), gy = Values<float>(random, rows * n);

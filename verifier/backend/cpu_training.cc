@@ -148,6 +148,43 @@ void CpuTraining::LineGradient(int64_t rows, int64_t n, const float* z, const fl
              [&](const Tile& tile, int64_t at, double* sum) { table_.column_sums(tile, gy + at, sum); });
 }
 
+void CpuTraining::BoxHingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge,
+                                  const BoxRows& from, const BoxRows& to) {
+  ForTiles(rows, n, [&](const Tile& tile, int64_t row, int64_t column) {
+    const int64_t at = row * n + column;
+    table_.box_hinge_forward(tile, {hinge.left + column, hinge.right + column, hinge.intercept + column},
+                             {from.centre + at, from.radius + at}, {to.centre + at, to.radius + at});
+  });
+}
+
+void CpuTraining::BoxHingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge,
+                                   const BoxRows& from, const BoxRows& g) {
+  ForTiles(rows, n, [&](const Tile& tile, int64_t row, int64_t column) {
+    const int64_t at = row * n + column;
+    table_.box_hinge_backward(tile, {hinge.left + column, hinge.right + column, nullptr},
+                              {from.centre + at, from.radius + at}, {g.centre + at, g.radius + at});
+  });
+}
+
+void CpuTraining::WorstLogits(int64_t rows, int64_t classes, const int32_t* label, const BoxRows& from,
+                              float* out) {
+  state_.ForRows(rows, classes, [&](int64_t r) {
+    for (int64_t c = 0; c < classes; ++c) {
+      const int64_t at = r * classes + c;
+      const float centre = from.centre != nullptr ? from.centre[at] : 0.0f;
+      out[at] = c == label[r] ? centre - from.radius[at] : centre + from.radius[at];
+    }
+  });
+}
+
+void CpuTraining::Absolute(int64_t count, const float* x, float* y) {
+  ForPieces(count, [&](int64_t first, int64_t n) { table_.absolute(n, x + first, y + first); });
+}
+
+void CpuTraining::AddSigned(int64_t count, const float* s, const float* x, float* y) {
+  ForPieces(count, [&](int64_t first, int64_t n) { table_.add_signed(n, s + first, x + first, y + first); });
+}
+
 void CpuTraining::CrossEntropy(int64_t rows, int64_t classes, const float* logits, const LossTarget& target,
                                const LossResult& result) {
   if (!state_.Going()) return;

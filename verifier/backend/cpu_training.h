@@ -34,6 +34,14 @@ class CpuTraining final : public Training {
                      float* g) override;
   void LineGradient(int64_t rows, int64_t n, const float* z, const float* gy,
                     const LineGradients& out) override;
+  void BoxHingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const BoxRows& from,
+                       const BoxRows& to) override;
+  void BoxHingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const BoxRows& from,
+                        const BoxRows& g) override;
+  void WorstLogits(int64_t rows, int64_t classes, const int32_t* label, const BoxRows& from,
+                   float* out) override;
+  void Absolute(int64_t count, const float* x, float* y) override;
+  void AddSigned(int64_t count, const float* s, const float* x, float* y) override;
   void CrossEntropy(int64_t rows, int64_t classes, const float* logits, const LossTarget& target,
                     const LossResult& result) override;
   void Descend(int64_t count, const DescentStep& step, const float* gradient, float* velocity,

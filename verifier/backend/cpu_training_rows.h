@@ -20,8 +20,14 @@ struct TrainingTable {
   void (*column_dots)(const Tile& tile, const float* g, const float* z, double* sum);
   void (*hinge_forward)(const Tile& tile, const HingeArrays<float>& hinge, const float* z, float* y);
   void (*hinge_backward)(const Tile& tile, const HingeArrays<float>& hinge, const float* z, float* g);
+  void (*box_hinge_forward)(const Tile& tile, const HingeArrays<float>& hinge, const BoxRows& from,
+                            const BoxRows& to);
+  void (*box_hinge_backward)(const Tile& tile, const HingeArrays<float>& hinge, const BoxRows& from,
+                             const BoxRows& g);
 
   // Element by element.
+  void (*absolute)(int64_t count, const float* x, float* y);
+  void (*add_signed)(int64_t count, const float* s, const float* x, float* y);
   void (*descend)(int64_t count, const DescentStep& step, const float* gradient, float* velocity,
                   float* weight);
   void (*box_around)(int64_t count, const float* x, const BoxShape& shape, float* lower, float* upper);

@@ -55,6 +55,12 @@ struct LineGradients {
   float* intercept = nullptr;   // [n], to be written: sum over rows of gy, 0 where mask is 0
 };
 
+// A row per sample: the box of all points within `radius` of `centre`, neuron by neuron.
+struct BoxRows {
+  float* centre = nullptr;  // [rows][n]
+  float* radius = nullptr;  // [rows][n], at least 0
+};
+
 // What the logits are compared with: (1 - distil) * one-hot(label) + distil * softmax(teacher).
 struct LossTarget {
   const int32_t* label = nullptr;  // [rows], 0 <= label < classes
@@ -94,6 +100,30 @@ ESPALIER_HOST_DEVICE static inline float CounterUniform(const RandomKey& key, ui
   return static_cast<float>(MixBits(start + (counter + 1) * kGamma) >> 40) * 0x1.0p-24f;
 }
 
+// Image [low, high] of [lower, upper] under the hinge without its intercept, and how its ends move with those
+// of the interval. An end at the kink does not move. Own linkage, as MixBits.
+struct HingeImage {
+  float low, high, low_by_lower, low_by_upper, high_by_lower, high_by_upper;
+};
+
+ESPALIER_HOST_DEVICE static inline HingeImage HingeImageOf(float left, float right, float lower,
+                                                           float upper) {
+  const float slope_lower = lower < 0.0f ? left : right, slope_upper = upper < 0.0f ? left : right;
+  const float at_lower = slope_lower * lower, at_upper = slope_upper * upper;
+  const bool rises = at_lower <= at_upper, kink = lower < 0.0f && upper > 0.0f;
+  HingeImage image;
+  image.low = rises ? at_lower : at_upper;
+  image.high = rises ? at_upper : at_lower;
+  const bool low_at_kink = kink && image.low > 0.0f, high_at_kink = kink && image.high < 0.0f;
+  image.low_by_lower = rises && !low_at_kink ? slope_lower : 0.0f;
+  image.low_by_upper = rises || low_at_kink ? 0.0f : slope_upper;
+  image.high_by_lower = rises || high_at_kink ? 0.0f : slope_lower;
+  image.high_by_upper = rises && !high_at_kink ? slope_upper : 0.0f;
+  image.low = low_at_kink ? 0.0f : image.low;
+  image.high = high_at_kink ? 0.0f : image.high;
+  return image;
+}
+
 class Training {
  public:
   virtual ~Training() = default;
@@ -122,6 +152,21 @@ class Training {
   // From the gradient gy of the activations' outputs (before HingeBackward) and their inputs z.
   virtual void LineGradient(int64_t rows, int64_t n, const float* z, const float* gy,
                             const LineGradients& out) = 0;
+
+  // The smallest box around the hinges' image of a box (interval bound propagation, Gowal et al. 2018), and
+  // its gradient in place: g holds d(loss)/d(to.centre) and d(loss)/d(to.radius), then those of `from`. Where
+  // the kink is an end of the image, that end does not move.
+  virtual void BoxHingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const BoxRows& from,
+                               const BoxRows& to) = 0;
+  virtual void BoxHingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const BoxRows& from,
+                                const BoxRows& g) = 0;
+  // The logits of a box that are worst for the label: centre + radius, and centre - radius at the label. A
+  // null centre counts as zero: then it is the gradient of the radii, given that of the worst logits.
+  virtual void WorstLogits(int64_t rows, int64_t classes, const int32_t* label, const BoxRows& from,
+                           float* out) = 0;
+  // y = |x|;  y += sign(s) x, with sign(0) = 0: |W| and what a gradient of |W| says about W.
+  virtual void Absolute(int64_t count, const float* x, float* y) = 0;
+  virtual void AddSigned(int64_t count, const float* s, const float* x, float* y) = 0;
 
   virtual void CrossEntropy(int64_t rows, int64_t classes, const float* logits, const LossTarget& target,
                             const LossResult& result) = 0;

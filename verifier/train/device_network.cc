@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "verifier/base/status.h"
+#include "verifier/train/box_pass.h"
 #include "verifier/train/device_node.h"
 
 namespace espalier::train {
@@ -19,6 +20,9 @@ struct DeviceNetwork::Impl {
   std::vector<DeviceNode> nodes;
   backend::Buffer<float> scratch;  // [rows][largest node]
   const float* input = nullptr;    // of the last Forward
+  std::unique_ptr<BoxPass> box;    // null: not wanted
+  backend::Buffer<float> worst;    // [rows][classes]
+  const float* logits = nullptr;
 
   // Of one Backward: where each node's gradient stands, null while nothing has reached it.
   std::vector<float*> gradient;
@@ -26,15 +30,16 @@ struct DeviceNetwork::Impl {
   DeviceNode& At(ir::NodeId id) { return nodes[static_cast<size_t>(id)]; }
   const float* Value(ir::NodeId id) { return id == 0 ? input : At(id).value.data(); }
 
-  absl::Status Build(int64_t rows);
+  absl::Status Build(int64_t rows, bool boxes);
   void ForwardAffine(int64_t rows, DeviceNode& node);
   void ParameterGradients(int64_t rows, DeviceNode& node, const float* g);
   void BackwardAffine(int64_t rows, DeviceNode& node, const float* g, const Wanted& wanted);
-  void BackwardActivation(int64_t rows, DeviceNode& node, float* g, bool weights);
+  void BackwardActivation(int64_t rows, ir::NodeId id, float* g, const Wanted& wanted);
+  void Backward(int64_t rows, float* logit_gradient, const Wanted& wanted);
   void Propagate(int64_t rows, const DeviceTerm& term, const float* g);
 };
 
-absl::Status DeviceNetwork::Impl::Build(int64_t rows) {
+absl::Status DeviceNetwork::Impl::Build(int64_t rows, bool boxes) {
   int64_t largest = 1;
   bool trains = false;
   for (const ir::NetworkNode& node : network.nodes) {
@@ -49,6 +54,10 @@ absl::Status DeviceNetwork::Impl::Build(int64_t rows) {
     return absl::UnimplementedError("this network has no dense layer and no convolution to train");
   }
   ESPALIER_ASSIGN_OR_RETURN(scratch, backend::Allocate<float>(backend, rows * largest));
+  if (boxes) {
+    ESPALIER_ASSIGN_OR_RETURN(box, BoxPass::Make(network, backend, nodes, rows));
+    ESPALIER_ASSIGN_OR_RETURN(worst, backend::Allocate<float>(backend, rows * network.output_size()));
+  }
   return backend.Synchronise();
 }
 
@@ -106,13 +115,18 @@ void DeviceNetwork::Impl::BackwardAffine(int64_t rows, DeviceNode& node, const f
 
 // The gradient in front of an activation takes the place of the one behind it, unless the argument has other
 // readers.
-void DeviceNetwork::Impl::BackwardActivation(int64_t rows, DeviceNode& node, float* g, bool weights) {
+void DeviceNetwork::Impl::BackwardActivation(int64_t rows, ir::NodeId id, float* g, const Wanted& wanted) {
+  DeviceNode& node = At(id);
   const float* z = Value(node.predecessor);
-  if (weights && node.trains_lines) {
+  if (wanted.weights && node.trains_lines) {
     training.LineGradient(rows, node.size, z, g,
                           {node.mask.data(), node.right.gradient(), node.intercept.gradient()});
   }
-  training.HingeBackward(rows, node.size, {node.left.value(), node.right.value(), nullptr}, z, g);
+  if (wanted.boxes) {
+    box->BackwardHinge(rows, id, z, g);
+  } else {
+    training.HingeBackward(rows, node.size, {node.left.value(), node.right.value(), nullptr}, z, g);
+  }
   float*& there = gradient[static_cast<size_t>(node.predecessor)];
   DeviceNode& argument = At(node.predecessor);
   if (argument.consumers == 1) {
@@ -130,9 +144,10 @@ DeviceNetwork::DeviceNetwork(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 DeviceNetwork::~DeviceNetwork() = default;
 
 absl::StatusOr<std::unique_ptr<DeviceNetwork>> DeviceNetwork::Make(const ir::Network& network,
-                                                                   backend::Backend& backend, int64_t rows) {
+                                                                   backend::Backend& backend, int64_t rows,
+                                                                   bool boxes) {
   auto impl = std::make_unique<Impl>(network, backend);
-  ESPALIER_RETURN_IF_ERROR(impl->Build(rows));
+  ESPALIER_RETURN_IF_ERROR(impl->Build(rows, boxes));
   return std::unique_ptr<DeviceNetwork>(new DeviceNetwork(std::move(impl)));
 }
 
@@ -141,7 +156,7 @@ int64_t DeviceNetwork::classes() const {
 }
 
 const float* DeviceNetwork::logits() const {
-  return impl_->At(impl_->network.output).value.data();
+  return impl_->logits;
 }
 
 const float* DeviceNetwork::input_gradient() const {
@@ -160,21 +175,53 @@ void DeviceNetwork::Forward(int64_t rows, const float* x) {
                                    impl_->Value(node.predecessor), node.value.data());
     }
   }
+  impl_->logits = impl_->At(impl_->network.output).value.data();
+}
+
+void DeviceNetwork::ForwardBox(int64_t rows, const float* x, float radius, const int32_t* label) {
+  BoxPass& box = *impl_->box;
+  impl_->input = x;
+  box.StartForward(rows, radius);
+  for (ir::NodeId id = 1; id < static_cast<ir::NodeId>(impl_->nodes.size()); ++id) {
+    DeviceNode& node = impl_->At(id);
+    if (node.kind == ir::NodeKind::kAffine) {
+      impl_->ForwardAffine(rows, node);
+      box.ForwardAffine(rows, id);
+    } else {
+      box.ForwardHinge(rows, id, impl_->Value(node.predecessor));
+    }
+  }
+  impl_->training.WorstLogits(rows, classes(), label,
+                              {impl_->At(impl_->network.output).value.data(), box.output_radius()},
+                              impl_->worst.data());
+  impl_->logits = impl_->worst.data();
+}
+
+void DeviceNetwork::Impl::Backward(int64_t rows, float* logit_gradient, const Wanted& wanted) {
+  gradient.assign(nodes.size(), nullptr);
+  gradient[static_cast<size_t>(network.output)] = logit_gradient;
+  for (size_t id = nodes.size(); id-- > 1;) {
+    float* g = gradient[id];
+    if (g == nullptr) continue;  // nothing behind it reads the node
+    const auto node_id = static_cast<ir::NodeId>(id);
+    if (nodes[id].kind == ir::NodeKind::kActivation) {
+      BackwardActivation(rows, node_id, g, wanted);
+      continue;
+    }
+    BackwardAffine(rows, nodes[id], g, wanted);
+    if (wanted.boxes) box->BackwardAffine(rows, node_id);
+  }
 }
 
 void DeviceNetwork::Backward(int64_t rows, float* logit_gradient, const Wanted& wanted) {
-  impl_->gradient.assign(impl_->nodes.size(), nullptr);
-  impl_->gradient[static_cast<size_t>(impl_->network.output)] = logit_gradient;
-  for (size_t id = impl_->nodes.size(); id-- > 1;) {
-    float* g = impl_->gradient[id];
-    if (g == nullptr) continue;  // nothing behind it reads the node
-    DeviceNode& node = impl_->nodes[id];
-    if (node.kind == ir::NodeKind::kAffine) {
-      impl_->BackwardAffine(rows, node, g, wanted);
-    } else {
-      impl_->BackwardActivation(rows, node, g, wanted.weights);
-    }
-  }
+  impl_->Backward(rows, logit_gradient, wanted);
+}
+
+void DeviceNetwork::BackwardBox(int64_t rows, float* logit_gradient, const int32_t* label) {
+  impl_->training.WorstLogits(rows, classes(), label, {nullptr, logit_gradient},
+                              impl_->box->output_gradient());
+  impl_->box->StartBackward(rows);
+  impl_->Backward(rows, logit_gradient, {.weights = true, .input = false, .boxes = true});
 }
 
 void DeviceNetwork::Descend(const StepRates& rates) {

@@ -70,7 +70,7 @@ class Session {
 
 absl::Status Session::Build(const ir::Network& network, const ir::Network* teacher) {
   const int64_t rows = std::min(options_.batch, Count());
-  ESPALIER_ASSIGN_OR_RETURN(network_, DeviceNetwork::Make(network, backend_, rows));
+  ESPALIER_ASSIGN_OR_RETURN(network_, DeviceNetwork::Make(network, backend_, rows, options_.box_share > 0));
   if (teacher != nullptr && options_.distil > 0) {
     ESPALIER_ASSIGN_OR_RETURN(teacher_, DeviceNetwork::Make(*teacher, backend_, rows));
   }
@@ -113,7 +113,9 @@ absl::Status Session::Step(int64_t epoch, int64_t step, const std::vector<int64_
   } else {
     reader_.Read(shuffled, step * rows, rows, batch_);
   }
-  const double radius = options_.epsilon * options_.attack_scale;
+  // With boxes around the adversarial points (Mueller et al. 2023), these keep clear of the ball's surface.
+  const double box = options_.epsilon * options_.box_share;
+  const double radius = std::max(0.0, options_.epsilon * options_.attack_scale - box);
   AdversarySettings settings{radius, options_.low, options_.high, options_.attack_steps, 0};
   const auto steps = static_cast<double>(std::max<int64_t>(options_.attack_steps, 1));
   settings.step_size = radius * (options_.attack_steps == 1 ? 1.25 : 2.5 / steps);
@@ -127,12 +129,20 @@ absl::Status Session::Step(int64_t epoch, int64_t step, const std::vector<int64_
     target.teacher = teacher_->logits();
     target.distil = static_cast<float>(options_.distil);
   }
-  network_->Forward(rows, adversary_.point());
+  if (box > 0) {
+    network_->ForwardBox(rows, adversary_.point(), static_cast<float>(box), adversary_.label());
+  } else {
+    network_->Forward(rows, adversary_.point());
+  }
   backend_.training().CrossEntropy(rows, classes_, network_->logits(), target,
                                    {adversary_.logit_gradient(), loss_.data(), correct_.data()});
   backend_.f32().Multiply(rows * classes_, mean_.data(), adversary_.logit_gradient());
   ESPALIER_RETURN_IF_ERROR(AddUp(epoch, sums));
-  network_->Backward(rows, adversary_.logit_gradient(), {.weights = true});
+  if (box > 0) {
+    network_->BackwardBox(rows, adversary_.logit_gradient(), adversary_.label());
+  } else {
+    network_->Backward(rows, adversary_.logit_gradient(), {.weights = true});
+  }
   network_->Descend(RatesAt(epoch, step));
   return absl::OkStatus();
 }

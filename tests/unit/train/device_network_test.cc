@@ -72,51 +72,121 @@ TEST_P(DeviceNetworkTest, LogitsAreTheNetworks) {
   }
 }
 
+// `network` moved by t times the way to `stepped`; adds up the squared length of the way, counting tied
+// parameters once.
+ir::Network PartWay(const ir::Network& network, const ir::Network& stepped, double t, double& squared) {
+  ir::Network between = network;
+  squared = 0;
+  const auto mix = [&](std::vector<double>& value, const std::vector<double>& to, bool count) {
+    for (size_t i = 0; i < value.size(); ++i) {
+      const double d = to[i] - value[i];
+      if (count) squared += d * d;
+      value[i] += t * d;
+    }
+  };
+  for (size_t id = 0; id < between.nodes.size(); ++id) {
+    ir::NetworkNode& node = between.nodes[id];
+    const ir::NetworkNode& to = stepped.nodes[id];
+    for (size_t k = 0; k < node.terms.size(); ++k) {
+      ir::LinearMap map = *node.terms[k].map;
+      if (auto* dense = std::get_if<ir::DenseMap>(&map)) {
+        mix(dense->weights, std::get<ir::DenseMap>(*to.terms[k].map).weights, true);
+      }
+      if (auto* conv = std::get_if<ir::ConvMap>(&map)) {
+        mix(conv->kernel, std::get<ir::ConvMap>(*to.terms[k].map).kernel, true);
+      }
+      node.terms[k].map = std::make_shared<ir::LinearMap>(std::move(map));
+    }
+    // A channel's bias is one parameter, at every position of the image.
+    const double before = squared;
+    mix(node.bias, to.bias, true);
+    if (node.image.c > 0) {
+      squared = before + (squared - before) / static_cast<double>(node.image.h * node.image.w);
+    }
+    mix(node.hinge.left, to.hinge.left, false);  // both slopes of a line are one parameter
+    mix(node.hinge.right, to.hinge.right, true);
+    mix(node.hinge.intercept, to.hinge.intercept, true);
+  }
+  return between;
+}
+
 // Along the step d that training took, the derivative of the weighted sum must be -|d|^2.
 TEST_P(DeviceNetworkTest, StepFollowsTheGradient) {
   auto device = DeviceNetwork::Make(network_, *backend_, kRows);
   ASSERT_TRUE(device.ok()) << device.status();
   const ir::Network stepped = AfterUnitStep(**device);
-  const auto part_way = [&](double t, double& squared) {
-    ir::Network between = network_;
-    squared = 0;
-    const auto mix = [&](std::vector<double>& value, const std::vector<double>& to, bool count) {
-      for (size_t i = 0; i < value.size(); ++i) {
-        const double d = to[i] - value[i];
-        if (count) squared += d * d;
-        value[i] += t * d;
-      }
-    };
-    for (size_t id = 0; id < between.nodes.size(); ++id) {
-      ir::NetworkNode& node = between.nodes[id];
-      const ir::NetworkNode& to = stepped.nodes[id];
-      for (size_t k = 0; k < node.terms.size(); ++k) {
-        ir::LinearMap map = *node.terms[k].map;
-        if (auto* dense = std::get_if<ir::DenseMap>(&map)) {
-          mix(dense->weights, std::get<ir::DenseMap>(*to.terms[k].map).weights, true);
-        }
-        if (auto* conv = std::get_if<ir::ConvMap>(&map)) {
-          mix(conv->kernel, std::get<ir::ConvMap>(*to.terms[k].map).kernel, true);
-        }
-        node.terms[k].map = std::make_shared<ir::LinearMap>(std::move(map));
-      }
-      // A channel's bias is one parameter, at every position of the image.
-      const double before = squared;
-      mix(node.bias, to.bias, true);
-      if (node.image.c > 0) {
-        squared = before + (squared - before) / static_cast<double>(node.image.h * node.image.w);
-      }
-      mix(node.hinge.left, to.hinge.left, false);  // both slopes of a line are one parameter
-      mix(node.hinge.right, to.hinge.right, true);
-      mix(node.hinge.intercept, to.hinge.intercept, true);
-    }
-    return Weighted(between, batch_, weight_);
-  };
   double squared = 0;
   constexpr double kT = 1e-6;
-  const double slope = (part_way(kT, squared) - part_way(-kT, squared)) / (2 * kT);
+  const double up = Weighted(PartWay(network_, stepped, kT, squared), batch_, weight_);
+  const double down = Weighted(PartWay(network_, stepped, -kT, squared), batch_, weight_);
   EXPECT_GT(squared, 0.1);
-  EXPECT_NEAR(slope, -squared, 2e-3 * squared);
+  EXPECT_NEAR((up - down) / (2 * kT), -squared, 2e-3 * squared);
+}
+
+constexpr float kRadius = 0.03f;
+
+// Worst logits over boxes of kRadius around the batch.
+std::vector<float> WorstLogits(const ir::Network& network, const Batch& batch, backend::Backend& backend,
+                               float radius = kRadius) {
+  auto device = DeviceNetwork::Make(network, backend, kRows, /*boxes=*/true);
+  auto x = backend::Allocate<float>(backend, static_cast<int64_t>(batch.x.size()));
+  auto label = backend::Allocate<int32_t>(backend, kRows);
+  backend.Upload(batch.x.data(), static_cast<int64_t>(batch.x.size() * 4), x->data());
+  backend.Upload(batch.label.data(), kRows * 4, label->data());
+  (*device)->ForwardBox(kRows, x->data(), radius, label->data());
+  return Download(backend, (*device)->logits(), kRows * 3);
+}
+
+TEST_P(DeviceNetworkTest, NoPointOfABoxIsWorseThanItsWorstLogits) {
+  const std::vector<float> worst = WorstLogits(network_, batch_, *backend_);
+  const std::vector<float> point = WorstLogits(network_, batch_, *backend_, 0.0f);
+  uint64_t counter = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    for (int64_t r = 0; r < kRows; ++r) {
+      std::vector<double> x(static_cast<size_t>(network_.input_size()));
+      for (size_t i = 0; i < x.size(); ++i) {
+        const bool up = backend::CounterUniform({7, 0}, counter++) < 0.5f;
+        x[i] =
+            static_cast<double>(batch_.x[static_cast<size_t>(r) * x.size() + i] + (up ? kRadius : -kRadius));
+      }
+      const auto values = ir::EvaluateNodes(network_, x);
+      for (size_t c = 0; c < 3; ++c) {
+        const double logit = values[static_cast<size_t>(network_.output)][c];
+        const size_t at = static_cast<size_t>(r) * 3 + c;
+        const double sign = static_cast<int32_t>(c) == batch_.label[static_cast<size_t>(r)] ? -1 : 1;
+        EXPECT_LE(sign * logit, sign * static_cast<double>(worst[at]) + 1e-4);
+        EXPECT_GT(sign * static_cast<double>(worst[at] - point[at]), 0);
+      }
+    }
+  }
+}
+
+TEST_P(DeviceNetworkTest, StepOnBoxesFollowsTheGradientOfTheWorstLogits) {
+  auto device = DeviceNetwork::Make(network_, *backend_, kRows, /*boxes=*/true);
+  ASSERT_TRUE(device.ok()) << device.status();
+  auto x = backend::Allocate<float>(*backend_, static_cast<int64_t>(batch_.x.size()));
+  auto g = backend::Allocate<float>(*backend_, static_cast<int64_t>(weight_.size()));
+  auto label = backend::Allocate<int32_t>(*backend_, kRows);
+  backend_->Upload(batch_.x.data(), static_cast<int64_t>(batch_.x.size() * 4), x->data());
+  backend_->Upload(weight_.data(), static_cast<int64_t>(weight_.size() * 4), g->data());
+  backend_->Upload(batch_.label.data(), kRows * 4, label->data());
+  (*device)->ForwardBox(kRows, x->data(), kRadius, label->data());
+  (*device)->BackwardBox(kRows, g->data(), label->data());
+  (*device)->Descend({{1.0f, 0.0f, 0.0f}, {1.0f, 0.0f, 0.0f}});
+  const ir::Network stepped = (*device)->ToNetwork();
+  const auto weighted = [&](double t, double& squared) {
+    const std::vector<float> logits = WorstLogits(PartWay(network_, stepped, t, squared), batch_, *backend_);
+    double sum = 0;
+    for (size_t i = 0; i < logits.size(); ++i)
+      sum += static_cast<double>(weight_[i]) * static_cast<double>(logits[i]);
+    return sum;
+  };
+  double squared = 0;
+  weighted(0, squared);
+  const double t = 2e-3 / std::sqrt(squared);  // float32 logits: a step that they can see
+  const double slope = (weighted(t, squared) - weighted(-t, squared)) / (2 * t);
+  EXPECT_GT(squared, 0.1);
+  EXPECT_NEAR(slope, -squared, 1e-2 * squared);
 }
 
 TEST_P(DeviceNetworkTest, InputGradientIsTheDerivative) {

@@ -4,6 +4,8 @@
 
 #include "tests/unit/train/toy_problem.h"
 #include "verifier/train/accuracy.h"
+#include "verifier/train/batch.h"
+#include "verifier/train/parameters.h"
 
 namespace espalier::train {
 namespace {
@@ -43,6 +45,37 @@ TEST_F(TrainerTest, LearnsTheStripes) {
   EXPECT_GT(accuracy->attacked, 70);
   EXPECT_LE(accuracy->attacked, accuracy->clean);
   EXPECT_EQ(accuracy->correct.size(), 90u);
+}
+
+// Interval bounds prove more of a network that was trained on them.
+TEST_F(TrainerTest, TrainingOnBoxesMakesBoxesProvable) {
+  const auto proved = [&](const ir::Network& network) {
+    auto device = DeviceNetwork::Make(network, *backend_, 240, /*boxes=*/true);
+    Batch batch;
+    BatchReader(network, data_).Read(AllOf(data_).order, 0, 240, batch);
+    auto x = backend::Allocate<float>(*backend_, static_cast<int64_t>(batch.x.size()));
+    auto label = backend::Allocate<int32_t>(*backend_, 240);
+    backend_->Upload(batch.x.data(), static_cast<int64_t>(batch.x.size() * 4), x->data());
+    backend_->Upload(batch.label.data(), 240 * 4, label->data());
+    (*device)->ForwardBox(240, x->data(), 0.15f, label->data());
+    const std::vector<float> logits = Download(*backend_, (*device)->logits(), 240 * 3);
+    int64_t count = 0;
+    for (size_t r = 0; r < 240; ++r) {
+      const auto wanted = static_cast<size_t>(batch.label[r]);
+      bool all = true;
+      for (size_t c = 0; c < 3; ++c) all = all && (c == wanted || logits[r * 3 + wanted] > logits[r * 3 + c]);
+      count += all ? 1 : 0;
+    }
+    return count;
+  };
+  api::TrainOptions points = Options();
+  points.epsilon = 0.1;
+  points.learning_rate = 0.02;
+  api::TrainOptions boxes = points;
+  boxes.box_share = 0.7;
+  const auto on_points = Run(points), on_boxes = Run(boxes);
+  ASSERT_TRUE(on_points.ok() && on_boxes.ok()) << on_boxes.status();
+  EXPECT_GT(proved(*on_boxes), proved(*on_points) + 24);
 }
 
 TEST_F(TrainerTest, AttackFindsWhatAWiderBoxHolds) {
