@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "verifier/api/checkpoint.h"
 #include "verifier/api/events.h"
 #include "verifier/api/options.h"
 #include "verifier/api/property.h"
@@ -121,9 +122,11 @@ absl::StatusOr<BoundsReport> ComputeBounds(const Model& model, const api::Proper
 
 // Decides the property. `sink` may be null. Errors are INVALID_ARGUMENT (options, sizes), UNIMPLEMENTED
 // (model), RESOURCE_EXHAUSTED (does not fit in memory at batch 1), INTERNAL (a self-check failed). Time-outs,
-// cancellation and budgets are verdicts (kUnknown with the limit).
+// cancellation and budgets are verdicts (kUnknown with the limit). Stopped runs can be continued, see
+// api/checkpoint.h.
 absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property,
-                                    const api::Options& options, api::EventSink* sink, StopToken stop);
+                                    const api::Options& options, api::EventSink* sink, StopToken stop,
+                                    const api::Checkpoints& checkpoints = {});
 
 // Labelled data: .npy or .npz arrays (samples first; images as bytes or floats), CIFAR-10's binary form,
 // MNIST's IDX form. `labels` may be empty where the data hold them (CIFAR-10, an .npz with "labels" or "y").

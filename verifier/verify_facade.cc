@@ -24,7 +24,8 @@ class GraphJudge final : public api::WitnessJudge {
 }  // namespace
 
 absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& property,
-                                    const api::Options& options, api::EventSink* sink, StopToken stop) {
+                                    const api::Options& options, api::EventSink* sink, StopToken stop,
+                                    const api::Checkpoints& checkpoints) {
   const Model::Impl& impl = model.impl();
   if (!impl.network.has_value()) return impl.lowering_status;
   const GraphJudge judge(impl.graph, property);
@@ -33,7 +34,8 @@ absl::StatusOr<api::Verdict> Verify(const Model& model, const api::Property& pro
   const auto make_backend = [&where](const backend::BackendRequest& request) {
     return MakeBackend(where, request);
   };
-  return search::Decide(*impl.network, property, options, {judge, make_backend, sink, stop});
+  return search::Decide(*impl.network, property, options,
+                        {judge, make_backend, sink, stop, &checkpoints, Version()});
 }
 
 }  // namespace espalier

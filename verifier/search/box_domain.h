@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "verifier/bounds/neuron_signs.h"
 #include "verifier/search/combine.h"
+#include "verifier/search/frontier.h"
 
 namespace espalier::search {
 
@@ -20,6 +22,11 @@ struct BoxDomain {
   std::vector<int32_t> targets;      // open here
   bounds::NeuronSigns signs;
   AffineBounds cuts;  // over the free inputs
+  // The box before the first assumption was made on it: what a checkpoint says of all that came from it.
+  // Null: none was made.
+  std::shared_ptr<const BoxPart> origin = nullptr;
+
+  BoxPart Part() const { return {box, static_cast<float>(bound), lower, upper, targets}; }
 
   int64_t Bytes() const {
     const size_t doubles =

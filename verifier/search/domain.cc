@@ -1,6 +1,20 @@
 #include "verifier/search/domain.h"
 
+#include "verifier/base/discard.h"
+
 namespace espalier::search {
+
+Domain Stripped(const Domain& domain) {
+  Domain copy;
+  copy.target = domain.target;
+  copy.bound = domain.bound;
+  copy.splits = domain.splits;
+  return copy;
+}
+
+DomainQueue::~DomainQueue() {
+  if (size() > kManyDomains) base::DiscardBehind(std::move(open_));
+}
 
 void DomainQueue::Push(Domain domain) {
   bytes_ += domain.Bytes();

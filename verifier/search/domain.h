@@ -13,6 +13,9 @@
 
 namespace espalier::search {
 
+// More open domains than this take long enough to free that nobody should wait for it.
+inline constexpr int64_t kManyDomains = 1000;
+
 struct Split {
   int16_t layer = 0;     // activation index
   int8_t sign = 1;       // +1: x >= 0, -1: x <= 0
@@ -34,6 +37,7 @@ struct Domain {
   std::vector<double> weights;        // of the target's rows
   std::vector<Candidate> candidates;  // best first
   std::vector<float> corner;  // input corner that attains the bound; kept only while it may be attacked
+  bool restored = false;  // from a checkpoint: its bound is hearsay, and has to be made again before a split
 
   int64_t Bytes() const {
     return static_cast<int64_t>(sizeof(Domain) + splits.capacity() * sizeof(Split) + slopes.capacity() +
@@ -43,11 +47,17 @@ struct Domain {
   }
 };
 
+// Without what only makes bounds: target, bound and splits.
+Domain Stripped(const Domain& domain);
+
 // Open domains ordered by bound. Worst (lowest) first; once `budget` bytes are reached, best first, which
 // goes deep and frees memory instead of dying.
 class DomainQueue {
  public:
   explicit DomainQueue(int64_t budget_bytes) : budget_(budget_bytes) {}
+  DomainQueue(const DomainQueue&) = delete;
+  DomainQueue& operator=(const DomainQueue&) = delete;
+  ~DomainQueue();  // at once: many domains are freed behind
 
   void Push(Domain domain);
   // Takes up to `count` domains.
@@ -56,6 +66,7 @@ class DomainQueue {
   int64_t size() const { return static_cast<int64_t>(open_.size()); }
   double WorstBound() const { return open_.begin()->first; }
   int64_t bytes() const { return bytes_; }
+  const std::multimap<double, Domain>& domains() const { return open_; }
 
  private:
   std::multimap<double, Domain> open_;

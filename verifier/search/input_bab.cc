@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "verifier/base/discard.h"
 #include "verifier/base/status.h"
 #include "verifier/search/attack.h"
 #include "verifier/search/clip.h"
@@ -22,6 +23,18 @@ int64_t BatchFor(const Run& run) {
   return std::clamp<int64_t>((int64_t{1} << 20) / std::max<int64_t>(neurons, 1), 8, 1024);
 }
 
+// What a checkpoint says of a domain.
+BoxDomain WithoutBounds(const BoxDomain& domain) {
+  BoxDomain copy;
+  copy.box = domain.box;
+  copy.bound = domain.bound;
+  copy.lower = domain.lower;
+  copy.upper = domain.upper;
+  copy.targets = domain.targets;
+  copy.origin = domain.origin;
+  return copy;
+}
+
 }  // namespace
 
 InputBab::InputBab(Run& run)
@@ -36,6 +49,10 @@ InputBab::InputBab(Run& run)
     }
     free_inputs_.push_back(std::move(free));
   }
+}
+
+InputBab::~InputBab() {
+  if (static_cast<int64_t>(open_.size()) > kManyDomains) base::DiscardBehind(std::move(open_));
 }
 
 void InputBab::Push(BoxDomain domain) {
@@ -85,7 +102,7 @@ void InputBab::Halve(const BoxDomain& domain, const BoxOutcome& outcome) {
     if (score > value) value = score, best = k;
   }
   if (best == free.size()) {
-    ++unresolved_;  // a point box that neither bound nor replay decided
+    given_up_.push_back(WithoutBounds(domain));
     run_.NoteUndecided(domain.bound);
     return;
   }
@@ -111,9 +128,14 @@ absl::Status InputBab::SplitNeurons(const BoxBatch& batch, const std::vector<Box
   for (size_t d : chosen) {  // two in place of one
     for (int32_t t : domains[d].targets) ++open_of_target_[static_cast<size_t>(t)];
   }
+  std::vector<std::shared_ptr<const BoxPart>> origins(domains.size());
+  for (size_t d : chosen) {
+    if (domains[d].origin == nullptr) origins[d] = std::make_shared<const BoxPart>(domains[d].Part());
+  }
   for (size_t k = 0; k < wanted.size(); ++k) {
     const NeuronChoice& neuron = wanted[k].neuron;
     BoxDomain child = domains[wanted[k].domain];
+    if (child.origin == nullptr) child.origin = origins[wanted[k].domain];
     child.signs.Set(run_.plan.activation_begin(neuron.activation) + neuron.neuron,
                     wanted[k].sign < 0 ? 1 : -1);
     Append(planes[k], child.cuts);
@@ -196,20 +218,24 @@ absl::StatusOr<SearchEnd> InputBab::Loop() {
     if (run_.options.max_domains > 0 && run_.statistics.domains >= run_.options.max_domains) {
       return SearchEnd::kDomainLimit;
     }
+    if (run_.between_rounds) run_.between_rounds();
     run_.Report("input-bab", open_.begin()->first, static_cast<int64_t>(open_.size()), closed_);
     run_.statistics.max_open = std::max(run_.statistics.max_open, static_cast<int64_t>(open_.size()));
     ++rounds_;
-    ESPALIER_ASSIGN_OR_RETURN(const bool found, Process(Pop(batch_)));
+    std::vector<BoxDomain> popped = Pop(batch_);
+    for (const BoxDomain& domain : popped) in_flight_.push_back(WithoutBounds(domain));
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, Process(std::move(popped)));
     if (found) return SearchEnd::kWitness;
+    in_flight_.clear();
   }
-  return unresolved_ > 0 ? SearchEnd::kNumerical : SearchEnd::kExhausted;
+  return rowless_ || !given_up_.empty() ? SearchEnd::kNumerical : SearchEnd::kExhausted;
 }
 
 absl::StatusOr<SearchEnd> InputBab::Search() {
   std::map<int32_t, BoxDomain> starts;
   for (size_t t : run_.OpenTargets()) {
-    if (run_.problem.targets[t].rows == 0) {  // nothing to bound: only a replayed point can decide it
-      ++unresolved_;
+    if (run_.problem.targets[t].rows == 0) {
+      rowless_ = true;
       continue;
     }
     const int32_t box = run_.problem.targets[t].box;
@@ -229,6 +255,46 @@ absl::StatusOr<SearchEnd> InputBab::Search() {
   }
   for (auto& [box, domain] : starts) Push(std::move(domain));
   return Loop();
+}
+
+absl::StatusOr<SearchEnd> InputBab::Search(const std::vector<BoxPart>& left) {
+  for (size_t t : run_.OpenTargets()) rowless_ = rowless_ || run_.problem.targets[t].rows == 0;
+  for (const BoxPart& part : left) {
+    BoxDomain domain;
+    domain.box = part.box;
+    domain.bound = part.bound;
+    domain.lower = part.lower;
+    domain.upper = part.upper;
+    domain.targets = part.targets;
+    std::erase_if(domain.targets, [&](int32_t t) { return run_.refuted(static_cast<size_t>(t)); });
+    for (const int32_t t : domain.targets) ++open_of_target_[static_cast<size_t>(t)];
+    if (!domain.targets.empty()) Push(std::move(domain));
+  }
+  return Loop();
+}
+
+// What was split at neurons is saved as the box that it came from, once: the assumptions' cuts are bounds,
+// which a checkpoint does not hold.
+void InputBab::Save(std::vector<BoxPart>& left) const {
+  std::map<const BoxPart*, size_t> known;  // origin -> its place in `left`
+  const auto save = [&](const BoxDomain& domain) {
+    std::vector<int32_t> targets = domain.targets;
+    std::erase_if(targets, [&](int32_t t) { return run_.refuted(static_cast<size_t>(t)); });
+    if (targets.empty()) return;
+    const auto [it, fresh] = known.try_emplace(domain.origin.get(), left.size());
+    if (domain.origin == nullptr || fresh) {
+      left.push_back(domain.origin == nullptr ? domain.Part() : *domain.origin);
+      left.back().targets = std::move(targets);
+      return;
+    }
+    std::vector<int32_t>& all = left[it->second].targets;
+    all.insert(all.end(), targets.begin(), targets.end());
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+  };
+  for (const auto& [bound, domain] : open_) save(domain);
+  for (const BoxDomain& domain : in_flight_) save(domain);
+  for (const BoxDomain& domain : given_up_) save(domain);
 }
 
 }  // namespace espalier::search

@@ -23,9 +23,16 @@ namespace espalier::search {
 class InputBab {
  public:
   explicit InputBab(Run& run);
+  InputBab(const InputBab&) = delete;
+  InputBab& operator=(const InputBab&) = delete;
+  ~InputBab();  // at once: many domains are freed behind
 
   // Decides all open targets from their boxes.
   absl::StatusOr<SearchEnd> Search();
+  // Goes on with what an earlier run left open: all there is of every open target.
+  absl::StatusOr<SearchEnd> Search(const std::vector<BoxPart>& left);
+  // All that is not refuted: queued, being bounded, given up.
+  void Save(std::vector<BoxPart>& left) const;
 
  private:
   absl::StatusOr<SearchEnd> Loop();
@@ -49,7 +56,9 @@ class InputBab {
   int64_t open_bytes_ = 0;
   int64_t closed_ = 0;
   int64_t rounds_ = 0;
-  int64_t unresolved_ = 0;
+  std::vector<BoxDomain> in_flight_;  // no cuts, no signs
+  std::vector<BoxDomain> given_up_;   // points that neither bound nor replay decided; the same
+  bool rowless_ = false;              // some target has nothing to bound: only a replayed point can decide it
 };
 
 }  // namespace espalier::search

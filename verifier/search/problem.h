@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,8 @@ class Run {
   StopToken stop;
   api::Statistics statistics;
   std::vector<std::string> explanation;
+  // Branch and bound calls it between its rounds; may be null.
+  std::function<void()> between_rounds;
 
   bool refuted(size_t target) const { return refuted_[target]; }
   int64_t open_targets() const { return open_; }

@@ -122,6 +122,7 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
     ESPALIER_RETURN_IF_ERROR(CloseRefuted(part));
     ESPALIER_ASSIGN_OR_RETURN(const bool found, TryCorners(part));
     if (found) return true;
+    settled_ += end - begin;
     for (Domain& domain : part) {
       domain.corner.clear();
       domain.corner.shrink_to_fit();
@@ -147,7 +148,7 @@ absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parent
     PhaseTimer timer(run_.statistics, "leaf");
     ESPALIER_ASSIGN_OR_RETURN(const LeafEnd end, DecideLeaf(run_, root_, parents[d]));
     if (end == LeafEnd::kRefuted) Close(parents[d].target);
-    if (end == LeafEnd::kUndecided) ++unresolved_;
+    if (end == LeafEnd::kUndecided) given_up_.push_back(Stripped(parents[d]));
     if (end == LeafEnd::kWitness) {
       witness = true;
       break;
@@ -163,18 +164,24 @@ absl::StatusOr<SearchEnd> ReluBab::Loop() {
       return SearchEnd::kDomainLimit;
     }
     if (run_.statistics.domains >= budget_end_) return SearchEnd::kBudget;
+    if (run_.between_rounds) run_.between_rounds();
     run_.Report("relu-bab", queue_.WorstBound(), queue_.size(), closed_);
     run_.statistics.max_open = std::max(run_.statistics.max_open, queue_.size());
     ++rounds_;
     bool witness = false;
-    ESPALIER_ASSIGN_OR_RETURN(std::vector<Domain> children,
-                              SplitAll(queue_.Pop(std::max<int64_t>(1, batch_ / 2)), witness));
+    std::vector<Domain> popped = queue_.Pop(std::max<int64_t>(1, batch_ / 2));
+    SetInFlight(popped);
+    std::vector<Domain> restored = TakeRestored(popped);
+    ESPALIER_ASSIGN_OR_RETURN(std::vector<Domain> children, SplitAll(std::move(popped), witness));
     if (witness) return SearchEnd::kWitness;
+    children.insert(children.end(), std::make_move_iterator(restored.begin()),
+                    std::make_move_iterator(restored.end()));
+    SetInFlight(children);
     ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(children)));
     if (found) return SearchEnd::kWitness;
   }
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
-  return unresolved_ > 0 ? SearchEnd::kNumerical : SearchEnd::kExhausted;
+  return !given_up_.empty() ? SearchEnd::kNumerical : SearchEnd::kExhausted;
 }
 
 void ReluBab::SetBudget(int64_t domains) {
@@ -183,6 +190,7 @@ void ReluBab::SetBudget(int64_t domains) {
 
 absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts, int64_t budget) {
   SetBudget(budget);
+  SetInFlight(starts);
   ESPALIER_ASSIGN_OR_RETURN(bounder_, DomainBounder::Make(run_, root_));
   for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
   ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "verifier/search/domain_bounder.h"
+#include "verifier/search/frontier.h"
 #include "verifier/search/problem.h"
 
 namespace espalier::search {
@@ -27,6 +29,12 @@ class ReluBab {
   absl::StatusOr<SearchEnd> Search(std::vector<Domain> starts, int64_t budget = 0);
   // Goes on after kBudget (0: to the end).
   absl::StatusOr<SearchEnd> Resume(int64_t budget);
+  // Adds domains of start.target that an earlier run left open; before Search, which then gets no start
+  // domain of that target. What the root's bounds make of the sides that a domain is on: redundant ones go, a
+  // domain on a side that does not exist is empty. A target without a domain left is refuted.
+  void Restore(const SplitParts& parts, const Domain& start);
+  // Everything of open targets that is not refuted, by target: queued, being bounded, given up.
+  void Save(std::map<int32_t, OpenTarget>& open) const;
   // Of its DomainBounder; after Search.
   bool reduced() const { return bounder_ != nullptr && bounder_->reduced(); }
 
@@ -41,6 +49,10 @@ class ReluBab {
   absl::StatusOr<bool> TryCorners(const std::vector<Domain>& domains);
   absl::StatusOr<std::vector<Domain>> SplitAll(std::vector<Domain> parents, bool& witness);
   void Close(int32_t target);
+  // From now on `domains`, in this order, are what is neither queued nor closed.
+  void SetInFlight(const std::vector<Domain>& domains);
+  // Takes restored domains out of `popped`, ready to be bounded.
+  static std::vector<Domain> TakeRestored(std::vector<Domain>& popped);
 
   Run& run_;
   SharedRoot& root_;
@@ -51,7 +63,9 @@ class ReluBab {
   int64_t closed_ = 0;
   int64_t budget_end_ = std::numeric_limits<int64_t>::max();  // in domains of the whole run
   int64_t rounds_ = 0;
-  int64_t unresolved_ = 0;  // leaves that neither the LP nor its multipliers could decide
+  std::vector<Domain> in_flight_;  // target, bound and splits only
+  size_t settled_ = 0;             // how many of them are queued or closed
+  std::vector<Domain> given_up_;   // leaves that neither the LP nor its multipliers could decide; the same
 };
 
 }  // namespace espalier::search

@@ -8,6 +8,7 @@
 #include "verifier/base/memory_info.h"
 #include "verifier/base/status.h"
 #include "verifier/search/attack.h"
+#include "verifier/search/frontier.h"
 #include "verifier/search/input_bab.h"
 #include "verifier/search/relu_bab.h"
 #include "verifier/search/root.h"
@@ -26,6 +27,7 @@ constexpr int64_t kTrialDomains = 2;  // per unstable neuron
 constexpr double kFirstAttackFlops = 1e9;
 constexpr double kSecondAttackFlops = 4e10;
 constexpr double kFirstAttackShare = 0.05;  // of the work of CROWN bounds
+constexpr double kCheckpointRest = 20;      // a checkpoint's own time, at least so often between two
 
 // The backend ends whatever it computes when the token fires: no error of the search.
 bool StoppedIn(const absl::Status& status, const StopToken& stop) {
@@ -42,13 +44,17 @@ api::Verdict Stopped(const StopToken& stop) {
 struct OwnSearch {
   Domain start;  // over the shared root
   RootResult root;
+  bool last = false;  // over the shared root again
   std::unique_ptr<ReluBab> bab;
 };
 
 class Strategy {
  public:
-  Strategy(Run& run) : run_(run) {}
+  // `left`: of an earlier run, or a fresh one.
+  Strategy(Run& run, Frontier left) : run_(run), left_(std::move(left)) {}
   absl::StatusOr<api::Verdict> Decide();
+  // What is open now.
+  Frontier Left() const;
 
  private:
   absl::StatusOr<bool> SplitInputs() const;
@@ -59,14 +65,22 @@ class Strategy {
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
   void ExplainSearch(const SharedRoot& root, int32_t box);
-  absl::StatusOr<SearchEnd> SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box);
-  absl::StatusOr<SearchEnd> SearchEach(RootResult& root, int32_t box);
-  absl::StatusOr<SearchEnd> TakeTurn(RootResult& shared, OwnSearch& own, int32_t box, double share,
-                                     int64_t domains);
+  absl::StatusOr<SearchEnd> SearchInputs();
+  absl::StatusOr<SearchEnd> SearchTogether(int32_t box, int64_t trial);
+  absl::StatusOr<SearchEnd> SearchEach(int32_t box);
+  absl::StatusOr<SearchEnd> TakeTurn(OwnSearch& own, int32_t box, double share, int64_t domains);
+  absl::StatusOr<SearchEnd> SearchLast(OwnSearch& own, int32_t box);
+  std::vector<Domain> StartOf(const Domain& start, ReluBab& bab);
   api::Verdict Conclude(SearchEnd end) const;
   void Explain(std::string sentence) { run_.explanation.push_back(std::move(sentence)); }
 
   Run& run_;
+  Frontier left_;  // of what is not being searched
+  // What is being searched, kept until its end so that it can be saved whenever a stop comes.
+  std::unique_ptr<InputBab> inputs_;
+  std::unique_ptr<RootResult> root_;
+  std::unique_ptr<ReluBab> together_;
+  std::vector<std::unique_ptr<OwnSearch>> each_;
 };
 
 // Two rows for every neuron, back to the input: an upper estimate of CROWN bounds of one box.
@@ -138,102 +152,164 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
   ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets));
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
   if (root.open.empty()) return SearchEnd::kExhausted;
-  ESPALIER_ASSIGN_OR_RETURN(const bool found,
-                            AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
-  if (found) return SearchEnd::kWitness;
-  if (run_.options.intermediate_iterations > 0) {
+  BoxStage& stage = left_.stages[static_cast<size_t>(box)];
+  if (stage == BoxStage::kFresh) {
+    ESPALIER_ASSIGN_OR_RETURN(
+        const bool found, AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
+    if (found) return SearchEnd::kWitness;
+  }
+  const bool refine = run_.options.intermediate_iterations > 0;
+  if (refine) {
     ESPALIER_ASSIGN_OR_RETURN(root, RefineRoot(run_, std::move(root)));
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
     if (root.open.empty()) return SearchEnd::kExhausted;
   }
-  if (run_.options.intermediate_iterations == 0) return SearchFrom(root.root, std::move(root.open), box);
-  // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
-  const int64_t trial = kTrialDomains * root.root.slope_count + 1;
-  ExplainSearch(root.root, box);
-  SearchEnd end;
-  {
-    PhaseTimer timer(run_.statistics, "search");
-    ReluBab bab(run_, root.root);
-    ESPALIER_ASSIGN_OR_RETURN(end, bab.Search(root.open, trial));
-    // Where targets cannot get bounds of their own, what was split already is worth keeping.
-    if (end == SearchEnd::kBudget && !bab.reduced()) return bab.Resume(0);
+  root_ = std::make_unique<RootResult>(std::move(root));
+  if (stage != BoxStage::kEach) {
+    stage = BoxStage::kTogether;
+    // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
+    const int64_t trial = refine ? kTrialDomains * root_->root.slope_count + 1 : 0;
+    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchTogether(box, trial));
+    if (end != SearchEnd::kBudget) return end;
+    stage = BoxStage::kEach;
   }
-  if (end != SearchEnd::kBudget) return end;
-  std::erase_if(root.open, [&](const Domain& d) { return run_.refuted(static_cast<size_t>(d.target)); });
-  return SearchEach(root, box);
+  std::erase_if(root_->open, [&](const Domain& d) { return run_.refuted(static_cast<size_t>(d.target)); });
+  return SearchEach(box);
 }
 
 void Strategy::ExplainSearch(const SharedRoot& root, int32_t box) {
   Explain(absl::StrCat("branch and bound over ", root.slope_count, " unstable neurons on box ", box));
 }
 
-absl::StatusOr<SearchEnd> Strategy::SearchFrom(SharedRoot& root, std::vector<Domain> open, int32_t box) {
-  ExplainSearch(root, box);
+// What a search of start's target begins with: the start itself, or what an earlier run left of it, which
+// then is in `bab`.
+std::vector<Domain> Strategy::StartOf(const Domain& start, ReluBab& bab) {
+  const auto found = left_.open.find(start.target);
+  if (found == left_.open.end()) return {start};
+  bab.Restore(found->second.parts, start);
+  left_.open.erase(found);
+  return {};
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchTogether(int32_t box, int64_t trial) {
+  ExplainSearch(root_->root, box);
   PhaseTimer timer(run_.statistics, "search");
-  ReluBab bab(run_, root);
-  return bab.Search(std::move(open));
+  together_ = std::make_unique<ReluBab>(run_, root_->root);
+  std::vector<Domain> starts;
+  for (const Domain& domain : root_->open) {
+    for (Domain& start : StartOf(domain, *together_)) starts.push_back(std::move(start));
+  }
+  ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, together_->Search(std::move(starts), trial));
+  // Where targets cannot get bounds of their own, what was split already is worth keeping.
+  if (end == SearchEnd::kBudget && !together_->reduced()) {
+    ESPALIER_ASSIGN_OR_RETURN(end, together_->Resume(0));
+  }
+  if (end == SearchEnd::kBudget || end == SearchEnd::kExhausted) together_.reset();
+  return end;
 }
 
 // Each target with bounds of its own. They take turns, the one nearest to being refuted first, each turn
 // twice as long as the last: no target waits for another one's end, and the work given to those that come to
 // nothing is at most in proportion.
-absl::StatusOr<SearchEnd> Strategy::SearchEach(RootResult& root, int32_t box) {
-  std::sort(root.open.begin(), root.open.end(),
+absl::StatusOr<SearchEnd> Strategy::SearchEach(int32_t box) {
+  std::sort(root_->open.begin(), root_->open.end(),
             [](const Domain& x, const Domain& y) { return x.bound > y.bound; });
-  const double share = 1.0 / static_cast<double>(std::max<size_t>(root.open.size(), 1));
-  std::vector<std::unique_ptr<OwnSearch>> open;
-  for (const Domain& domain : root.open) {
-    open.push_back(std::make_unique<OwnSearch>());
-    open.back()->start = domain;
+  const double share = 1.0 / static_cast<double>(std::max<size_t>(root_->open.size(), 1));
+  each_.clear();
+  for (const Domain& domain : root_->open) {
+    each_.push_back(std::make_unique<OwnSearch>());
+    each_.back()->start = domain;
   }
   SearchEnd worst = SearchEnd::kExhausted;
-  for (int64_t turn = kTrialDomains * root.root.slope_count + 1; !open.empty(); turn *= 2) {
-    for (std::unique_ptr<OwnSearch>& own : open) {
-      ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, TakeTurn(root, *own, box, share, turn));
-      if (end == SearchEnd::kWitness || end == SearchEnd::kStopped) return end;
+  for (int64_t turn = kTrialDomains * root_->root.slope_count + 1; !each_.empty(); turn *= 2) {
+    for (std::unique_ptr<OwnSearch>& own : each_) {
+      ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, TakeTurn(*own, box, share, turn));
+      if (end == SearchEnd::kWitness || end == SearchEnd::kStopped || end == SearchEnd::kDomainLimit)
+        return end;
       if (end == SearchEnd::kBudget) continue;
       if (end != SearchEnd::kExhausted) worst = end;
       own.reset();
     }
-    std::erase(open, nullptr);
+    std::erase(each_, nullptr);
   }
   return worst;
 }
 
-absl::StatusOr<SearchEnd> Strategy::TakeTurn(RootResult& shared, OwnSearch& own, int32_t box, double share,
-                                             int64_t domains) {
+absl::StatusOr<SearchEnd> Strategy::TakeTurn(OwnSearch& own, int32_t box, double share, int64_t domains) {
   PhaseTimer timer(run_.statistics, "search");
   SearchEnd end = SearchEnd::kExhausted;
   if (own.bab == nullptr) {
-    ESPALIER_ASSIGN_OR_RETURN(std::optional<RootResult> root, ConditionRoot(run_, shared, own.start));
+    const auto left = left_.open.find(own.start.target);
+    if (left != left_.open.end() && left->second.last) return SearchLast(own, box);
+    ESPALIER_ASSIGN_OR_RETURN(std::optional<RootResult> root, ConditionRoot(run_, *root_, own.start));
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
     if (!root.has_value()) return SearchEnd::kExhausted;
     own.root = *std::move(root);
     Explain(absl::StrCat("branch and bound for disjunct ", own.start.target, " alone over ",
                          own.root.root.slope_count, " unstable neurons on box ", box));
     own.bab = std::make_unique<ReluBab>(run_, own.root.root, share);
-    ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Search(std::move(own.root.open), domains));
+    ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Search(StartOf(own.root.open.front(), *own.bab), domains));
   } else {
     ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Resume(domains));
   }
   // At a leaf the program's optimum may lie where these bounds do not hold: those of the whole box decide.
-  if (end == SearchEnd::kNumerical) return SearchFrom(shared.root, {own.start}, box);
+  if (end == SearchEnd::kNumerical) return SearchLast(own, box);
   return end;
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchLast(OwnSearch& own, int32_t box) {
+  ExplainSearch(root_->root, box);
+  own.last = true;
+  own.bab = std::make_unique<ReluBab>(run_, root_->root);
+  return own.bab->Search(StartOf(own.start, *own.bab));
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchInputs() {
+  Explain("few inputs and cheap bounds: branch and bound over the input box");
+  PhaseTimer timer(run_.statistics, "search");
+  inputs_ = std::make_unique<InputBab>(run_);
+  if (!left_.inputs_split) return inputs_->Search();
+  const std::vector<BoxPart> boxes = std::exchange(left_.boxes, {});
+  return inputs_->Search(boxes);
+}
+
+Frontier Strategy::Left() const {
+  Frontier now = left_;
+  now.domains = run_.statistics.domains;
+  now.splits = run_.statistics.splits;
+  now.max_open = run_.statistics.max_open;
+  now.seconds += run_.SecondsSinceStart();
+  for (size_t t = 0; t < now.refuted.size(); ++t) now.refuted[t] = run_.refuted(t) ? 1 : 0;
+  if (inputs_ != nullptr) {
+    now.inputs_split = true;
+    inputs_->Save(now.boxes);
+  }
+  if (together_ != nullptr) together_->Save(now.open);
+  for (const std::unique_ptr<OwnSearch>& own : each_) {
+    if (own == nullptr || own->bab == nullptr) continue;
+    own->bab->Save(now.open);
+    if (const auto saved = now.open.find(own->start.target); saved != now.open.end())
+      saved->second.last = own->last;
+  }
+  std::erase_if(now.open, [&](const auto& entry) {
+    return run_.refuted(static_cast<size_t>(entry.first)) || entry.second.parts.count() == 0;
+  });
+  return now;
 }
 
 absl::StatusOr<SearchEnd> Strategy::Search() {
   if (WholeBoxUnsafe()) return SearchEnd::kWitness;
-  const double first = std::clamp(kFirstAttackShare * BoxFlops(), kFirstAttackFlops, kSecondAttackFlops);
-  ESPALIER_ASSIGN_OR_RETURN(const bool found,
-                            AttackOpen(first, 20, static_cast<uint64_t>(run_.options.seed)));
-  if (found) return SearchEnd::kWitness;
-  ESPALIER_ASSIGN_OR_RETURN(const bool split_inputs, SplitInputs());
-  if (split_inputs) {
-    Explain("few inputs and cheap bounds: branch and bound over the input box");
-    PhaseTimer timer(run_.statistics, "search");
-    InputBab bab(run_);
-    return bab.Search();
+  if (!left_.begun()) {
+    const double first = std::clamp(kFirstAttackShare * BoxFlops(), kFirstAttackFlops, kSecondAttackFlops);
+    ESPALIER_ASSIGN_OR_RETURN(const bool found,
+                              AttackOpen(first, 20, static_cast<uint64_t>(run_.options.seed)));
+    if (found) return SearchEnd::kWitness;
   }
+  bool split_inputs = left_.inputs_split;  // what was begun in one way goes on in it
+  if (!left_.begun()) {
+    ESPALIER_ASSIGN_OR_RETURN(split_inputs, SplitInputs());
+  }
+  if (split_inputs) return SearchInputs();
   Explain("many inputs or costly bounds: alpha-CROWN at the root, then branch and bound over ReLU splits");
   std::map<int32_t, std::vector<size_t>> by_box;
   for (size_t t : run_.OpenTargets()) by_box[run_.problem.targets[t].box].push_back(t);
@@ -242,7 +318,10 @@ absl::StatusOr<SearchEnd> Strategy::Search() {
     ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchBox(box, targets));
     if (end == SearchEnd::kWitness) return end;
     if (end != SearchEnd::kExhausted) worst = end;
-    if (end == SearchEnd::kStopped) break;
+    // Stopped: what is open stays as it is, to be saved.
+    if (end == SearchEnd::kStopped || end == SearchEnd::kDomainLimit) break;
+    together_.reset();
+    root_.reset();
   }
   return worst;
 }
@@ -276,6 +355,88 @@ absl::StatusOr<api::Verdict> Strategy::Decide() {
   return Conclude(*end);
 }
 
+// Writes checkpoints: between rounds when one is due, and at the end of a search that was stopped.
+class Saving {
+ public:
+  Saving(const Run& run, const Strategy& strategy, const api::Checkpoints& outside,
+         base::Fingerprint::Value key)
+      : run_(run), strategy_(strategy), outside_(outside), key_(key) {}
+
+  void Offer() {
+    if (run_.SecondsSinceStart() >= due_) Write();
+  }
+  void Write() {
+    const double begin = run_.SecondsSinceStart();
+    outside_.write(EncodeFrontier(strategy_.Left(), key_));
+    const double end = run_.SecondsSinceStart();
+    due_ = end + std::max(absl::ToDoubleSeconds(outside_.every), kCheckpointRest * (end - begin));
+    ++written;
+    seconds += end - begin;
+  }
+
+  int64_t written = 0;
+  double seconds = 0;
+
+ private:
+  const Run& run_;
+  const Strategy& strategy_;
+  const api::Checkpoints& outside_;
+  const base::Fingerprint::Value key_;
+  double due_ = absl::ToDoubleSeconds(outside_.every);
+};
+
+Frontier FreshFrontier(const Problem& problem) {
+  Frontier fresh;
+  fresh.refuted.resize(problem.targets.size(), 0);
+  fresh.stages.resize(problem.boxes.size(), BoxStage::kFresh);
+  return fresh;
+}
+
+// What an earlier run left, taken over into `run`.
+absl::StatusOr<Frontier> TakeUp(Run& run, const std::string& bytes, const base::Fingerprint::Value& key) {
+  ESPALIER_ASSIGN_OR_RETURN(Frontier left,
+                            DecodeFrontier(bytes, key, run.problem, run.plan.activation_neurons()));
+  for (size_t t = 0; t < left.refuted.size(); ++t) {
+    if (left.refuted[t] != 0) run.Refute(t);
+  }
+  run.statistics.domains = left.domains;
+  run.statistics.splits = left.splits;
+  run.statistics.max_open = left.max_open;
+  run.statistics.counters["resumed_domains"] = left.domains;
+  run.statistics.seconds["before"] = left.seconds;
+  run.explanation.push_back(absl::StrCat("resumed from a checkpoint: ", left.domains, " domains in ",
+                                         left.seconds, " s came before"));
+  return left;
+}
+
+// Strategy with checkpoints around it.
+absl::StatusOr<api::Verdict> DecideFrom(Run& run, const Surroundings& around,
+                                        std::vector<std::string>& warnings) {
+  Frontier left = FreshFrontier(run.problem);
+  const api::Checkpoints* const outside = around.checkpoints;
+  if (outside == nullptr || (outside->resume.empty() && outside->write == nullptr))
+    return Strategy(run, std::move(left)).Decide();
+  const base::Fingerprint::Value key = FrontierKey(run.problem, run.plan.network(), around.version);
+  if (!outside->resume.empty()) {
+    absl::StatusOr<Frontier> taken = TakeUp(run, outside->resume, key);
+    if (taken.ok()) left = *std::move(taken);
+    if (!taken.ok())
+      warnings.push_back(absl::StrCat(taken.status().message(), "; the search starts from the beginning"));
+  }
+  Strategy strategy(run, std::move(left));
+  if (outside->write == nullptr) return strategy.Decide();
+  Saving saving(run, strategy, *outside, key);
+  run.between_rounds = [&saving] { saving.Offer(); };
+  absl::StatusOr<api::Verdict> verdict = strategy.Decide();
+  run.between_rounds = nullptr;
+  const bool stopped = verdict.ok() && verdict->answer() == api::Answer::kUnknown &&
+                       verdict->limit() != api::Limit::kNumerical;
+  if (stopped) saving.Write();
+  run.statistics.counters["checkpoints"] = saving.written;
+  run.statistics.seconds["checkpoint"] = saving.seconds;
+  return verdict;
+}
+
 }  // namespace
 
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
@@ -302,11 +463,12 @@ absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Prope
   ESPALIER_RETURN_IF_ERROR(plan.status());
   Run run(problem, **plan, options, around.judge, around.sink, stop);
   run.statistics.seconds["prepare"] = absl::ToDoubleSeconds(absl::Now() - start);
-  ESPALIER_ASSIGN_OR_RETURN(api::Verdict verdict, Strategy(run).Decide());
+  std::vector<std::string> warnings = property.warnings;
+  ESPALIER_ASSIGN_OR_RETURN(api::Verdict verdict, DecideFrom(run, around, warnings));
   verdict.statistics = run.statistics;
   verdict.statistics.seconds["total"] = absl::ToDoubleSeconds(absl::Now() - start);
   verdict.explanation = run.explanation;
-  verdict.warnings = property.warnings;
+  verdict.warnings = std::move(warnings);
   return verdict;
 }
 

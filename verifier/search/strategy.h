@@ -2,7 +2,10 @@
 // network's and the box's size, never by name.
 #pragma once
 
+#include <string_view>
+
 #include "absl/status/statusor.h"
+#include "verifier/api/checkpoint.h"
 #include "verifier/api/events.h"
 #include "verifier/api/options.h"
 #include "verifier/api/property.h"
@@ -19,6 +22,8 @@ struct Surroundings {
   backend::BackendFactory make_backend;
   api::EventSink* sink = nullptr;  // may be null
   StopToken stop = {};
+  const api::Checkpoints* checkpoints = nullptr;  // null: none are read or written
+  std::string_view version = "";                  // of the engine: a checkpoint fits no other
 };
 
 // Decides the property (inputs in ONNX order, see Network::input_order). Errors: INVALID_ARGUMENT (sizes),
