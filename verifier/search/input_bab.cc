@@ -212,12 +212,13 @@ absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   return false;
 }
 
-absl::StatusOr<SearchEnd> InputBab::Loop() {
+absl::StatusOr<SearchEnd> InputBab::Loop(int64_t budget_end) {
   while (!open_.empty()) {
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
     if (run_.options.max_domains > 0 && run_.statistics.domains >= run_.options.max_domains) {
       return SearchEnd::kDomainLimit;
     }
+    if (run_.statistics.domains >= budget_end) return SearchEnd::kBudget;
     if (run_.between_rounds) run_.between_rounds();
     run_.Report("input-bab", open_.begin()->first, static_cast<int64_t>(open_.size()), closed_);
     run_.statistics.max_open = std::max(run_.statistics.max_open, static_cast<int64_t>(open_.size()));
@@ -231,7 +232,11 @@ absl::StatusOr<SearchEnd> InputBab::Loop() {
   return rowless_ || !given_up_.empty() ? SearchEnd::kNumerical : SearchEnd::kExhausted;
 }
 
-absl::StatusOr<SearchEnd> InputBab::Search() {
+absl::StatusOr<SearchEnd> InputBab::Resume() {
+  return Loop();
+}
+
+absl::StatusOr<SearchEnd> InputBab::Search(int64_t budget) {
   std::map<int32_t, BoxDomain> starts;
   for (size_t t : run_.OpenTargets()) {
     if (run_.problem.targets[t].rows == 0) {
@@ -254,7 +259,7 @@ absl::StatusOr<SearchEnd> InputBab::Search() {
     ++open_of_target_[t];
   }
   for (auto& [box, domain] : starts) Push(std::move(domain));
-  return Loop();
+  return budget > 0 ? Loop(run_.statistics.domains + budget) : Loop();
 }
 
 absl::StatusOr<SearchEnd> InputBab::Search(const std::vector<BoxPart>& left) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "verifier/base/memory_info.h"
@@ -22,6 +23,8 @@ constexpr double kMaxBoxFlops = 4e8;
 constexpr size_t kFewBoxes = 8;
 constexpr int64_t kFewUnstable = 24;
 constexpr int64_t kTrialDomains = 2;  // per unstable neuron
+// Where bounds are costly, input splitting is tried on a few boxes: each halved about three times.
+constexpr int64_t kTrialBoxes = 7;
 // Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they
 // are not.
 constexpr double kFirstAttackFlops = 1e9;
@@ -66,6 +69,8 @@ class Strategy {
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
   void ExplainSearch(const SharedRoot& root, int32_t box);
   absl::StatusOr<SearchEnd> SearchInputs();
+  int64_t MostFreeInputs() const;
+  absl::StatusOr<std::optional<SearchEnd>> TryInputs();
   absl::StatusOr<SearchEnd> SearchTogether(int32_t box, int64_t trial);
   absl::StatusOr<SearchEnd> SearchEach(int32_t box);
   absl::StatusOr<SearchEnd> TakeTurn(OwnSearch& own, int32_t box, double share, int64_t domains);
@@ -102,12 +107,16 @@ absl::StatusOr<int64_t> Strategy::UnstableNeurons(int32_t box) const {
   return root.slope_count;
 }
 
-absl::StatusOr<bool> Strategy::SplitInputs() const {
-  if (run_.options.input_split >= 0) return run_.options.input_split == 1;
+int64_t Strategy::MostFreeInputs() const {
   int64_t free = 0;
   for (const Target& target : run_.problem.targets)
     free = std::max(free, run_.problem.FreeInputs(target.box));
-  if (free > kMaxFreeInputs || BoxFlops() > kMaxBoxFlops) return false;
+  return free;
+}
+
+absl::StatusOr<bool> Strategy::SplitInputs() const {
+  if (run_.options.input_split >= 0) return run_.options.input_split == 1;
+  if (MostFreeInputs() > kMaxFreeInputs || BoxFlops() > kMaxBoxFlops) return false;
   // Few unstable neurons make a small tree with exact leaves; with many boxes the inputs are split already.
   if (run_.problem.boxes.size() > kFewBoxes) return true;
   for (size_t b = 0; b < run_.problem.boxes.size(); ++b) {
@@ -165,6 +174,10 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
     if (root.open.empty()) return SearchEnd::kExhausted;
   }
   root_ = std::make_unique<RootResult>(std::move(root));
+  if (stage == BoxStage::kFresh) {
+    ESPALIER_ASSIGN_OR_RETURN(const std::optional<SearchEnd> end, TryInputs());
+    if (end.has_value()) return *end;
+  }
   if (stage != BoxStage::kEach) {
     stage = BoxStage::kTogether;
     // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
@@ -271,6 +284,30 @@ absl::StatusOr<SearchEnd> Strategy::SearchInputs() {
   if (!left_.inputs_split) return inputs_->Search();
   const std::vector<BoxPart> boxes = std::exchange(left_.boxes, {});
   return inputs_->Search(boxes);
+}
+
+// A few boxes instead of one, with plain CROWN bounds: where these are better than the refined ones of the
+// whole box, the property hangs on few inputs, and halving them beats halving neurons. Nothing: it does not.
+absl::StatusOr<std::optional<SearchEnd>> Strategy::TryInputs() {
+  if (run_.options.input_split >= 0 || run_.problem.boxes.size() > 1) return std::nullopt;
+  if (MostFreeInputs() > kMaxFreeInputs) return std::nullopt;
+  double refined = std::numeric_limits<double>::infinity();
+  for (const Domain& domain : root_->open) refined = std::min(refined, domain.bound);
+  PhaseTimer timer(run_.statistics, "search");
+  inputs_ = std::make_unique<InputBab>(run_);
+  ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, inputs_->Search(kTrialBoxes));
+  if (end != SearchEnd::kBudget) return end;
+  if (inputs_->WorstBound() > refined) {
+    Explain(absl::StrCat("halving inputs lifts the bound from ", refined, " to ", inputs_->WorstBound(),
+                         " in ", kTrialBoxes, " boxes: branch and bound over the input box"));
+    root_.reset();
+    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd last, inputs_->Resume());
+    return last;
+  }
+  Explain(absl::StrCat("halving inputs does not help: ", inputs_->WorstBound(), " in ", kTrialBoxes,
+                       " boxes, ", refined, " without"));
+  inputs_.reset();
+  return std::nullopt;
 }
 
 Frontier Strategy::Left() const {

@@ -31,6 +31,14 @@ double RateAt(int64_t step, int64_t steps) {
   return at < kWarmUp ? at / kWarmUp : (1 - at) / (1 - kWarmUp);
 }
 
+// Boxes grow on a line over the first half of all steps: a network that was not trained for them has bounds
+// so loose that full boxes drown what it knows.
+constexpr double kBoxesGrow = 0.5;
+
+double BoxAt(int64_t step, int64_t steps) {
+  return std::min(1.0, static_cast<double>(step + 1) / (kBoxesGrow * static_cast<double>(steps)));
+}
+
 struct EpochSums {
   double loss = 0, correct = 0;
   int64_t samples = 0;
@@ -114,7 +122,8 @@ absl::Status Session::Step(int64_t epoch, int64_t step, const std::vector<int64_
     reader_.Read(shuffled, step * rows, rows, batch_);
   }
   // With boxes around the adversarial points (Mueller et al. 2023), these keep clear of the ball's surface.
-  const double box = options_.epsilon * options_.box_share;
+  const double box =
+      options_.epsilon * options_.box_share * BoxAt(epoch * steps_ + step, options_.epochs * steps_);
   const double radius = std::max(0.0, options_.epsilon * options_.attack_scale - box);
   AdversarySettings settings{radius, options_.low, options_.high, options_.attack_steps, 0};
   const auto steps = static_cast<double>(std::max<int64_t>(options_.attack_steps, 1));
