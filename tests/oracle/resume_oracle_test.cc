@@ -158,7 +158,7 @@ class ResumeOracleTest : public ::testing::TestWithParam<Setting> {
         Compare(*verdict, *truth);
         return;
       }
-      ASSERT_FALSE(run.written.empty());
+      if (run.written.empty()) continue;  // before there was a search: what there was is still the newest
       const size_t back = random.Chance(0.2) ? static_cast<size_t>(random.Int(0, 3)) : 0;
       resume = run.written[run.written.size() - 1 - std::min(back, run.written.size() - 1)];
       domains = verdict->statistics.domains;
