@@ -31,10 +31,10 @@ void AddServer(CLI::App& command, CommandLine& line) {
 }
 
 // What is to be verified, and how.
-void AddSearch(CLI::App& command, VerifyArguments& verify, VerifyFlags& flags) {
-  command.add_option("query", verify.query, "VNN-LIB file, may be gzip-compressed")->required();
+void AddSearch(CLI::App& command, VerifyArguments& verify, VerifyFlags& flags, bool required = true) {
+  command.add_option("query", verify.query, "VNN-LIB file, may be gzip-compressed")->required(required);
   command.add_option("--network", flags.networks, "ONNX file, may be gzip-compressed; NAME=FILE as well")
-      ->required();
+      ->required(required);
   AddEngineFlags(command, flags.engine);
 }
 
@@ -58,7 +58,10 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   SubmitArguments& submit = line.submit;
   CLI::App& submit_command =
       *app.add_subcommand("submit", "verify as a job on a server, and print the job's number");
-  AddSearch(submit_command, submit.verify, flags);
+  AddSearch(submit_command, submit.verify, flags, /*required=*/false);
+  submit_command.add_option(
+      "--continue", submit.continue_job,
+      "go on with what this job left open; its query, network and options where not given");
   submit_command
       .add_option("--timeout", flags.timeout_s,
                   "seconds from the start of the run; default 300 in the server")
@@ -175,10 +178,16 @@ std::string NetworkPath(const std::string& text) {
 absl::Status FinishVerify(const VerifyFlags& flags, VerifyArguments& verify) {
   if (flags.networks.size() > 1)
     return absl::InvalidArgumentError("queries over several networks are not supported");
-  verify.network = NetworkPath(flags.networks.front());
+  if (!flags.networks.empty()) verify.network = NetworkPath(flags.networks.front());
   if (flags.timeout_s >= 0) verify.timeout_s = flags.timeout_s;
   verify.device = flags.engine.device;
   return SetOptions(flags.engine, verify.options);
+}
+
+absl::Status FinishSubmit(const VerifyFlags& flags, SubmitArguments& submit) {
+  if (submit.continue_job.empty() && (submit.verify.query.empty() || flags.networks.empty()))
+    return absl::InvalidArgumentError("a query and --network are required, or --continue");
+  return FinishVerify(flags, submit.verify);
 }
 
 absl::Status FinishBatch(const std::string& server, const EngineFlags& flags, BatchArguments& batch) {
@@ -252,7 +261,7 @@ CommandLine ParseCommandLine(int argc, char** argv) {
       QuotedCommandLine(argc, argv);
   absl::Status status;
   if (line.command == Command::kVerify) status = FinishVerify(flags, line.verify);
-  if (line.command == Command::kSubmit) status = FinishVerify(flags, line.submit.verify);
+  if (line.command == Command::kSubmit) status = FinishSubmit(flags, line.submit);
   line.batch.credentials = line.credentials;
   if (line.command == Command::kBatch) status = FinishBatch(line.server, batch_engine, line.batch);
   if (!status.ok()) {

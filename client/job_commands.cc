@@ -64,9 +64,11 @@ ExitCode ListJobs(Connection& connection, const JobsArguments& arguments) {
 ExitCode RunSubmit(Connection& connection, const SubmitArguments& arguments) {
   v1::SubmitRequest request;
   v1::VerifyRequest& verify = *request.mutable_verify();
-  ExitCode sent =
-      SendFile(connection, arguments.verify.network, v1::BLOB_KIND_ONNX_MODEL, *verify.mutable_model());
-  if (sent == kDone)
+  request.set_continue_job_id(arguments.continue_job);
+  ExitCode sent = kDone;
+  if (!arguments.verify.network.empty())
+    sent = SendFile(connection, arguments.verify.network, v1::BLOB_KIND_ONNX_MODEL, *verify.mutable_model());
+  if (sent == kDone && !arguments.verify.query.empty())
     sent = SendFile(connection, arguments.verify.query, v1::BLOB_KIND_VNNLIB_QUERY, *verify.mutable_query());
   if (sent != kDone) return sent;
   *verify.mutable_options() = arguments.verify.options;

@@ -11,6 +11,7 @@ struct SubmitArguments {
   VerifyArguments verify;  // what is to be verified; output and result file are not used
   std::string request_id;  // empty: one is made up, for this command's own retries
   std::string label;
+  std::string continue_job;  // that ended without an answer; query and network are its own where not given
   bool json = false;
 };
 // Prints the job's number. Tries again when the server goes away in the middle: no job is made twice.

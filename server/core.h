@@ -34,6 +34,7 @@ struct Limits {
   int max_queue_client = 0;  // of one client; 0: no limit of its own
   int max_jobs = 10000;      // jobs that may wait
   int max_jobs_client = 0;   // of one client; 0: no limit of its own
+  double checkpoint_s = 30;  // between two checkpoints of a job's search; 0: none
   double upload_grace_s =
       30;  // that an upload has beside the time which its promised size takes at 256 KiB/s
 };

@@ -2,7 +2,7 @@
 // (RemoteEngine).
 //
 //   v1::VerifyResult result;
-//   Failure failure = core.engine().Verify(request, listener, stop, result);
+//   Failure failure = core.engine().Verify(request, {}, listener, stop, result);
 //
 // Requests name their files by digest, or carry them; the caller keeps what they name in the blob store.
 // Thread-safe: calls from several threads run side by side.
@@ -26,6 +26,8 @@ class VerifyListener {
   virtual ~VerifyListener() = default;
   virtual void OnProgress(v1::Progress progress) = 0;
   virtual void OnRefuted(const v1::DisjunctsRefuted& refuted) = 0;
+  // A checkpoint, where the call asked for them. May take as long as writing it to a disk.
+  virtual void OnCheckpoint(const std::string& /*bytes*/) {}
 };
 
 // What happens while a network is trained, grafted or compared. Called from one thread; must return quickly.
@@ -38,6 +40,12 @@ class TrainListener {
 
 class TrainingJob;
 
+// How a search is continued (verifier/api/checkpoint.h).
+struct Continuation {
+  std::string resume;       // an earlier run's checkpoint; empty: from the beginning
+  double checkpoint_s = 0;  // between two checkpoints; 0: none are made
+};
+
 // The product of training, grafting or comparing.
 struct TrainOutcome {
   std::string model;      // ONNX; empty: none
@@ -49,8 +57,8 @@ class Engine {
   virtual ~Engine() = default;
 
   // The options are used as they stand. Fills everything of `result` but record and times outside the engine.
-  virtual Failure Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
-                         v1::VerifyResult& result) = 0;
+  virtual Failure Verify(const v1::VerifyRequest& request, const Continuation& continuation,
+                         VerifyListener& listener, StopToken stop, v1::VerifyResult& result) = 0;
   virtual Failure Bounds(const v1::BoundsRequest& request, StopToken stop, v1::BoundsResponse& response) = 0;
   virtual Failure Describe(const v1::DescribeModelRequest& request, StopToken stop,
                            v1::DescribeModelResponse& response) = 0;

@@ -76,6 +76,10 @@ void AddOperation(CLI::App& app, Flags& flags) {
                  "seconds that running calls get to finish after SIGTERM")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option("--checkpoint-interval", flags.limits.checkpoint_s,
+                 "seconds between two checkpoints of a job's search, and one when it is stopped; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")->capture_default_str();
 }
 

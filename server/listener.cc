@@ -144,7 +144,7 @@ void Listener::Drain() {
   Log(LogLevel::kInfo, {{"event", "drain"}, {"seconds", absl::StrCat(flags_.drain_s)}});
   // A call that does not heed its cancellation must not keep the process alive.
   std::thread([limit] {
-    absl::SleepFor(limit + absl::Seconds(5));
+    absl::SleepFor(limit + absl::Seconds(15));
     _exit(1);
   }).detach();
   const absl::Time start = absl::Now();

@@ -29,10 +29,20 @@ class Messages final : public api::EventSink {
   VerifyListener& listener_;
 };
 
+api::Checkpoints CheckpointsOf(const Continuation& continuation, VerifyListener& listener) {
+  api::Checkpoints checkpoints;
+  checkpoints.resume = continuation.resume;
+  if (continuation.checkpoint_s > 0) {
+    checkpoints.every = absl::Seconds(continuation.checkpoint_s);
+    checkpoints.write = [&listener](const std::string& bytes) { listener.OnCheckpoint(bytes); };
+  }
+  return checkpoints;
+}
+
 }  // namespace
 
-Failure LocalEngine::Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
-                            v1::VerifyResult& result) {
+Failure LocalEngine::Verify(const v1::VerifyRequest& request, const Continuation& continuation,
+                            VerifyListener& listener, StopToken stop, v1::VerifyResult& result) {
   const absl::Time start = absl::Now();
   const absl::StatusOr<api::Options> options = proto::OptionsFromProto(request.options());
   if (!options.ok()) return {options.status(), {.reason = "INVALID_REQUEST", .field = "options"}};
@@ -44,7 +54,8 @@ Failure LocalEngine::Verify(const v1::VerifyRequest& request, VerifyListener& li
   if (!property.ok()) return Core::EngineFailure(property.status(), model, "INVALID_QUERY", "query");
   const double loaded = absl::ToDoubleSeconds(absl::Now() - start);
   Messages messages(listener);
-  absl::StatusOr<api::Verdict> verdict = espalier::Verify(model, *property, *options, &messages, stop);
+  absl::StatusOr<api::Verdict> verdict =
+      espalier::Verify(model, *property, *options, &messages, stop, CheckpointsOf(continuation, listener));
   if (!verdict.ok()) return Core::EngineFailure(verdict.status(), model, "INVALID_REQUEST", "");
 
   verdict->statistics.seconds["load"] = loaded;

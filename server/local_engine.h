@@ -14,8 +14,8 @@ class LocalEngine final : public Engine {
   // `core` outlives it.
   explicit LocalEngine(Core& core) : core_(core) {}
 
-  Failure Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
-                 v1::VerifyResult& result) override;
+  Failure Verify(const v1::VerifyRequest& request, const Continuation& continuation, VerifyListener& listener,
+                 StopToken stop, v1::VerifyResult& result) override;
   Failure Bounds(const v1::BoundsRequest& request, StopToken stop, v1::BoundsResponse& response) override;
   Failure Describe(const v1::DescribeModelRequest& request, StopToken stop,
                    v1::DescribeModelResponse& response) override;

@@ -17,6 +17,7 @@
 #include "server/address.h"
 #include "server/core.h"
 #include "server/flags.h"
+#include "server/jobs/checkpoint_store.h"
 #include "server/jobs/data_directory.h"
 #include "server/jobs/disk_blob_store.h"
 #include "server/jobs/job_runner.h"
@@ -83,7 +84,8 @@ int ServeAddress(Flags flags) {
         std::make_unique<RemoteEngine>(core, WorkerArguments(flags), flags.limits.concurrency + 1));
   if (directory == nullptr) return Listener(flags, core, nullptr).Run(signals);
   JobStore store(directory->database());
-  JobRunner jobs(core, store);
+  CheckpointStore checkpoints(directory->checkpoints());
+  JobRunner jobs(core, store, checkpoints);
   const absl::Status recovered = jobs.Recover();
   const int exit_status =
       recovered.ok() ? Listener(flags, core, &jobs).Run(signals) : FailToStart(recovered, 1);

@@ -78,7 +78,7 @@ Failure Verification::PredictMemory(const Limits& limits, api::Options& options)
 }
 
 Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, absl::Time arrival,
-                          v1::VerifyResult& result) const {
+                          v1::VerifyResult& result, const Continuation& continuation) const {
   const double queued = absl::ToDoubleSeconds(absl::Now() - arrival);
   const Capabilities& capabilities = EngineCapabilities();
   std::string key;
@@ -91,7 +91,8 @@ Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, 
       return {};
     }
   }
-  if (Failure failure = core.engine().Verify(request_, listener, stop, result); !failure.ok()) return failure;
+  if (Failure failure = core.engine().Verify(request_, continuation, listener, stop, result); !failure.ok())
+    return failure;
   v1::Statistics& statistics = *result.mutable_statistics();
   (*statistics.mutable_seconds())["queue"] = queued;
   (*statistics.mutable_seconds())["total"] = absl::ToDoubleSeconds(absl::Now() - arrival);

@@ -30,7 +30,7 @@ class Verification {
 
   // `arrival`: from when the times in the result count. `stop` carries the time limit.
   Failure Run(Core& core, VerifyListener& listener, StopToken stop, absl::Time arrival,
-              v1::VerifyResult& result) const;
+              v1::VerifyResult& result, const Continuation& continuation = {}) const;
 
   // What the log says about a result.
   static LogFields LogFieldsOf(const v1::VerifyResult& result);

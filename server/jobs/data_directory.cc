@@ -26,6 +26,7 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
   const mode_t mask = umask(0077);  // models and results are for the owner only
   std::error_code error;
   std::filesystem::create_directories(path + "/blobs", error);
+  if (!error) std::filesystem::create_directories(path + "/checkpoints", error);
   const int lock = error ? -1 : open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (error) errno = error.value();
   absl::StatusOr<std::unique_ptr<DataDirectory>> opened = Cannot(path);

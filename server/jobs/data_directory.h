@@ -1,5 +1,5 @@
 // The folder in which a server keeps what must survive it: espalier.db (jobs, events, results, the index of
-// blobs), blobs/ (files by digest), lock.
+// blobs), blobs/ (files by digest), checkpoints/ (searches without an answer, by job), lock.
 //
 //   auto directory = DataDirectory::Open("/var/lib/espalier");   // created, for its owner only, when it does
 //   not exist
@@ -25,6 +25,7 @@ class DataDirectory {
 
   Database& database() { return *database_; }
   std::string blobs() const { return path_ + "/blobs"; }
+  std::string checkpoints() const { return path_ + "/checkpoints"; }
 
  private:
   DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}

@@ -28,8 +28,8 @@ const char* NameOfEnd(v1::JobState state) {
 // that a log stays short without having gaps.
 class LogListener final : public VerifyListener {
  public:
-  LogListener(JobStore& store, JobFeed& feed, std::string id)
-      : store_(store), feed_(feed), id_(std::move(id)) {
+  LogListener(JobStore& store, CheckpointStore& checkpoints, JobFeed& feed, std::string id)
+      : store_(store), checkpoints_(checkpoints), feed_(feed), id_(std::move(id)) {
     buffer_.Accept({});
     buffer_.Next(start_);
   }
@@ -41,6 +41,11 @@ class LogListener final : public VerifyListener {
   void OnRefuted(const v1::DisjunctsRefuted& refuted) override {
     for (const int64_t index : refuted.index()) buffer_.PushRefuted(index);
     if (absl::Now() >= due_) Flush();
+  }
+  // Without it the job only loses time.
+  void OnCheckpoint(const std::string& bytes) override {
+    if (absl::Status status = checkpoints_.Write(id_, bytes); !status.ok())
+      Log(LogLevel::kError, {{"job", id_}, {"error", std::string(status.message())}});
   }
   // Refuted parts that have not been written yet.
   void Finish() {
@@ -68,6 +73,7 @@ class LogListener final : public VerifyListener {
   }
 
   JobStore& store_;
+  CheckpointStore& checkpoints_;
   JobFeed& feed_;
   const std::string id_;
   const absl::Time start_ = absl::Now();
@@ -93,6 +99,9 @@ void JobRunner::LogJob(const ActiveJob& job, const char* event, const LogFields&
 }
 
 absl::Status JobRunner::Recover() {
+  for (const std::string& id : checkpoints_.Jobs()) {
+    if (absl::IsNotFound(store_.Get(id).status())) checkpoints_.Remove(id);
+  }
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<JobStore::Unfinished> unfinished, store_.FindUnfinished());
   for (const JobStore::Unfinished& left : unfinished) {
     auto job = std::make_shared<ActiveJob>();
@@ -135,6 +144,33 @@ Failure JobRunner::Admit(const std::string& client) const {
   return {};
 }
 
+Failure JobRunner::Inherit(const Ticket& ticket, v1::SubmitRequest& request) {
+  const std::string& id = request.continue_job_id();
+  if (id.empty()) return {};
+  const absl::StatusOr<v1::Job> old = store_.Get(id);
+  if (!old.ok()) return StoreFailure(old.status());
+  if (!ticket.admin && old->client() != ticket.client) {
+    return {absl::PermissionDeniedError("the job belongs to another client"),
+            {.reason = "NOT_YOUR_JOB", .field = "continue_job_id"}};
+  }
+  if (old->state() == v1::JOB_STATE_QUEUED || old->state() == v1::JOB_STATE_RUNNING)
+    return StoreFailure(absl::FailedPreconditionError("the job has not ended"));
+  if (!checkpoints_.Has(id)) {
+    return {absl::FailedPreconditionError("the job left nothing to go on from"),
+            {.reason = "NO_CHECKPOINT", .field = "continue_job_id"}};
+  }
+  v1::VerifyRequest verify = old->verify();
+  verify.MergeFrom(request.verify());
+  *request.mutable_verify() = std::move(verify);
+  return {};
+}
+
+Failure JobRunner::Delete(const std::string& id) {
+  absl::Status deleted = store_.Delete(id);
+  if (deleted.ok()) checkpoints_.Remove(id);
+  return StoreFailure(deleted);
+}
+
 Failure JobRunner::Submit(const Ticket& ticket, const v1::SubmitRequest& request,
                           v1::SubmitResponse& response) {
   const std::string& client = ticket.client;
@@ -142,7 +178,7 @@ Failure JobRunner::Submit(const Ticket& ticket, const v1::SubmitRequest& request
     return BadJobRequest("request_id", absl::StrCat("at most ", kMaxRequestId, " bytes"));
   if (request.label().size() > kMaxLabel)
     return BadJobRequest("label", absl::StrCat("at most ", kMaxLabel, " bytes"));
-  if (!request.has_verify()) return BadJobRequest("verify", "required");
+  if (!request.has_verify() && request.continue_job_id().empty()) return BadJobRequest("verify", "required");
   // A retry is answered even when there would be no room for another job, or its files have gone.
   const absl::StatusOr<std::string> known = store_.FindRequest(client, request.request_id());
   if (!known.ok()) return StoreFailure(known.status());
@@ -151,17 +187,18 @@ Failure JobRunner::Submit(const Ticket& ticket, const v1::SubmitRequest& request
     response.set_already_known(true);
     return {};
   }
+  v1::SubmitRequest stored = request;
+  if (Failure failure = Inherit(ticket, stored); !failure.ok()) return failure;
   auto job = std::make_shared<ActiveJob>();
   job->client = client;
   job->traceparent = ticket.traceparent;
-  if (Failure failure = job->verification.Prepare(core_, request.verify(), Core::Keep::kInStore);
+  if (Failure failure = job->verification.Prepare(core_, stored.verify(), Core::Keep::kInStore);
       !failure.ok())
     return failure;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (Failure failure = Admit(client); !failure.ok()) return failure;
   }
-  v1::SubmitRequest stored = request;
   *stored.mutable_verify() = job->verification.request();
   const absl::StatusOr<JobStore::Inserted> inserted = store_.Insert(client, stored);
   if (!inserted.ok()) return StoreFailure(inserted.status());
@@ -169,6 +206,10 @@ Failure JobRunner::Submit(const Ticket& ticket, const v1::SubmitRequest& request
   response.set_already_known(inserted->known);
   if (inserted->known) return {};
   job->id = inserted->id;
+  if (!request.continue_job_id().empty()) {
+    if (absl::Status copied = checkpoints_.Copy(request.continue_job_id(), job->id); !copied.ok())
+      Log(LogLevel::kError, {{"job", job->id}, {"error", std::string(copied.message())}});
+  }
   LogJob(*job, "submitted", {{"label", request.label()}});
   Enqueue(job);
   return {};
@@ -206,9 +247,13 @@ void JobRunner::Run(const JobPtr& job) {
     feed_.Notify(job->id);
     const absl::Time start = absl::Now();
     const double timeout_s = job->verification.request().options().timeout_s();
-    LogListener listener(store_, feed_, job->id);
-    failure = job->verification.Run(
-        core_, listener, job->stop.token().WithDeadline(start + absl::Seconds(timeout_s)), start, result);
+    LogListener listener(store_, checkpoints_, feed_, job->id);
+    Continuation continuation;
+    continuation.resume = checkpoints_.Read(job->id);
+    continuation.checkpoint_s = core_.limits().checkpoint_s;
+    failure = job->verification.Run(core_, listener,
+                                    job->stop.token().WithDeadline(start + absl::Seconds(timeout_s)), start,
+                                    result, continuation);
     listener.Finish();
   }
   const bool undecided = !failure.ok() || result.answer() == v1::ANSWER_UNKNOWN;
@@ -241,6 +286,9 @@ v1::JobFinished JobRunner::Outcome(const ActiveJob& job, const Failure& failure,
 
 void JobRunner::End(const JobPtr& job, const v1::JobFinished& finished) {
   const absl::Status written = store_.Finish(job->id, finished);
+  // With an answer there is nothing left to go on with; without one, Submit may name the job.
+  const bool answered = finished.has_result() && finished.result().answer() != v1::ANSWER_UNKNOWN;
+  if (written.ok() && answered) checkpoints_.Remove(job->id);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     active_.erase(job->id);
@@ -300,7 +348,7 @@ void JobRunner::Suspend(absl::Time deadline) {
   if (!changed_.wait_until(lock, absl::ToChronoTime(deadline), idle)) {
     for (const auto& [id, job] : active_) job->stop.Cancel();
     // Who does not stop in time is one of a server that was killed: the next one runs it again.
-    changed_.wait_for(lock, std::chrono::seconds(4), idle);
+    changed_.wait_for(lock, std::chrono::seconds(12), idle);
   }
   lock.unlock();
   feed_.Close();

@@ -105,9 +105,8 @@ grpc::ServerUnaryReactor* Service::ListJobs(grpc::CallbackServerContext* context
 grpc::ServerUnaryReactor* Service::DeleteJob(grpc::CallbackServerContext* context,
                                              const v1::DeleteJobRequest* request,
                                              v1::DeleteJobResponse* /*response*/) {
-  return StartOnJob("DeleteJob", context, request, [request](JobRunner& jobs) {
-    return StoreFailure(jobs.store().Delete(request->job_id()));
-  });
+  return StartOnJob("DeleteJob", context, request,
+                    [request](JobRunner& jobs) { return jobs.Delete(request->job_id()); });
 }
 
 }  // namespace espalier::server

@@ -14,7 +14,8 @@
 namespace espalier::server {
 namespace {
 
-constexpr absl::Duration kPoll = absl::Milliseconds(10);  // how soon a cancellation is passed on
+constexpr absl::Duration kPoll = absl::Milliseconds(10);        // how soon a cancellation is passed on
+constexpr absl::Duration kCheckpointGrace = absl::Seconds(10);  // of a search that saves what is left
 constexpr size_t kPartBytes = size_t{1} << 20;
 
 }  // namespace
@@ -134,11 +135,12 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
   absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = pool_.Take(model);
   if (!worker.ok()) return {worker.status(), {.reason = "WORKER_DIED", .retry_delay_s = kRetryDelaySeconds}};
   const bool trains = run.has_train() || run.has_graft() || run.has_compare();
+  const bool saves = run.checkpoint_s() > 0;
   v1::WorkerInput input;
   if (stop.deadline() != absl::InfiniteFuture())
     run.set_time_left_s(std::max(1e-9, absl::ToDoubleSeconds(stop.deadline() - absl::Now())));
   *input.mutable_run() = std::move(run);
-  Run following(core_, **worker, sink, stop, trains ? kTrainingGrace : kGrace);
+  Run following(core_, **worker, sink, stop, trains ? kTrainingGrace : saves ? kCheckpointGrace : kGrace);
   if (!following.Follow(input, done)) {
     pool_.Discard(*std::move(worker));
     return following.failure();
@@ -174,12 +176,19 @@ Failure RemoteEngine::TakeCard(v1::WorkerRun& run, const StopToken& stop,
   return absl::CancelledError("cancelled while it waited for a card");
 }
 
-Failure RemoteEngine::Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
-                             v1::VerifyResult& result) {
+Failure RemoteEngine::Verify(const v1::VerifyRequest& request, const Continuation& continuation,
+                             VerifyListener& listener, StopToken stop, v1::VerifyResult& result) {
   v1::WorkerRun run;
   *run.mutable_verify() = request;
+  run.set_resume(continuation.resume);
+  run.set_checkpoint_s(continuation.checkpoint_s);
   v1::WorkerDone done;
-  const Sink sink = [&listener](v1::WorkerOutput& output) {
+  std::string checkpoint;
+  const Sink sink = [&](v1::WorkerOutput& output) {
+    if (output.has_checkpoint()) {
+      checkpoint += output.checkpoint().bytes();
+      if (output.checkpoint().last()) listener.OnCheckpoint(std::exchange(checkpoint, ""));
+    }
     if (output.event().has_progress())
       listener.OnProgress(std::move(*output.mutable_event()->mutable_progress()));
     if (output.event().has_refuted()) listener.OnRefuted(output.event().refuted());

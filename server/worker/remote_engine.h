@@ -27,8 +27,8 @@ class RemoteEngine final : public Engine {
         cards_(static_cast<int64_t>(GetCapabilities().devices.size()) - 1),
         pool_(std::move(arguments), idle) {}
 
-  Failure Verify(const v1::VerifyRequest& request, VerifyListener& listener, StopToken stop,
-                 v1::VerifyResult& result) override;
+  Failure Verify(const v1::VerifyRequest& request, const Continuation& continuation, VerifyListener& listener,
+                 StopToken stop, v1::VerifyResult& result) override;
   Failure Bounds(const v1::BoundsRequest& request, StopToken stop, v1::BoundsResponse& response) override;
   Failure Describe(const v1::DescribeModelRequest& request, StopToken stop,
                    v1::DescribeModelResponse& response) override;

@@ -23,6 +23,8 @@
 namespace espalier::server {
 namespace {
 
+constexpr size_t kPartBytes = size_t{1} << 20;
+
 // What comes in. A thread of its own reads, so that a cancellation is seen while a search runs.
 class Inbox {
  public:
@@ -113,7 +115,7 @@ class Worker final : private VerifyListener, private TrainListener {
     const StopToken stop = inbox_.stop();
     switch (run.call_case()) {
       case v1::WorkerRun::kVerify:
-        return Verify(run.verify(), stop, *done.mutable_verify());
+        return Verify(run, stop, *done.mutable_verify());
       case v1::WorkerRun::kBounds:
         return engine.Bounds(run.bounds(), stop, *done.mutable_bounds());
       case v1::WorkerRun::kDescribe:
@@ -130,11 +132,12 @@ class Worker final : private VerifyListener, private TrainListener {
     return absl::InvalidArgumentError("a run without a call");
   }
 
-  Failure Verify(const v1::VerifyRequest& request, StopToken stop, v1::VerifyResult& result) {
+  Failure Verify(const v1::WorkerRun& run, StopToken stop, v1::VerifyResult& result) {
     events_ = std::make_unique<EventBuffer>();
     events_->Accept({});
     events_->Next(absl::Now());
-    Failure failure = core_.engine().Verify(request, *this, stop, result);
+    Failure failure =
+        core_.engine().Verify(run.verify(), {run.resume(), run.checkpoint_s()}, *this, stop, result);
     events_->PushResult({});  // lets out what has been held back
     SendEvents();
     return failure;
@@ -190,6 +193,16 @@ class Worker final : private VerifyListener, private TrainListener {
   void OnRefuted(const v1::DisjunctsRefuted& refuted) override {
     for (const int64_t index : refuted.index()) events_->PushRefuted(index);
     SendEvents();
+  }
+  void OnCheckpoint(const std::string& bytes) override {
+    for (size_t sent = 0; sent < bytes.size();) {
+      v1::WorkerOutput output;
+      v1::WorkerBlobPart& part = *output.mutable_checkpoint();
+      part.set_bytes(bytes.substr(sent, kPartBytes));
+      sent += part.bytes().size();
+      part.set_last(sent == bytes.size());
+      if (!socket_.Send(output)) return;
+    }
   }
   void OnProgress(v1::TrainProgress progress) override {
     training_->Push(std::move(progress));

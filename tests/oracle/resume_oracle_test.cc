@@ -59,9 +59,9 @@ Case MakeCase(uint64_t seed) {
   testing::NetworkShape shape;
   shape.inputs = random.Int(2, 4);
   shape.outputs = random.Int(1, 4);
-  shape.layers = random.Int(2, 3);
-  shape.width = 6;
-  shape.max_hinges = 12;
+  shape.layers = random.Int(2, 4);
+  shape.width = 7;
+  shape.max_hinges = 13;
   Case made;
   made.network = testing::RandomNetwork(random, shape);
   made.property = testing::RandomProperty(random, made.network, {.boxes = 3, .disjuncts = 4, .rows = 2});
@@ -83,7 +83,7 @@ struct Setting {
 };
 
 constexpr Setting kSettings[] = {
-    {"relu_one_by_one", 0, 20, 1, 0},   {"relu_batches", 0, 20, 4, 0},   {"relu_together", 0, 0, 2, 0},
+    {"relu_one_by_one", 0, 1, 1, 0},    {"relu_batches", 0, 1, 4, 0},    {"relu_together", 0, 0, 2, 0},
     {"inputs_one_by_one", 1, 20, 1, 0}, {"inputs_batches", 1, 20, 8, 0}, {"relu_attack", 0, 20, 4, 1},
 };
 
@@ -102,11 +102,11 @@ class Leg {
     int64_t asks = -1;
     std::thread canceller;
     if (!last) {
-      const int64_t kind = random_.Int(0, 2);
-      if (kind == 0) options_.max_domains = domains_before + random_.Int(1, 12);
-      if (kind == 1) asks = random_.Int(0, 6);
+      const int64_t kind = std::max<int64_t>(0, random_.Int(-2, 2));
+      if (kind == 0) options_.max_domains = domains_before + random_.Int(1, 4);
+      if (kind == 1) asks = random_.Int(0, 3);
       if (kind == 2) {
-        canceller = std::thread([&stop, wait = absl::Microseconds(random_.Int(0, 4000))] {
+        canceller = std::thread([&stop, wait = absl::Microseconds(random_.Int(200, 3000))] {
           absl::SleepFor(wait);
           stop.Cancel();
         });
@@ -139,10 +139,12 @@ class ResumeOracleTest : public ::testing::TestWithParam<Setting> {
     options.batch = GetParam().batch;
     options.attack = GetParam().attack;
     options.threads = 1;
+    options.alpha_iterations = 0;  // weak bounds, many domains
+    options.split_iterations = 1;
     Random random(seed);
     std::string resume;
     int64_t domains = 0;
-    constexpr int kLegs = 12;
+    constexpr int kLegs = 20;
     for (int leg = 0; leg <= kLegs; ++leg) {
       Leg run(made, options, random, resume);
       const auto verdict = run.Go(domains, leg == kLegs);
@@ -158,7 +160,7 @@ class ResumeOracleTest : public ::testing::TestWithParam<Setting> {
         Compare(*verdict, *truth);
         return;
       }
-      ASSERT_FALSE(run.written.empty());
+      if (run.written.empty()) continue;  // before there was a search: what there was is still the newest
       const size_t back = random.Chance(0.2) ? static_cast<size_t>(random.Int(0, 3)) : 0;
       resume = run.written[run.written.size() - 1 - std::min(back, run.written.size() - 1)];
       domains = verdict->statistics.domains;
@@ -176,15 +178,15 @@ class ResumeOracleTest : public ::testing::TestWithParam<Setting> {
 };
 
 TEST_P(ResumeOracleTest, HoweverOftenItIsStoppedTheVerdictIsTheSame) {
-  for (uint64_t seed = 1; seed <= 120; ++seed) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     Case made = MakeCase(seed);
     // Unsafe by little, safe by little, or as it came.
-    if (seed % 3 != 0) Narrow(made, seed % 3 == 1 ? -3e-3 : 3e-3);
+    if (seed % 3 != 0) Narrow(made, seed % 3 == 1 ? -2e-4 : 2e-4);
     FollowToTheEnd(made, seed);
     if (HasFatalFailure()) return;
   }
-  EXPECT_GT(resumed_, 100);  // they were stopped at all
+  EXPECT_GT(resumed_, 25);  // they were stopped at all
 }
 
 INSTANTIATE_TEST_SUITE_P(Settings, ResumeOracleTest, ::testing::ValuesIn(kSettings),
