@@ -103,6 +103,7 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   health_command.add_option("--server", line.server, "HOST:PORT or unix:/PATH")
       ->envname("ESPALIER_SERVER")
       ->required();
+  AddCredentialFlags(health_command, line.credentials);
   for (CLI::App* command : {&submit_command, &watch_command, &cancel_command, &jobs_command}) {
     command->add_option("--server", line.server, "HOST:PORT or unix:/PATH of a server with a data directory")
         ->envname("ESPALIER_SERVER")
