@@ -72,6 +72,8 @@ void AddSecurity(CLI::App& app, Flags& flags) {
 void AddOperation(CLI::App& app, Flags& flags) {
   app.add_option("--http-address", flags.http_address,
                  "HOST:PORT of /healthz, /readyz and /metrics; without it there is no HTTP port");
+  app.add_flag("--web", flags.web,
+               "pages on jobs for people under http://HTTP-ADDRESS/web; needs --http-address and --data-dir");
   app.add_option("--drain-timeout,--drain", flags.drain_s,
                  "seconds that running calls get to finish after SIGTERM")
       ->check(CLI::NonNegativeNumber)

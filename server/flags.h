@@ -20,6 +20,7 @@ struct Flags {
   TlsFiles tls;
   std::string token_file;    // empty: no tokens
   std::string http_address;  // of health and metrics pages; empty: none
+  bool web = false;          // pages on jobs as well
   int parent_fd = -1;        // >= 0: serve the one connection on this inherited socket and end with it
   bool worker = false;       // run calls for the server behind parent_fd
   std::string data_dir;      // empty: no jobs, blobs in memory
