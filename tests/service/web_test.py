@@ -16,6 +16,7 @@ import unittest
 
 import harness
 from harness import Case, Server, espalier, model, query
+from raw_http2 import field
 
 HOSTILE = """<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>"""
 ALICE, ROOT = "alice-token-0123456789", "root-token-0123456789"
@@ -36,14 +37,57 @@ def get(server, path, token=None, host=None):
         return error.code, error.read().decode(), error.headers
 
 
+def parts_of(message):
+    """[(field number, value)] of a protobuf message; only varints and bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            at, byte = at + 1, message[at]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    parts = []
+    while at < len(message):
+        number, kind = divmod(varint(), 8)
+        value = varint()
+        if kind == 2:
+            at, value = at + value, message[at:at + value]
+        parts.append((number, value))
+    return parts
+
+
+def with_image_input(onnx, shape):
+    """The same ONNX model, reading an image that a first node flattens."""
+    model_parts = parts_of(onnx)
+    graph = parts_of(dict(model_parts)[7])
+    name = dict(parts_of(next(value for number, value in graph if number == 11)))[1]
+    dims = b"".join(field(1, field(1, size)) for size in shape)
+    image = field(1, b"image") + field(2, field(1, field(1, 1) + field(2, dims)))
+    flatten = field(1, b"image") + field(2, name) + field(4, b"Flatten")
+    graph = [(1, flatten)] + [(n, image if n == 11 else value) for n, value in graph]
+    whole = b"".join(field(n, value) for n, value in graph)
+    return b"".join(field(n, whole if n == 7 else value) for n, value in model_parts)
+
+
 class Web(Case):
     def serve(self, *flags):
         return Server("--listen", "unix:" + self.path("socket"), "--data-dir", self.path("data"), "--http-address",
                       "127.0.0.1:0", "--web", *flags)
 
+    def image_model(self):
+        path = pathlib.Path(self.path("image.onnx"))
+        with open(model("digits.onnx"), "rb") as file:
+            path.write_bytes(with_image_input(file.read(), (1, 1, 8, 8)))
+        return str(path)
+
     def submit(self, server, file, network, *flags):
         """A finished job's number."""
-        submitted = espalier("submit", query(file), "--network", model(network), "--server", server.address, *flags)
+        submitted = espalier("submit", query(file), "--network", network, "--server", server.address, *flags)
         self.assertEqual(submitted.returncode, 0, submitted.stderr)
         job = submitted.stdout.strip()
         client = flags[flags.index("--token-file"):][:2] if "--token-file" in flags else ()
@@ -68,7 +112,7 @@ class Web(Case):
 class Json(Web):
     def test_a_finished_job_with_its_events_and_witness(self):
         with self.serve() as server:
-            job = self.submit(server, "digits_counterexample.vnnlib", "digits.onnx", "--label", HOSTILE)
+            job = self.submit(server, "digits_counterexample.vnnlib", self.image_model(), "--label", HOSTILE)
             status, text, headers = get(server, f"/web/job?id={job}")
             self.assertEqual((status, headers["Content-Type"]), (200, "application/json"))
             self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
@@ -120,7 +164,7 @@ class Json(Web):
         tokens = self.path("tokens", f"alice verify {ALICE}\nbob verify bob-token-0123456789\nroot admin {ROOT}\n")
         with self.serve("--token-file", tokens) as server:
             token = self.path("token", ALICE)
-            job = self.submit(server, "tiny_max_unsat.vnnlib", "tiny_max.onnx", "--token-file", token)
+            job = self.submit(server, "tiny_max_unsat.vnnlib", model("tiny_max.onnx"), "--token-file", token)
             paths = ["/web/jobs", f"/web/job?id={job}", f"/web/query?id={job}"]
             for path in paths:
                 status, text, headers = get(server, path)
@@ -139,9 +183,10 @@ class Json(Web):
 class Browser(Web):
     def test_the_page_draws_jobs_and_takes_no_markup_from_clients(self):
         with self.serve() as server:
-            image = self.submit(server, "digits_counterexample.vnnlib", "digits.onnx", "--label", HOSTILE)
-            small = self.submit(server, "tiny_max_sat.vnnlib", "tiny_max.onnx")
-            searched = self.submit(server, "digits_by_splits.vnnlib", "digits.onnx", "--label", "by splits")
+            image = self.submit(server, "digits_counterexample.vnnlib", self.image_model(), "--label", HOSTILE)
+            small = self.submit(server, "tiny_max_sat.vnnlib", model("tiny_max.onnx"))
+            searched = self.submit(server, harness.endless_query(self.folder), model("digits.onnx"), "--label", "long",
+                                   "--timeout", "3", "--no-attack")
             while json.loads(get(server, f"/web/job?id={image}")[1])["inputShape"] is None:
                 time.sleep(0.1)
             while json.loads(get(server, f"/web/job?id={small}")[1])["inputShape"] is None:
@@ -160,7 +205,7 @@ class Browser(Web):
             self.assertIn("X_0", text)
             text = self.dom(server, f"job={searched}", "curve")
             self.assertRegex(text, r'<path d="M[^"]*" class="curve"')
-            self.assertIn('class="verdict unsat"', text)
+            self.assertIn('class="verdict unknown"', text)
 
     def test_a_token_is_asked_for(self):
         tokens = self.path("tokens", f"alice verify {ALICE}\n")
