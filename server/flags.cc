@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -132,6 +133,15 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
   app.add_option("--data-dir", flags.data_dir,
                  "folder for jobs, results and uploaded files, which then survive the server; without it "
                  "there are no jobs");
+  app.add_option("--keep-jobs", flags.keep.jobs, "jobs that have ended and are kept; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--keep-jobs-for", flags.keep.seconds,
+                 "seconds, or a number with m, h or d, that a job is kept after its end; 0: for ever")
+      ->transform(CLI::AsNumberWithUnit(
+          std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}))
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   AddLimits(app, flags.limits);
   std::string isolation = "process", log_format = "text";
   app.add_option(

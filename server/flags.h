@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/core.h"
+#include "server/jobs/retention.h"
 #include "server/log.h"
 #include "server/security/tls.h"
 
@@ -24,6 +25,7 @@ struct Flags {
   int parent_fd = -1;        // >= 0: serve the one connection on this inherited socket and end with it
   bool worker = false;       // run calls for the server behind parent_fd
   std::string data_dir;      // empty: no jobs, blobs in memory
+  RetentionLimits keep;      // of jobs that have ended
   bool isolate = true;       // of a server that listens: verify in worker processes
   double drain_s = 10;
   std::string log_level = "info";

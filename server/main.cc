@@ -21,6 +21,7 @@
 #include "server/jobs/disk_blob_store.h"
 #include "server/jobs/job_runner.h"
 #include "server/jobs/job_store.h"
+#include "server/jobs/retention.h"
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/parent_watch.h"
@@ -101,6 +102,7 @@ int ServeAddress(Flags flags) {
   JobStore store(directory->database());
   JobRunner jobs(core, store);
   const absl::Status recovered = jobs.Recover();
+  const Retention retention(directory->database(), flags.keep);
   const int exit_status =
       recovered.ok() ? Listener(flags, core, &jobs).Run(signals) : FailToStart(recovered, 1);
   core.Stop();  // before what its tasks use goes
