@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
-"""What running the service costs: drain time under load, start-up time, cancel to idle, memory after many jobs, bytes on
-the wire per verification. A real espalierd, real clients, real sockets.
+"""What running the service costs: start-up time, bytes on the wire per verification, latency and rate with several numbers of
+clients, a batch over two servers and one, cancel to idle, drain time under load, memory after many jobs. A real espalierd,
+real clients, real sockets.
 
-    service_table.py BUILD-FOLDER [--jobs 10000] [--rounds 100] [--starts 20]
+    service_table.py BUILD-FOLDER [--jobs 10000] [--rounds 100] [--starts 20] [--seconds 10] [--instances 48] [--csv FILE]
 
-Prints one line for each figure, with the load of the machine before and after. Needs nothing but Python and the two
-programs; the jobs are submitted over one connection by a process that speaks gRPC by hand (tests/service/raw_http2.py).
+Prints one table in Markdown, with the load of the machine before and after, and writes it as CSV too. Needs Python and the two
+programs, and for the latency the target service_latency; the jobs are submitted over one connection by a process that speaks
+gRPC by hand (tests/service/raw_http2.py).
 """
 
 import argparse
+import csv
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -32,8 +36,13 @@ def part(values, share):
     return sorted(values)[int(share * (len(values) - 1))]
 
 
+ROWS = []
+
+
 def tell(name, text):
-    print(f"{name:32} {text}", flush=True)
+    """One row of the table; shown on stderr at once, so that a long run can be watched."""
+    ROWS.append((name, text))
+    print(f"{name:32} {text}", file=sys.stderr, flush=True)
 
 
 def gauge(server, name):
@@ -169,12 +178,55 @@ def wire(folder):
             tell(f"bytes on the wire, {name}", f"{meter.up} there, {meter.down} back; the two files have {size}")
 
 
+def latency(build, seconds):
+    program = build / "bench/service_latency"
+    if not program.exists():
+        tell("latency of a trivial verify", "not measured: the target service_latency is not built")
+        return
+    for clients in (1, 16, 128):
+        done = subprocess.run([program, str(clients), str(seconds)], capture_output=True, text=True)
+        found = re.search(r"answers (\d+)  failed (\d+)  per second (\d+)  ms: p50 (\S+)  p99 (\S+)  most (\S+)", done.stdout)
+        assert found, done.stdout + done.stderr
+        answers, failed, rate, p50, p99, most = found.groups()
+        tell(f"trivial verify, {clients} clients, ms", f"p50 {p50}  p99 {p99}  most {most}; {rate}/s  ({answers} answers, {failed} failed)")
+
+
+def batch(folder, count):
+    """The same list over one server and over two, each with one verification at a time on one processor."""
+    rows = [(harness.model("digits.onnx"), harness.query(name), 60) for name in
+            ("digits_by_bounds.vnnlib", "digits_by_splits.vnnlib", "digits_counterexample.vnnlib")]
+    with open(f"{folder}/list.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows[i % len(rows)] for i in range(count))
+    seconds = []
+    flags = ("--concurrency", "1", "--threads", "1")
+    with harness.Server("--listen", "127.0.0.1:0", *flags) as a, harness.Server("--listen", "127.0.0.1:0", *flags) as b:
+        for name, addresses in (("warm", f"{a.address},{b.address}"), ("one", a.address), ("two", f"{a.address},{b.address}")):
+            start = time.monotonic()
+            done = harness.espalier("batch", f"{folder}/list.csv", "--results-dir", f"{folder}/batch-{name}", "--quiet", "--server",
+                                    addresses, seconds=3600)
+            assert done.returncode == 0, done.stderr
+            seconds.append(time.monotonic() - start)
+    tell(f"batch of {count} instances, s", f"one server {seconds[1]:.1f}  two {seconds[2]:.1f}  ({os.cpu_count()} processors)")
+
+
+def publish(path):
+    print("| figure | value |\n|---|---|")
+    for row in ROWS:
+        print("| " + " | ".join(row) + " |")
+    if path:
+        with open(path, "w", newline="") as file:
+            csv.writer(file).writerows([("figure", "value"), *ROWS])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--jobs", type=int, default=10000)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=10, help="of measured calls for each number of clients")
+    parser.add_argument("--instances", type=int, default=48, help="of the batch")
+    parser.add_argument("--csv", type=pathlib.Path, help="the table as CSV too")
     arguments = parser.parse_args()
     os.environ["OMP_WAIT_POLICY"] = "passive"
     harness.ROOT, harness.ESPALIERD, harness.ESPALIER = ROOT, arguments.build / "espalierd", arguments.build / "espalier"
@@ -182,10 +234,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         start_up(folder, arguments.starts)
         wire(folder)
+        latency(arguments.build, arguments.seconds)
+        batch(folder, arguments.instances)
         cancel_to_idle(folder, arguments.rounds)
         drain(folder, 5)
         memory_after_jobs(folder, arguments.jobs)
     tell("load after", " ".join(f"{value:.1f}" for value in os.getloadavg()))
+    publish(arguments.csv)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ struct VerifyFlags {
 void AddServer(CLI::App& command, CommandLine& line) {
   command
       .add_option("--server", line.server,
-                  "HOST:PORT or unix:/PATH (batch: several, with commas); default: a server of its own")
+                  "HOST:PORT or unix:/PATH, or several with commas; default: a server of its own")
       ->envname("ESPALIER_SERVER");
   AddCredentialFlags(command, line.credentials);
 }
@@ -106,8 +106,11 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   health_command.add_option("--server", line.server, "HOST:PORT or unix:/PATH")
       ->envname("ESPALIER_SERVER")
       ->required();
+  AddCredentialFlags(health_command, line.credentials);
   for (CLI::App* command : {&submit_command, &watch_command, &cancel_command, &jobs_command}) {
-    command->add_option("--server", line.server, "HOST:PORT or unix:/PATH of a server with a data directory")
+    command
+        ->add_option("--server", line.server,
+                     "HOST:PORT or unix:/PATH of a server with a data directory, or several with commas")
         ->envname("ESPALIER_SERVER")
         ->required();
     AddCredentialFlags(*command, line.credentials);

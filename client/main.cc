@@ -5,10 +5,14 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/cli.h"
 #include "client/connection.h"
+#include "client/server_choice.h"
 
 namespace espalier::client {
 namespace {
@@ -54,6 +58,37 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatc
   return line.exit_code;
 }
 
+// The number of the job that the command is about; empty: none.
+std::string JobOf(const CommandLine& line) {
+  if (line.command == Command::kWatch) return line.watch.job_id;
+  if (line.command == Command::kCancel) return line.cancel.job_id;
+  return line.command == Command::kJobs ? line.jobs.job_id : "";
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Open(const CommandLine& line,
+                                                 const std::vector<std::string>& servers,
+                                                 const ConnectionSettings& settings) {
+  if (servers.empty()) return Connection::Open(settings);
+  const std::string job = JobOf(line);
+  return job.empty() ? OpenLeastLoaded(servers, settings) : OpenOwner(servers, settings, job);
+}
+
+// The jobs of each server under its name. The first error is the command's, after the others have been shown.
+ExitCode ListEverywhere(const CommandLine& line, const std::vector<std::string>& servers,
+                        ConnectionSettings settings) {
+  ExitCode first = kDone;
+  for (const std::string& server : servers) {
+    settings.server = server;
+    const absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(settings);
+    if (!line.jobs.json) std::printf("%s\n", server.c_str());
+    std::fflush(stdout);
+    const ExitCode code =
+        connection.ok() ? RunJobs(**connection, line.jobs) : ReportError(connection.status());
+    if (first == kDone) first = code;
+  }
+  return first;
+}
+
 ExitCode Main(int argc, char** argv) {
   const absl::Time start = absl::Now();
   CommandLine line = ParseCommandLine(argc, argv);
@@ -66,8 +101,15 @@ ExitCode Main(int argc, char** argv) {
   std::optional<InterruptWatch> interrupts;
   if (IsLong(line.command)) interrupts.emplace();
   if (line.command == Command::kBatch) return RunBatch(*interrupts, line.batch);  // over servers of its own
+  const std::vector<std::string> servers = absl::StrSplit(line.server, ',', absl::SkipEmpty());
+  if (servers.size() > 1 && line.command == Command::kHealth) {
+    std::fputs("espalier: health asks one server\n", stderr);
+    return kUsage;
+  }
+  if (servers.size() > 1 && line.command == Command::kJobs && line.jobs.job_id.empty())
+    return ListEverywhere(line, servers, settings);
   // First of all, so that a private server starts while this process reads the files.
-  const absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(settings);
+  const absl::StatusOr<std::unique_ptr<Connection>> connection = Open(line, servers, settings);
   if (!connection.ok()) {
     WriteErrorResult(line.verify.results_file);
     return ReportError(connection.status());

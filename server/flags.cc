@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -72,6 +73,8 @@ void AddSecurity(CLI::App& app, Flags& flags) {
 void AddOperation(CLI::App& app, Flags& flags) {
   app.add_option("--http-address", flags.http_address,
                  "HOST:PORT of /healthz, /readyz and /metrics; without it there is no HTTP port");
+  app.add_flag("--web", flags.web,
+               "pages on jobs for people under http://HTTP-ADDRESS/web; needs --http-address and --data-dir");
   app.add_option("--drain-timeout,--drain", flags.drain_s,
                  "seconds that running calls get to finish after SIGTERM")
       ->check(CLI::NonNegativeNumber)
@@ -134,6 +137,15 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
   app.add_option("--data-dir", flags.data_dir,
                  "folder for jobs, results and uploaded files, which then survive the server; without it "
                  "there are no jobs");
+  app.add_option("--keep-jobs", flags.keep.jobs, "jobs that have ended and are kept; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--keep-jobs-for", flags.keep.seconds,
+                 "seconds, or a number with m, h or d, that a job is kept after its end; 0: for ever")
+      ->transform(CLI::AsNumberWithUnit(
+          std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}))
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   AddLimits(app, flags.limits);
   std::string isolation = "process", log_format = "text";
   app.add_option(

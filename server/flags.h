@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/core.h"
+#include "server/jobs/retention.h"
 #include "server/log.h"
 #include "server/security/tls.h"
 
@@ -20,9 +21,11 @@ struct Flags {
   TlsFiles tls;
   std::string token_file;    // empty: no tokens
   std::string http_address;  // of health and metrics pages; empty: none
+  bool web = false;          // pages on jobs as well
   int parent_fd = -1;        // >= 0: serve the one connection on this inherited socket and end with it
   bool worker = false;       // run calls for the server behind parent_fd
   std::string data_dir;      // empty: no jobs, blobs in memory
+  RetentionLimits keep;      // of jobs that have ended
   bool isolate = true;       // of a server that listens: verify in worker processes
   double drain_s = 10;
   std::string log_level = "info";

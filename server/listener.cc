@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/http/operator_pages.h"
+#include "server/http/web_pages.h"
 #include "server/service.h"
 #include "verifier/base/status.h"
 #include "verifier/verifier.h"
@@ -68,7 +69,9 @@ sigset_t Listener::BlockSignals() {
 
 absl::Status Listener::OpenHttp() {
   if (flags_.http_address.empty()) return absl::OkStatus();
-  ESPALIER_ASSIGN_OR_RETURN(http_, HttpServer::Start(flags_.http_address, OperatorPages(core_)));
+  std::map<std::string, HttpServer::Page> pages = OperatorPages(core_);
+  if (flags_.web && jobs_ != nullptr) pages.merge(WebPages(core_, *gate_, jobs_->store()));
+  ESPALIER_ASSIGN_OR_RETURN(http_, HttpServer::Start(flags_.http_address, std::move(pages)));
   Log(LogLevel::kInfo, {{"event", "listen"}, {"http_address", http_->address()}});
   return absl::OkStatus();
 }

@@ -22,6 +22,7 @@
 #include "server/jobs/disk_blob_store.h"
 #include "server/jobs/job_runner.h"
 #include "server/jobs/job_store.h"
+#include "server/jobs/retention.h"
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/parent_watch.h"
@@ -58,8 +59,24 @@ std::vector<std::string> WorkerArguments(const Flags& flags) {
           "--blob-quota", absl::StrCat(flags.limits.blob_bytes)};
 }
 
+// The web page shows what clients verify, and asks for their tokens, over a port that has no TLS.
+absl::Status CheckWeb(const Flags& flags) {
+  if (!flags.web) return absl::OkStatus();
+  if (flags.http_address.empty() || flags.data_dir.empty())
+    return absl::InvalidArgumentError(
+        "--web: needs --http-address to be shown on, and --data-dir for the jobs");
+  if (!CheckListenAddress(flags.http_address, flags.allow_insecure).ok()) {
+    return absl::InvalidArgumentError(
+        "--web: the HTTP port has no TLS, so that --http-address has to be on loopback (put a proxy with TLS "
+        "in "
+        "front, or an SSH tunnel), or give --allow-insecure");
+  }
+  return absl::OkStatus();
+}
+
 int ServeAddress(Flags flags) {
   if (absl::Status status = CheckTls(flags.tls); !status.ok()) return FailToStart(status, 2);
+  if (absl::Status status = CheckWeb(flags); !status.ok()) return FailToStart(status, 2);
   if (absl::Status status = CheckListenAddress(flags.listen, flags.tls.on() || flags.allow_insecure);
       !status.ok())
     return FailToStart(status, 2);
@@ -87,6 +104,7 @@ int ServeAddress(Flags flags) {
   CheckpointStore checkpoints(directory->checkpoints());
   JobRunner jobs(core, store, checkpoints);
   const absl::Status recovered = jobs.Recover();
+  const Retention retention(directory->database(), flags.keep);
   const int exit_status =
       recovered.ok() ? Listener(flags, core, &jobs).Run(signals) : FailToStart(recovered, 1);
   core.Stop();  // before what its tasks use goes

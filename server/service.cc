@@ -1,5 +1,6 @@
 #include "server/service.h"
 
+#include "absl/strings/str_cat.h"
 #include "server/describe.h"
 #include "server/train_call.h"
 #include "server/training_job.h"
@@ -85,6 +86,11 @@ grpc::ServerUnaryReactor* Service::GetCapabilities(grpc::CallbackServerContext* 
   return Admitted<grpc::ServerUnaryReactor>("GetCapabilities", context, [&](Ticket ticket) {
     *response = CapabilitiesToProto(core_);
     response->set_jobs(jobs_ != nullptr);
+    // By this a client chooses between several servers.
+    const WorkQueue::Load load = core_.searches().load();
+    context->AddInitialMetadata("espalier-load", core_.readiness().ready()
+                                                     ? absl::StrCat(load.waiting + load.running)
+                                                     : std::string("not-ready"));
     ticket.End({});
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);

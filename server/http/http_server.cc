@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -25,6 +27,10 @@ const char* Phrase(int status) {
       return "OK";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -38,7 +44,9 @@ std::string Message(const HttpAnswer& answer, bool with_body) {
   return absl::StrCat(
       "HTTP/1.1 ", answer.status, " ", Phrase(answer.status), "\r\nContent-Type: ", answer.type,
       "\r\nContent-Length: ", answer.body.size(),
-      "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+      "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n",
+      answer.policy.empty() ? "" : absl::StrCat("Content-Security-Policy: ", answer.policy, "\r\n"),
+      answer.status == 401 ? "WWW-Authenticate: Bearer\r\n" : "", "Connection: close\r\n\r\n",
       with_body ? answer.body : "");
 }
 
@@ -46,7 +54,39 @@ bool WouldBlock() {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
+// The value of a header of a whole request; of several with that name the first.
+std::string Header(const std::string& request, absl::string_view name) {
+  const std::vector<absl::string_view> lines =
+      absl::StrSplit(absl::string_view(request).substr(0, request.find("\r\n\r\n")), "\r\n");
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const size_t colon = lines[i].find(':');
+    if (colon != absl::string_view::npos && absl::EqualsIgnoreCase(lines[i].substr(0, colon), name))
+      return std::string(absl::StripAsciiWhitespace(lines[i].substr(colon + 1)));
+  }
+  return "";
+}
+
+// %XX as the byte that it stands for; what is no such triple stays.
+std::string Decoded(absl::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '%' && i + 2 < text.size() &&
+                         absl::ascii_isxdigit(static_cast<unsigned char>(text[i + 1])) &&
+                         absl::ascii_isxdigit(static_cast<unsigned char>(text[i + 2]));
+    decoded += escaped ? absl::HexStringToBytes(text.substr(i + 1, 2)) : std::string(1, text[i]);
+    if (escaped) i += 2;
+  }
+  return decoded;
+}
+
 }  // namespace
+
+std::string HttpServer::Parameter(const HttpRequest& request, const std::string& name) {
+  for (const absl::string_view part : absl::StrSplit(request.query, '&')) {
+    if (absl::StartsWith(part, name + "=")) return Decoded(part.substr(name.size() + 1));
+  }
+  return "";
+}
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
                                                               std::map<std::string, Page> pages) {
@@ -136,7 +176,9 @@ std::string HttpServer::Answer(const std::string& request) const {
   if (!head && words[0] != "GET") return Message({.status = 405, .body = "GET and HEAD only\n"}, true);
   const size_t mark = words[1].find('?');
   const HttpRequest asked{.path = words[1].substr(0, mark),
-                          .query = mark == std::string::npos ? "" : words[1].substr(mark + 1)};
+                          .query = mark == std::string::npos ? "" : words[1].substr(mark + 1),
+                          .host = Header(request, "host"),
+                          .authorization = Header(request, "authorization")};
   const auto page = pages_.find(asked.path);
   if (page == pages_.end()) return Message({.status = 404, .body = "no such page\n"}, !head);
   return Message(page->second(asked), !head);

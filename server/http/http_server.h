@@ -25,14 +25,16 @@
 namespace espalier::server {
 
 struct HttpRequest {
-  std::string path;   // as it was sent, without the query
-  std::string query;  // behind the question mark
+  std::string path;                           // as it was sent, without the query
+  std::string query;                          // behind the question mark
+  std::string host = {}, authorization = {};  // headers; empty: not sent
 };
 
 struct HttpAnswer {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
   std::string body;
+  std::string policy = {};  // Content-Security-Policy; empty: none
 };
 
 class HttpServer {
@@ -47,6 +49,9 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   const std::string& address() const { return socket_->address(); }  // with the port that was chosen
+
+  // A value of a request's query, with %XX decoded; empty when it is not there.
+  static std::string Parameter(const HttpRequest& request, const std::string& name);
 
   static constexpr size_t kMaxConnections = 256;
   static constexpr size_t kMaxRequestBytes = 8192;

@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <cstdlib>
+
 #include "absl/strings/str_cat.h"
 #include "verifier/base/status.h"
 
@@ -34,6 +36,20 @@ absl::Status ErrorOf(sqlite3* handle) {
   return absl::InternalError(text);
 }
 
+// A file that an older program made never gives space back until it is written anew, once. Where that fails
+// (the disk is full) everything works as it did.
+void MakeShrinkable(sqlite3* handle) {
+  constexpr int kIncremental = 2;
+  int mode = 0;
+  const auto read = [](void* found, int, char** values, char**) {
+    *static_cast<int*>(found) = values[0] == nullptr ? 0 : std::atoi(values[0]);
+    return 0;
+  };
+  if (sqlite3_exec(handle, "PRAGMA auto_vacuum", read, &mode, nullptr) != SQLITE_OK || mode == kIncremental)
+    return;
+  sqlite3_exec(handle, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", nullptr, nullptr, nullptr);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path) {
@@ -42,10 +58,13 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Database> database(new Database(handle));
   if (code != SQLITE_OK) return ErrorOf(handle);
+  // auto_vacuum comes first: it holds for a file from its first table on.
   constexpr const char* kSettings =
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF";
+      "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864; PRAGMA "
+      "synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF";
   if (sqlite3_exec(handle, kSettings, nullptr, nullptr, nullptr) != SQLITE_OK) return ErrorOf(handle);
   ESPALIER_RETURN_IF_ERROR(database->Migrate());
+  MakeShrinkable(handle);
   return database;
 }
 
@@ -62,6 +81,8 @@ absl::Status Database::Migrate() {
                                                       kSchemaVersion));
   }
   if (version == 0) session.Execute(kSchema);
+  // What older programs need not know of.
+  session.Execute("CREATE INDEX IF NOT EXISTS jobs_finished ON jobs(finished_s, number) WHERE finished_s>0");
   session.Execute(absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str());
   return session.Commit();
 }

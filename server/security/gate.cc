@@ -68,12 +68,27 @@ absl::Status Gate::Reload() {
   return absl::OkStatus();
 }
 
+std::shared_ptr<const TokenFile> Gate::known() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return known_;
+}
+
+absl::StatusOr<Gate::Caller> Gate::AdmitPlain(const std::string& authorization) const {
+  const std::shared_ptr<const TokenFile> tokens = known();
+  if (tokens == nullptr && certificates_)
+    return absl::PermissionDeniedError(
+        "this server knows its clients by certificate, which this port has not");
+  if (tokens == nullptr) return Caller{.client = "", .admin = true};
+  if (!absl::StartsWithIgnoreCase(authorization, kBearer))
+    return absl::UnauthenticatedError("this server asks for a token");
+  const std::optional<KnownClient> client =
+      tokens->FindToken(std::string_view(authorization).substr(kBearer.size()));
+  if (!client) return absl::UnauthenticatedError("this server does not know the token");
+  return Caller{.client = client->name, .admin = client->admin};
+}
+
 Failure Gate::Identify(const grpc::CallbackServerContext& context, Ticket& ticket) const {
-  std::shared_ptr<const TokenFile> known;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    known = known_;
-  }
+  const std::shared_ptr<const TokenFile> known = this->known();
   if (known == nullptr) {
     ticket.admin = !certificates_;
     ticket.client = certificates_ ? absl::StrCat("certificate:", CommonName(context)) : ClientOf(context);

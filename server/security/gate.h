@@ -28,11 +28,24 @@ class Gate {
   // Fills the ticket and tells the caller the server's version. UNAUTHENTICATED.
   Failure Admit(grpc::CallbackServerContext& context, Ticket& ticket) const;
 
+  // Who asks over a port that has no TLS: the token of an `Authorization` header decides, or everybody may do
+  // everything where the server knows no clients. UNAUTHENTICATED; PERMISSION_DENIED where clients are known
+  // by certificate alone.
+  struct Caller {
+    std::string client;  // empty: nobody in particular
+    bool admin = false;
+  };
+  absl::StatusOr<Caller> AdmitPlain(const std::string& authorization) const;
+
+  // Whether callers have to show a token.
+  bool has_tokens() const { return !path_.empty(); }
+
   // Reads the token file again. On error what was known stays.
   absl::Status Reload();
 
  private:
   Gate(std::string path, bool certificates) : path_(std::move(path)), certificates_(certificates) {}
+  std::shared_ptr<const TokenFile> known() const;
   Failure Identify(const grpc::CallbackServerContext& context, Ticket& ticket) const;
 
   const std::string path_;

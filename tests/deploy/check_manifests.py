@@ -16,6 +16,7 @@ from launch import SKIPPED, expect
 
 # the oldest that has what the manifests use (backoffLimitPerIndex), and the newest known
 VERSIONS = ("1.29", "1.37")
+PROBES = {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
 
 
 def reexecute(root):
@@ -100,7 +101,7 @@ def render(folder):
 
 def overlays(root):
     found = {path.name: render(path) for path in sorted((root / "deploy/kubernetes/overlays").iterdir())}
-    expect(len(found) >= 5, f"overlays: {sorted(found)}")
+    expect(len(found) >= 7, f"overlays: {sorted(found)}")
     return found
 
 
@@ -159,9 +160,11 @@ def check_what_belongs_together(root, _):
         for selector in selectors:
             expect(selector.items() <= labels.items(), f"{name}: {selector} selects no pod of {labels}")
         ports = {p["name"]: p["containerPort"] for p in containers(pods[0])[0]["ports"]}
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            port = containers(pods[0])[0][probe]["grpc"]["port"]
-            expect(port in ports.values(), f"{name}: {probe} asks port {port}")
+        for probe, path in PROBES.items():
+            asked = containers(pods[0])[0][probe]["httpGet"]
+            expect(asked["port"] in ports and asked["path"] == path, f"{name}: {probe} asks {asked}")
+        for rule in only(resources, "NetworkPolicy")["spec"]["ingress"]:
+            expect(rule.get("from") and all(p["port"] in ports for p in rule["ports"]), f"{name}: open to all, or no port")
         expect(only(resources, "Service")["spec"]["ports"][0]["targetPort"] in ports, f"{name}: the service's port")
 
 
@@ -176,9 +179,25 @@ def check_servers_start(root, programs):
             grace = resource["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
             pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
             expect(grace >= drain + pause + 5, f"{name}: killed before it has drained")
-    for command in commands.values():
+    for name, command in commands.items():
         with tempfile.TemporaryDirectory() as folder:
-            launch.serve(programs, command, folder)
+            secrets = ()
+            if name.startswith("tls"):
+                expect("--insecure-listen-anywhere" not in command, f"{name}: may listen without TLS")
+                secrets = launch.make_secrets(folder)
+            launch.serve(programs, command, folder, secrets)
+
+
+def check_tls_mounts(root, _):
+    """What the server is told to read comes from Secrets."""
+    for name in ("tls-cpu", "tls-gpu"):
+        deployment = only(overlays(root)[name], "Deployment")
+        (container,) = containers(deployment)
+        secrets = {v["name"] for v in deployment["spec"]["template"]["spec"]["volumes"] if "secret" in v}
+        paths = [m["mountPath"] for m in container["volumeMounts"] if m["name"] in secrets and m["readOnly"]]
+        flags = {a.split("=")[0]: a.split("=")[1] for a in container["args"] if "=" in a}
+        for flag in ("--tls-cert", "--tls-key", "--token-file"):
+            expect(any(flags[flag].startswith(p + "/") for p in paths), f"{name}: {flag} is in no Secret")
 
 
 def check_compose(root, _):
@@ -214,7 +233,7 @@ def check_batch_runs(root, programs):
 
 
 CHECKS = [check_schemas, check_every_file_is_used, check_what_belongs_together, check_compose, check_servers_start,
-          check_batch_runs]
+          check_tls_mounts, check_batch_runs]
 
 if __name__ == "__main__":
     if sys.argv[-1] != "--in-venv":

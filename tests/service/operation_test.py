@@ -95,6 +95,26 @@ class Pages(Case):
             running.wait()
 
 
+class Retention(Case):
+    def test_old_jobs_are_forgotten_and_running_ones_are_not(self):
+        with Server("--listen", "unix:" + self.path("socket"), "--data-dir", self.path("data"), "--keep-jobs", "2",
+                    "--concurrency", "2") as server:
+            common = ["--server", server.address]
+            running = espalier("submit", endless_query(self.folder), "--network", model("digits.onnx"), "--no-attack", "--threads",
+                               "1", *common).stdout.strip()
+            ended = []
+            for _ in range(5):
+                ended.append(espalier("submit", query(harness.TINY[0]), "--network", model(harness.TINY[1]), *common).stdout.strip())
+                watched = espalier("watch", ended[-1], "--quiet", *common)
+                # The job may have been forgotten before its watcher came: only the last two may not.
+                self.assertIn(watched.returncode, (0, 3), watched.stderr)
+            self.assertTrue(server.wait_for_log("event=forgotten", 30))
+            listed = espalier("jobs", "--json", *common).stdout.splitlines()
+            held = [json.loads(line)["job_id"] for line in listed]
+            self.assertEqual(held, [ended[4], ended[3], running])
+            self.assertEqual(espalier("cancel", running, *common).returncode, 0)
+
+
 class Logs(Case):
     def test_json_lines_with_job_and_traceparent(self):
         with Server("--listen", "unix:" + self.path("socket"), "--data-dir", self.path("data"), "--log-format",
