@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cuda_kernels/compact.h"
 #include "cuda_kernels/cuda_map.h"
 #include "cuda_kernels/kernel_sets.h"
 #include "cuda_kernels/self_check.h"
@@ -45,6 +46,10 @@ class CudaBackend final : public backend::Backend {
   backend::Kernels<float>& f32() override { return *f32_; }
   backend::Kernels<double>& f64() override { return *f64_; }
   backend::Training& training() override { return *training_; }
+  absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCompact(
+      backend::CompactNetwork network) override {
+    return MakeCudaCompact(state_, std::move(network));
+  }
   int64_t bytes_in_use() const override { return state_->bytes_in_use(); }
   int64_t threads() const override { return 1; }  // of the host
 

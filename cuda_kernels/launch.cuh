@@ -102,6 +102,7 @@ void Launch(CudaState& state, const dim3& grid, const dim3& block, void (*kernel
   config.blockDim = block;
   config.stream = state.stream();
   state.Note(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...), "starting a kernel");
+  ++state.counts().launches;
   state.Spend(kLaunchFlops);
 }
 

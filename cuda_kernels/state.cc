@@ -74,7 +74,26 @@ bool CudaState::Going() {
   return status_.ok();
 }
 
+void CudaState::BeginCapture() {
+  capturing_ = true;
+  capture_failed_ = false;
+  captured_flops_ = 0;
+  launches_before_ = counts_.launches;
+}
+
+bool CudaState::EndCapture(int64_t* kernels, double* flops) {
+  capturing_ = false;
+  *kernels = counts_.launches - launches_before_;
+  *flops = captured_flops_;
+  counts_.launches = launches_before_;
+  return !capture_failed_ && Going();
+}
+
 void CudaState::Spend(double flops) {
+  if (capturing_) {
+    captured_flops_ += flops;
+    return;
+  }
   spent_ += flops;
   if (spent_ < kSliceFlops) return;
   spent_ = 0;

@@ -32,13 +32,29 @@ class CudaState {
   void Note(absl::Status result) { status_.Update(std::move(result)); }  // keeps the first error
   template <class Error>
   void Note(Error error, const char* doing) {
-    if (error != Error{}) Note(ToStatus(error, doing));
+    if (error == Error{}) return;
+    // What fails while a graph is captured spoils the capture, and is done again without.
+    capturing_ ? void(capture_failed_ = true) : Note(ToStatus(error, doing));
   }
   const absl::Status& status() const { return status_; }
 
   // To be told of the work that was queued. Once a few slices' worth is waiting, waits for the oldest, so
   // that a stop is answered soon; the card always has a slice ahead of it.
   void Spend(double flops);
+
+  // Between the two, launches belong to a graph (graph.h): they are counted apart and nothing is waited for.
+  // False when one of them failed or work has ended.
+  void BeginCapture();
+  bool EndCapture(int64_t* kernels, double* flops);
+
+  struct Counts {
+    int64_t launches = 0;         // kernels started one by one
+    int64_t replays = 0;          // of graphs
+    int64_t replayed = 0;         // kernels in them
+    int64_t captures_failed = 0;  // sequences that are launched one by one for that
+    int64_t lanes_halved = 0;     // smaller groups of domains for want of memory
+  };
+  Counts& counts() { return counts_; }
 
   absl::StatusOr<void*> Allocate(int64_t bytes);
   void Free(void* data, int64_t bytes);
@@ -52,6 +68,7 @@ class CudaState {
   cublasHandle_t blas() const { return blas_; }
   // Of buffers and maps, without the workspace.
   int64_t bytes_in_use() const { return memory_->in_use() - workspace_in_use_; }
+  int64_t bytes_left() const { return memory_->budget() - memory_->in_use(); }
 
   // Patches of convolutions: one buffer for all products, which run one after another. At least `least` bytes
   // (RESOURCE_EXHAUSTED when there is no room), more when there is.
@@ -77,6 +94,10 @@ class CudaState {
   std::array<cudaEvent_t, 4> slices_{};  // ends of the latest slices of queued work
   size_t slice_ = 0;
   double spent_ = 0;  // since the last slice ended
+  Counts counts_;
+  bool capturing_ = false, capture_failed_ = false;
+  double captured_flops_ = 0;
+  int64_t launches_before_ = 0;
 };
 
 // Device memory of a map, which may outlive its backend. Move-only; empty by default.

@@ -6,6 +6,8 @@
 //   device memory lies in one range of addresses, poisoned with 0xff (NaN) and fenced by canaries; it can be
 //                 closed to the host between launches (device.h)
 //   streams       queue their work; it runs late, when something waits for it, or in seeded portions
+//   graphs        record launches and queue them again; a call that may not stand in a capture ends the
+//   process
 //
 // Names and values are CUDA's own; what is not here is not used. docs: CUDA Runtime API reference.
 #pragma once
@@ -31,11 +33,13 @@ enum cudaError_t {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureInvalidated = 901,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaMemAllocationType { cudaMemAllocationTypePinned = 1 };
 enum cudaMemLocationType { cudaMemLocationTypeDevice = 1 };
 enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 constexpr unsigned cudaStreamNonBlocking = 1;
 constexpr unsigned cudaEventDisableTiming = 2;
 
@@ -48,10 +52,13 @@ namespace cuda_on_host {
 struct Stream;
 struct Event;
 struct Pool;
+struct Graph;
 }  // namespace cuda_on_host
 using cudaStream_t = cuda_on_host::Stream*;
 using cudaEvent_t = cuda_on_host::Event*;
 using cudaMemPool_t = cuda_on_host::Pool*;
+using cudaGraph_t = cuda_on_host::Graph*;
+using cudaGraphExec_t = cuda_on_host::Graph*;
 
 struct cudaMemLocation {
   cudaMemLocationType type;
@@ -95,6 +102,12 @@ cudaError_t cudaMallocHost(void** data, size_t bytes);
 cudaError_t cudaFreeHost(void* data);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* ready, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t ready, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t ready);
 
 // What a kernel sees of its place.
 extern thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "block.h"
@@ -16,9 +17,13 @@
 
 namespace cuda_on_host {
 
+struct Graph {
+  std::vector<std::function<void()>> launches;
+};
 struct Stream {
   int device = 0;
   std::deque<std::function<void()>> queue;
+  Graph* captured = nullptr;  // where launches go instead
 };
 struct Event {
   Stream* stream = nullptr;  // null: never recorded
@@ -37,7 +42,7 @@ struct Card {
   std::vector<Stream*> streams;
   std::map<void*, Pool*> owner;  // of live buffers
   Counts counts;
-  int64_t launches_until_failure = 0;
+  int64_t launches_until_failure = 0, allocations_until_failure = 0;
   cudaError_t sticky = cudaSuccess;
   int running = 0;
 
@@ -95,6 +100,19 @@ void RunPortion(Card& card) {
   }
 }
 
+// A card would end the capture with an error; here it is the test that ends.
+void NotInCapture(const Card& card, const char* call) {
+  for (const Stream* stream : card.streams) {
+    if (stream->captured != nullptr) Abort((std::string(call) + " while a graph is captured").c_str());
+  }
+}
+
+void CountLaunch(Card& card) {
+  ++card.counts.launches;
+  if (card.launches_until_failure > 0 && --card.launches_until_failure == 0)
+    card.sticky = cudaErrorLaunchFailure;
+}
+
 cudaError_t Answer(Card& card, cudaError_t error = cudaSuccess) {
   return card.sticky != cudaSuccess ? card.sticky : error;
 }
@@ -119,6 +137,7 @@ void Behave(const Behaviour& behaviour) {
   card.behaviour = behaviour;
   card.random.seed(behaviour.seed);
   card.launches_until_failure = behaviour.fail_launch;
+  card.allocations_until_failure = behaviour.fail_allocation;
   card.sticky = cudaSuccess;
   card.memory.SetOpen(!behaviour.closed);
 }
@@ -156,6 +175,10 @@ cudaError_t Enqueue(Stream* stream, std::function<void()> work) {
   const Lock lock(DeviceLock());
   Card& card = TheCard();
   if (card.sticky != cudaSuccess) return card.sticky;
+  if (stream->captured != nullptr) {
+    stream->captured->launches.push_back(std::move(work));
+    return cudaSuccess;
+  }
   stream->queue.push_back(std::move(work));
   RunPortion(card);
   return Answer(card);
@@ -175,9 +198,7 @@ cudaError_t EnqueueKernel(const cudaLaunchConfig_t& config, std::function<void()
     return cudaErrorInvalidConfiguration;
   }
   if (config.stream->device != current_device) return cudaErrorInvalidValue;
-  ++card.counts.launches;
-  if (card.launches_until_failure > 0 && --card.launches_until_failure == 0)
-    card.sticky = cudaErrorLaunchFailure;
+  if (config.stream->captured == nullptr) CountLaunch(card);
   const bool reversed = card.behaviour.schedule == Schedule::kPortions && card.Chance();
   return Enqueue(config.stream, [grid, block, reversed, thread = std::move(thread)] {
     RunGrid(grid, block, reversed, thread);
@@ -188,8 +209,10 @@ cudaError_t EnqueueKernel(const cudaLaunchConfig_t& config, std::function<void()
 
 using cuda_on_host::Answer;
 using cuda_on_host::Card;
+using cuda_on_host::CountLaunch;
 using cuda_on_host::DeviceLock;
 using cuda_on_host::Lock;
+using cuda_on_host::NotInCapture;
 using cuda_on_host::Open;
 using cuda_on_host::TheCard;
 
@@ -236,6 +259,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const Lock lock(DeviceLock());
+  NotInCapture(TheCard(), "waiting for a stream");
   ++TheCard().counts.waits;
   cuda_on_host::Drain(TheCard(), stream);
   return Answer(TheCard());
@@ -255,12 +279,14 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const Lock lock(DeviceLock());
+  NotInCapture(TheCard(), "recording an event");
   event->stream = stream;
   event->passed = false;
   return cuda_on_host::Enqueue(stream, [event] { event->passed = true; });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const Lock lock(DeviceLock());
+  NotInCapture(TheCard(), "waiting for an event");
   ++TheCard().counts.waits;
   const Open open(TheCard());
   while (!event->passed && !event->stream->queue.empty()) cuda_on_host::RunOne(event->stream);
@@ -289,7 +315,16 @@ cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
 cudaError_t cudaMallocFromPoolAsync(void** data, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
   const Lock lock(DeviceLock());
   Card& card = TheCard();
+  NotInCapture(card, "allocating");
   if (card.sticky != cudaSuccess) return card.sticky;
+  if (card.allocations_until_failure != 0 && --card.allocations_until_failure <= 0) {
+    // Twice: whoever asks again after giving back what it can is told the same.
+    if (card.allocations_until_failure < 0)
+      card.allocations_until_failure = 0;
+    else
+      card.allocations_until_failure = -1;
+    return cudaErrorMemoryAllocation;
+  }
   const Open open(card);
   *data = card.memory.Allocate(bytes, card.behaviour.memory);
   if (*data == nullptr) {  // what is queued may give some back
@@ -305,6 +340,7 @@ cudaError_t cudaMallocFromPoolAsync(void** data, size_t bytes, cudaMemPool_t poo
 cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
   const Lock lock(DeviceLock());
   Card& card = TheCard();
+  NotInCapture(card, "freeing");
   const auto owner = card.owner.find(data);
   if (owner == card.owner.end()) cuda_on_host::Abort("a buffer that is none was freed");
   --owner->second->live;
@@ -332,10 +368,50 @@ cudaError_t cudaFreeHost(void* data) {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const Lock lock(DeviceLock());
+  NotInCapture(TheCard(), "copying");  // staging memory has other bytes in it at every replay
   const bool from_device = kind != cudaMemcpyHostToDevice, to_device = kind != cudaMemcpyDeviceToHost;
   const auto right = [bytes](const void* data, bool device) {
     return bytes == 0 || cuda_on_host::IsDeviceRange(data, bytes) == device;
   };
   if (!right(from, from_device) || !right(to, to_device)) return cudaErrorInvalidValue;
   return cuda_on_host::Enqueue(stream, [=] { std::memcpy(to, from, bytes); });
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const Lock lock(DeviceLock());
+  NotInCapture(TheCard(), "capturing");
+  if (TheCard().sticky != cudaSuccess) return TheCard().sticky;
+  stream->captured = new cuda_on_host::Graph;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const Lock lock(DeviceLock());
+  *graph = std::exchange(stream->captured, nullptr);
+  if (!TheCard().behaviour.fail_captures) return Answer(TheCard());
+  delete std::exchange(*graph, nullptr);
+  return cudaErrorStreamCaptureInvalidated;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* ready, cudaGraph_t graph, unsigned long long) {
+  *ready = new cuda_on_host::Graph(*graph);
+  return Answer(TheCard());
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t ready, cudaStream_t stream) {
+  const Lock lock(DeviceLock());
+  Card& card = TheCard();
+  NotInCapture(card, "replaying");
+  ++card.counts.replays;
+  for (const std::function<void()>& launch : ready->launches) {
+    CountLaunch(card);
+    const cudaError_t error = cuda_on_host::Enqueue(stream, launch);
+    if (error != cudaSuccess) return error;
+  }
+  return Answer(card);
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t ready) {
+  delete ready;
+  return cudaSuccess;
 }

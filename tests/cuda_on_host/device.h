@@ -32,8 +32,10 @@ struct Behaviour {
   int64_t memory = 8ll << 30;  // of all cards together
   int devices = 1;
   Summation summation = Summation::kLibrary;  // of cuBLAS's products
-  bool tf32 = false;        // float32 products of shortened factors, as if the library ignored its mode
-  int64_t fail_launch = 0;  // the launch of this number, counted from now, fails for good; 0: none does
+  bool tf32 = false;            // float32 products of shortened factors, as if the library ignored its mode
+  bool fail_captures = false;   // graphs cannot be made
+  int64_t fail_allocation = 0;  // the allocation of this number, counted from now, finds no memory; 0: none
+  int64_t fail_launch = 0;      // the launch of this number, counted from now, fails for good; 0: none does
 };
 // The default comes from the environment: ESPALIER_CUDA_ON_HOST holds words of late, eager, seed=N, closed,
 // sum=ORDER (summation.h).
@@ -41,7 +43,7 @@ void Behave(const Behaviour& behaviour);
 Behaviour BehaviourFromEnvironment();
 
 struct Counts {
-  int64_t launches = 0, waits = 0, allocations = 0;
+  int64_t launches = 0, waits = 0, allocations = 0, replays = 0;  // launches: also those of replays
 };
 Counts CountsSoFar();
 

@@ -16,6 +16,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -120,6 +122,8 @@ class CompactBounder {
   virtual absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) = 0;
   // Replaces the lines of unstable neurons first, first + 1, ...
   virtual void SetLines(int32_t first, const CompactLines& lines) = 0;
+  // What the device did since this was asked last, by name, for the run's statistics.
+  virtual std::map<std::string, int64_t> TakeCounts() { return {}; }
 };
 
 }  // namespace espalier::backend

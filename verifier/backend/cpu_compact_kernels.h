@@ -5,24 +5,9 @@
 
 #include <cstdint>
 
+#include "verifier/backend/pull_rows.h"
+
 namespace espalier::backend {
-
-// Rows first .. first + rows - 1 that read the same columns. weights are [columns][rows].
-struct PullGroup {
-  int32_t first = 0;
-  int32_t rows = 0;
-  int64_t column_begin = 0;
-  int64_t columns = 0;
-  int64_t weight_begin = 0;
-};
-
-struct PullRows {
-  const PullGroup* groups = nullptr;
-  int64_t count = 0;
-  const int32_t* column = nullptr;
-  const float* weight = nullptr;
-  const float* bias = nullptr;  // per slot; null: zero
-};
 
 // Lines of `count` unstable neurons. Per-neuron arrays are shared by all lanes.
 struct TileLines {

@@ -8,7 +8,8 @@
 #include "absl/types/span.h"
 #include "verifier/backend/backend.h"
 #include "verifier/backend/compact.h"
-#include "verifier/backend/cpu_compact_rows.h"
+#include "verifier/backend/compact_rows.h"
+#include "verifier/backend/cpu_compact_kernels.h"
 
 namespace espalier::backend {
 

@@ -54,6 +54,7 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   wanted.slopes = true;
   wanted.corners = settings.corners;
   ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), wanted));
+  for (const auto& [name, count] : device_->TakeCounts()) run_.statistics.counters[name] += count;
   for (size_t d = 0; d < domains.size(); ++d) {
     Domain& domain = domains[d];
     // A child is contained in its parent: its bound is never worse.

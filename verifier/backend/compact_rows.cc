@@ -1,4 +1,4 @@
-#include "verifier/backend/cpu_compact_rows.h"
+#include "verifier/backend/compact_rows.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-// The rows of a compact network in the form that the tile kernels read, in both directions.
+// The rows of a compact network in the form that kernels read, in both directions.
 //
 // Both directions *pull*: a slot is written once, from all that it reads (forward) or from all that reads it
 // (backward), so nothing is cleared or accumulated. Neighbouring rows with the same columns (the channels of
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "verifier/backend/compact.h"
-#include "verifier/backend/cpu_compact_kernels.h"
+#include "verifier/backend/pull_rows.h"
 
 namespace espalier::backend {
 
@@ -21,6 +21,10 @@ class GroupedRows {
   PullRows View(const float* bias) const {
     return {groups_.data(), static_cast<int64_t>(groups_.size()), column_.data(), weight_.data(), bias};
   }
+  // What View() points to, for a device that keeps its own copy.
+  const std::vector<PullGroup>& groups() const { return groups_; }
+  const std::vector<int32_t>& columns() const { return column_; }
+  const std::vector<float>& weights() const { return weight_; }
 
  private:
   std::vector<PullGroup> groups_;

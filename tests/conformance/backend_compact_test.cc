@@ -1,0 +1,321 @@
+// CompactBounder on every backend that has one: one pass against plain double loops, optimised bounds against
+// the processor's, and that neither company nor order shows.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/conformance/backend_conformance.h"
+#include "verifier/backend/compact.h"
+
+namespace espalier::backend {
+namespace {
+
+using testing::Random;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+void AddRows(Random& random, int32_t slots, int64_t count, CompactStage& stage) {
+  const bool dense = random.Chance(0.5);
+  for (int64_t r = 0; r < count; ++r) {
+    for (int32_t s = 0; s < slots; ++s) {
+      if (!dense && !random.Chance(0.3)) continue;
+      stage.rows.column.push_back(s);
+      stage.rows.value.push_back(static_cast<float>(random.Normal() / 3));
+    }
+    stage.rows.begin.push_back(static_cast<int64_t>(stage.rows.column.size()));
+    stage.bias.push_back(static_cast<float>(random.Normal()));
+  }
+}
+
+void AddLine(Random& random, CompactLines& lines) {
+  const bool linear = random.Chance(0.1), concave = random.Chance(0.3);
+  const float low = linear ? 0.7f : static_cast<float>(random.Uniform(-0.2, 0.3)),
+              high = linear ? 0.7f : 1.0f;
+  lines.left.push_back(concave ? high : low);
+  lines.right.push_back(concave ? low : high);
+  lines.chord_slope.push_back(linear ? 0.7f
+                                     : low + (high - low) * static_cast<float>(random.Uniform(0.2, 0.8)));
+  const auto gap = static_cast<float>(random.Uniform(0.1, 0.5));
+  lines.chord_intercept.push_back(linear ? 0.0f : concave ? -gap : gap);
+  lines.free_start.push_back(random.Chance(0.5) ? low : high);
+}
+
+// Layers of sparse or dense rows over all earlier slots; some neurons unstable, the others passed through.
+CompactNetwork RandomCompact(Random& random) {
+  CompactNetwork n;
+  n.inputs = n.slots = static_cast<int32_t>(random.Int(1, 9));
+  for (int32_t i = 0; i < n.inputs; ++i) {
+    const double at = random.Normal();
+    n.lower.push_back(static_cast<float>(at - random.Uniform(0, 0.5)));
+    n.upper.push_back(static_cast<float>(at + random.Uniform(0, 0.5)));
+  }
+  const int64_t layers = random.Int(0, 3);
+  for (int64_t layer = 0; layer <= layers; ++layer) {
+    CompactStage affine;
+    affine.begin = n.slots;
+    AddRows(random, n.slots, random.Int(1, 20), affine);
+    n.slots += affine.size();
+    n.first_output = affine.begin;
+    CompactStage activation;
+    activation.begin = n.slots;
+    activation.first_unstable = static_cast<int32_t>(n.lines.size());
+    activation.source_stage = static_cast<int32_t>(n.stages.size());
+    for (int32_t r = 0; layer < layers && r < affine.size(); ++r) {
+      if (!random.Chance(0.6)) continue;
+      activation.source.push_back(affine.begin + r);
+      AddLine(random, n.lines);
+    }
+    n.stages.push_back(std::move(affine));
+    if (activation.source.empty()) continue;
+    n.slots += activation.size();
+    n.stages.push_back(std::move(activation));
+  }
+  return n;
+}
+
+struct Host {  // what the domains point to
+  std::vector<std::vector<double>> inputs;
+  std::vector<std::vector<uint8_t>> starts;
+};
+
+std::vector<CompactDomain> RandomDomains(Random& random, const CompactNetwork& n, size_t count, Host& host) {
+  std::vector<CompactDomain> domains(count);
+  host.inputs.resize(count);
+  host.starts.resize(count);
+  for (size_t d = 0; d < count; ++d) {
+    CompactDomain& domain = domains[d];
+    if (random.Chance(0.8)) {
+      for (int64_t o = 0; o < n.outputs(); ++o) domain.output.push_back(static_cast<float>(random.Normal()));
+    } else {
+      domain.unit = static_cast<int32_t>(random.Int(0, n.outputs() - 1));
+      domain.sign = random.Chance(0.5) ? 1.0f : -1.0f;
+    }
+    domain.offset = random.Uniform(-20, 4);
+    if (random.Chance(0.4)) {
+      for (int32_t i = 0; i < n.inputs; ++i) host.inputs[d].push_back(random.Normal());
+      domain.input = host.inputs[d].data();
+    }
+    if (random.Chance(0.6)) {
+      for (int64_t j = 0; j < n.unstable(); ++j) {
+        host.starts[d].push_back(static_cast<uint8_t>(random.Int(0, 255)));
+      }
+      domain.start = host.starts[d];
+    }
+    for (int32_t j = 0; j < n.unstable(); ++j) {
+      if (!random.Chance(0.15)) continue;
+      domain.splits.push_back(
+          {j, random.Chance(0.5) ? 1.0f : -1.0f, static_cast<float>(random.Uniform(0, 0.5))});
+    }
+  }
+  return domains;
+}
+
+// One pass in double: coefficients from the last slot to the first.
+double OnePass(const CompactNetwork& n, const CompactDomain& domain) {
+  std::vector<double> lambda(static_cast<size_t>(n.slots), 0.0);
+  double sum = domain.offset;
+  for (int64_t o = 0; o < n.outputs(); ++o) {
+    const double unit = o == domain.unit ? static_cast<double>(domain.sign) : 0.0;
+    lambda[static_cast<size_t>(n.first_output + o)] =
+        domain.output.empty() ? unit : static_cast<double>(domain.output[static_cast<size_t>(o)]);
+  }
+  for (size_t s = n.stages.size(); s-- > 0;) {
+    const CompactStage& stage = n.stages[s];
+    for (size_t r = 0; r < stage.bias.size(); ++r) {
+      const double value = lambda[static_cast<size_t>(stage.begin) + r];
+      sum += value * static_cast<double>(stage.bias[r]);
+      for (auto k = static_cast<size_t>(stage.rows.begin[r]);
+           k < static_cast<size_t>(stage.rows.begin[r + 1]); ++k) {
+        lambda[static_cast<size_t>(stage.rows.column[k])] += value * static_cast<double>(stage.rows.value[k]);
+      }
+    }
+    for (size_t j = 0; j < stage.source.size(); ++j) {
+      const size_t u = static_cast<size_t>(stage.first_unstable) + j;
+      const double value = lambda[static_cast<size_t>(stage.begin) + j];
+      const double left = n.lines.left[u], right = n.lines.right[u];
+      double& to = lambda[static_cast<size_t>(stage.source[j])];
+      const auto split = std::find_if(domain.splits.begin(), domain.splits.end(), [&](const CompactSplit& x) {
+        return x.neuron == static_cast<int32_t>(u);
+      });
+      if (split != domain.splits.end()) {
+        to += value * (split->sign > 0 ? right : left) - static_cast<double>(split->beta * split->sign);
+      } else if (left < right ? value >= 0 : value <= 0) {
+        const double lo = std::min(left, right), hi = std::max(left, right);
+        to += value * (domain.start.empty() ? static_cast<double>(n.lines.free_start[u])
+                                            : lo + (hi - lo) * domain.start[u] / 255.0);
+      } else {
+        to += value * static_cast<double>(n.lines.chord_slope[u]);
+        sum += value * static_cast<double>(n.lines.chord_intercept[u]);
+      }
+    }
+  }
+  for (size_t i = 0; i < n.lower.size(); ++i) {
+    const double value = lambda[i] + (domain.input == nullptr ? 0.0 : domain.input[i]);
+    sum += std::min(value * static_cast<double>(n.lower[i]), value * static_cast<double>(n.upper[i]));
+  }
+  return sum;
+}
+
+class CompactConformanceTest : public BackendConformanceTest {
+ protected:
+  std::unique_ptr<CompactBounder> Make(Backend& on, const CompactNetwork& network) {
+    auto made = on.MakeCompact(network);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return made.ok() ? *std::move(made) : nullptr;
+  }
+  static void Bound(CompactBounder& bounder, std::vector<CompactDomain>& domains,
+                    const CompactSettings& settings) {
+    for (CompactDomain& domain : domains) domain.bound = -kInfinity;
+    const absl::Status status = bounder.Bound(absl::MakeSpan(domains), settings);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  std::unique_ptr<Backend> cpu_ = *MakeCpuBackend({.threads = 1});
+};
+
+TEST_P(CompactConformanceTest, OnePassIsThatOfPlainLoops) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    const CompactNetwork network = RandomCompact(random);
+    Host host;
+    std::vector<CompactDomain> domains = RandomDomains(random, network, 1 + seed % 70, host);
+    const std::vector<CompactDomain> asked = domains;
+    Bound(*Make(backend(), network), domains, {.iterations = 1});
+    for (size_t d = 0; d < domains.size(); ++d) {
+      const double wanted = OnePass(network, asked[d]);
+      ASSERT_NEAR(domains[d].bound, wanted, 2e-5 * (10 + std::fabs(wanted))) << "domain " << d;
+    }
+  }
+}
+
+// Every setting there is; the processor's own optimisation is the yardstick. A gradient that is zero but for
+// rounding moves a slope by a whole step, so single bounds may differ a little; what they are worth may not.
+TEST_P(CompactConformanceTest, OptimisedBoundsAreTheProcessors) {
+  double ours_sum = 0, theirs_sum = 0, gained = 0;
+  int64_t apart = 0, seen = 0, candidates = 0;
+  for (uint64_t seed = 101; seed <= 160; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    const CompactNetwork network = RandomCompact(random);
+    Host host;
+    std::vector<CompactDomain> ours = RandomDomains(random, network, 40, host);
+    CompactHalfSpace plane;
+    for (int32_t i = 0; i < network.inputs; ++i) plane.normal.push_back(static_cast<float>(random.Normal()));
+    plane.offset = random.Normal();
+    CompactSettings settings{.iterations = random.Int(2, 12),
+                             .candidates = 3,
+                             .exact_slopes = true,
+                             .slopes = true,
+                             .corners = true};
+    if (seed % 3 == 0) settings.half_space = &plane;
+    if (seed % 2 == 0) {  // bounds of an inner layer's rows
+      for (size_t s = 0; s < network.stages.size(); s += 2) settings.start_stage = static_cast<int32_t>(s);
+      if (network.stages[static_cast<size_t>(settings.start_stage)].bias.empty()) settings.start_stage = 0;
+      const auto& stage = network.stages[static_cast<size_t>(settings.start_stage)];
+      for (CompactDomain& domain : ours) {
+        domain.output.clear();
+        domain.input = nullptr;
+        domain.unit = static_cast<int32_t>(random.Int(0, stage.size() - 1));
+      }
+    }
+    std::vector<CompactDomain> theirs = ours, first = ours;
+    Bound(*Make(backend(), network), ours, settings);
+    Bound(*Make(*cpu_, network), theirs, settings);
+    settings.iterations = 1;
+    Bound(*Make(*cpu_, network), first, settings);
+    for (size_t d = 0; d < ours.size(); ++d, ++seen) {
+      const double scale = 1 + std::fabs(theirs[d].bound);
+      apart += !(std::fabs(ours[d].bound - theirs[d].bound) <= 1e-3 * scale);
+      ours_sum += ours[d].bound / scale;
+      theirs_sum += theirs[d].bound / scale;
+      gained += (theirs[d].bound - first[d].bound) / scale;
+      ASSERT_EQ(ours[d].slopes.size(), theirs[d].slopes.size());
+      ASSERT_EQ(ours[d].exact_slopes.size(), theirs[d].exact_slopes.size());
+      ASSERT_EQ(ours[d].corner.size(), theirs[d].corner.size());
+      for (size_t k = 0; k < ours[d].splits.size(); ++k) ASSERT_GE(ours[d].splits[k].beta, 0.0f);
+      if (ours[d].bound > 0 || theirs[d].bound > 0) continue;
+      ASSERT_EQ(ours[d].candidates.size(), theirs[d].candidates.size());
+      candidates += static_cast<int64_t>(ours[d].candidates.size());
+    }
+  }
+  EXPECT_LT(apart, seen / 50);
+  EXPECT_NEAR(ours_sum, theirs_sum, 1e-4 * std::fabs(theirs_sum));
+  EXPECT_GT(gained, 10);  // there was something to optimise
+  EXPECT_GT(candidates, 500);
+}
+
+// What is stored is what gave the bound: one pass from it gives it again.
+TEST_P(CompactConformanceTest, SlopesAndMultipliersGiveTheBoundAgain) {
+  int64_t close = 0, seen = 0;
+  for (uint64_t seed = 201; seed <= 230; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    const CompactNetwork network = RandomCompact(random);
+    Host host;
+    std::vector<CompactDomain> domains = RandomDomains(random, network, 33, host);
+    Bound(*Make(backend(), network), domains, {.iterations = 8, .slopes = true});
+    for (CompactDomain& domain : domains) {
+      const std::vector<uint8_t> slopes = domain.slopes;
+      domain.start = slopes;
+      const double again = OnePass(network, domain);
+      close += std::fabs(again - domain.bound) <= 0.02 * (1 + std::fabs(again));
+      ++seen;
+    }
+  }
+  EXPECT_GT(close, seen * 98 / 100);
+}
+
+TEST_P(CompactConformanceTest, CompanyAndOrderDoNotShow) {
+  for (uint64_t seed = 301; seed <= 310; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    const CompactNetwork network = RandomCompact(random);
+    Host host;
+    std::vector<CompactDomain> together = RandomDomains(random, network, 150, host);
+    const std::vector<CompactDomain> start = together;
+    const auto bounder = Make(backend(), network);
+    const CompactSettings settings{.iterations = 6, .candidates = 2, .slopes = true};
+    Bound(*bounder, together, settings);
+    for (size_t d = 0; d < start.size(); d += 7) {
+      std::vector<CompactDomain> alone = {start[d], start[(d + 1) % start.size()]};
+      Bound(*bounder, alone, settings);
+      ASSERT_EQ(alone[0].bound, together[d].bound);
+      ASSERT_EQ(alone[0].slopes, together[d].slopes);
+      ASSERT_EQ(alone[0].candidates, together[d].candidates);
+      for (size_t k = 0; k < alone[0].splits.size(); ++k) {
+        ASSERT_EQ(alone[0].splits[k].beta, together[d].splits[k].beta);
+      }
+    }
+  }
+}
+
+TEST_P(CompactConformanceTest, NewLinesCount) {
+  Random random(7);
+  CompactNetwork network = RandomCompact(random);
+  while (network.unstable() < 5) network = RandomCompact(random);
+  const auto bounder = Make(backend(), network);
+  CompactLines fresh;
+  for (int k = 0; k < 3; ++k) AddLine(random, fresh);
+  bounder->SetLines(2, fresh);
+  const auto replace = [](const std::vector<float>& from, std::vector<float>& to) {
+    std::copy(from.begin(), from.end(), to.begin() + 2);
+  };
+  replace(fresh.left, network.lines.left);
+  replace(fresh.right, network.lines.right);
+  replace(fresh.chord_slope, network.lines.chord_slope);
+  replace(fresh.chord_intercept, network.lines.chord_intercept);
+  replace(fresh.free_start, network.lines.free_start);
+  Host host;
+  std::vector<CompactDomain> domains = RandomDomains(random, network, 20, host);
+  const std::vector<CompactDomain> asked = domains;
+  Bound(*bounder, domains, {.iterations = 1});
+  for (size_t d = 0; d < domains.size(); ++d) {
+    const double wanted = OnePass(network, asked[d]);
+    ASSERT_NEAR(domains[d].bound, wanted, 2e-5 * (10 + std::fabs(wanted)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, CompactConformanceTest, ::testing::ValuesIn(AllBackends()),
+                         [](const auto& tested) { return tested.param.name; });
+
+}  // namespace
+}  // namespace espalier::backend

@@ -1,0 +1,27 @@
+// Sparse rows as the kernels of compact bounders read them, on every device: neighbouring rows with the same
+// columns stand together, so that a column that was loaded serves several of them. Plain structs, nothing to
+// instantiate.
+#pragma once
+
+#include <cstdint>
+
+namespace espalier::backend {
+
+// Rows first .. first + rows - 1 that read the same columns. weights are [columns][rows].
+struct PullGroup {
+  int32_t first = 0;
+  int32_t rows = 0;
+  int64_t column_begin = 0;
+  int64_t columns = 0;
+  int64_t weight_begin = 0;
+};
+
+struct PullRows {
+  const PullGroup* groups = nullptr;
+  int64_t count = 0;
+  const int32_t* column = nullptr;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // per slot; null: zero
+};
+
+}  // namespace espalier::backend
