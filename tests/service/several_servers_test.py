@@ -51,7 +51,8 @@ class SeveralServers(Case):
             first.process.kill()
             first.process.wait()
             self.assert_answers(verify(both))
-            self.assertEqual(self.held(second.address), [self.submit(both)])
+            job = self.submit(both)
+            self.assertEqual(self.held(second.address), [job])
             start = time.monotonic()
             for command in (("watch", lost), ("cancel", lost), ("jobs", lost)):
                 self.assert_ends(espalier(*command, "--server", both), 5, first.address)
