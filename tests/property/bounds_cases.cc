@@ -2,20 +2,8 @@
 
 #include <utility>
 
-#if defined(ESPALIER_ON_CARD)
-#include "cuda_kernels/cuda_backend.h"
-#endif
-
 namespace espalier::testing {
 namespace {
-
-std::unique_ptr<backend::Backend> MakeBackend() {
-#if defined(ESPALIER_ON_CARD)
-  return *cuda_kernels::MakeCudaBackend({.memory_bytes = int64_t{256} << 20});
-#else
-  return *backend::MakeCpuBackend({.threads = 1, .memory_bytes = 0});
-#endif
-}
 
 ir::Network MakeNetwork(Random& random, uint64_t seed) {
   if (seed % 4 == 0) {
@@ -44,7 +32,7 @@ BoundsCase::BoundsCase(uint64_t seed) : BoundsCase(Random(seed), {}, seed % 3 ==
 
 BoundsCase::BoundsCase(Random r, ir::Network made, double max_radius)
     : random(std::move(r)), network(std::move(made)) {
-  backend = MakeBackend();
+  backend = *backend::MakeCpuBackend({.threads = 1, .memory_bytes = 0});
   if (network.nodes.empty()) return;
   box = RandomBox(random, network.input_size(), max_radius);
   plan = *bounds::Plan::Make(network, *backend);

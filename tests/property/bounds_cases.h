@@ -1,5 +1,4 @@
-// Random networks with boxes, planned on a CPU backend (or a card, in tests that say so), for the property
-// tests of bounds/.
+// Random networks with boxes, planned on a CPU backend, for the property tests of bounds/.
 #pragma once
 
 #include <gtest/gtest.h>
