@@ -90,7 +90,11 @@ TEST_F(Checkpoint, AKilledWorkersJobCanBeContinued) {
   const std::string job = Submit(*client_, JobOf(Long()));
   ASSERT_TRUE(WaitUntilSaved(job));
   for (const pid_t worker : ChildrenOf(server_->process().pid())) kill(worker, SIGKILL);
-  EXPECT_EQ(Watch(*client_, job).finished().error().reason(), "WORKER_DIED");
+  const v1::StatusDetails error = Watch(*client_, job).finished().error();
+  ASSERT_EQ(error.details_size(), 1);
+  v1::ErrorDetail detail;
+  ASSERT_TRUE(error.details(0).UnpackTo(&detail));
+  EXPECT_EQ(detail.reason(), "WORKER_DIED");
   v1::SubmitRequest again;
   again.set_continue_job_id(job);
   ExpectResumedProof(Submit(*client_, again));
