@@ -85,6 +85,7 @@ struct Setting {
 constexpr Setting kSettings[] = {
     {"relu_one_by_one", 0, 1, 1, 0},    {"relu_batches", 0, 1, 4, 0},    {"relu_together", 0, 0, 2, 0},
     {"inputs_one_by_one", 1, 20, 1, 0}, {"inputs_batches", 1, 20, 8, 0}, {"relu_attack", 0, 20, 4, 1},
+    {"chosen", -1, 20, 4, 0},
 };
 
 // One run from `resume` to a random stop.
