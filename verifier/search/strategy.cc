@@ -9,6 +9,7 @@
 #include "verifier/base/memory_info.h"
 #include "verifier/base/status.h"
 #include "verifier/search/attack.h"
+#include "verifier/search/box_work.h"
 #include "verifier/search/frontier.h"
 #include "verifier/search/input_bab.h"
 #include "verifier/search/relu_bab.h"
@@ -62,14 +63,12 @@ class Strategy {
  private:
   absl::StatusOr<bool> SplitInputs() const;
   absl::StatusOr<int64_t> UnstableNeurons(int32_t box) const;
-  double BoxFlops() const;
   bool WholeBoxUnsafe();
   absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
   void ExplainSearch(const SharedRoot& root, int32_t box);
   absl::StatusOr<SearchEnd> SearchInputs();
-  int64_t MostFreeInputs() const;
   absl::StatusOr<std::optional<SearchEnd>> TryInputs();
   absl::StatusOr<SearchEnd> SearchTogether(int32_t box, int64_t trial);
   absl::StatusOr<SearchEnd> SearchEach(int32_t box);
@@ -88,16 +87,6 @@ class Strategy {
   std::vector<std::unique_ptr<OwnSearch>> each_;
 };
 
-// Two rows for every neuron, back to the input: an upper estimate of CROWN bounds of one box.
-double Strategy::BoxFlops() const {
-  double flops = 0;
-  for (ir::NodeId id : run_.plan.activations()) {
-    const bounds::PlanNode& node = run_.plan.node(id);
-    flops += 2.0 * static_cast<double>(node.size) * run_.plan.flops_until(node.predecessor);
-  }
-  return flops;
-}
-
 // Neurons that plain CROWN bounds leave unstable on a box.
 absl::StatusOr<int64_t> Strategy::UnstableNeurons(int32_t box) const {
   const api::Box& b = run_.problem.boxes[static_cast<size_t>(box)];
@@ -107,16 +96,9 @@ absl::StatusOr<int64_t> Strategy::UnstableNeurons(int32_t box) const {
   return root.slope_count;
 }
 
-int64_t Strategy::MostFreeInputs() const {
-  int64_t free = 0;
-  for (const Target& target : run_.problem.targets)
-    free = std::max(free, run_.problem.FreeInputs(target.box));
-  return free;
-}
-
 absl::StatusOr<bool> Strategy::SplitInputs() const {
   if (run_.options.input_split >= 0) return run_.options.input_split == 1;
-  if (MostFreeInputs() > kMaxFreeInputs || BoxFlops() > kMaxBoxFlops) return false;
+  if (MostFreeInputs(run_.problem) > kMaxFreeInputs || BoxFlops(run_.plan) > kMaxBoxFlops) return false;
   // Few unstable neurons make a small tree with exact leaves; with many boxes the inputs are split already.
   if (run_.problem.boxes.size() > kFewBoxes) return true;
   for (size_t b = 0; b < run_.problem.boxes.size(); ++b) {
@@ -290,7 +272,7 @@ absl::StatusOr<SearchEnd> Strategy::SearchInputs() {
 // whole box, the property hangs on few inputs, and halving them beats halving neurons. Nothing: it does not.
 absl::StatusOr<std::optional<SearchEnd>> Strategy::TryInputs() {
   if (run_.options.input_split >= 0 || run_.problem.boxes.size() > 1) return std::nullopt;
-  if (MostFreeInputs() > kMaxFreeInputs) return std::nullopt;
+  if (MostFreeInputs(run_.problem) > kMaxFreeInputs) return std::nullopt;
   double refined = std::numeric_limits<double>::infinity();
   for (const Domain& domain : root_->open) refined = std::min(refined, domain.bound);
   PhaseTimer timer(run_.statistics, "search");
@@ -337,7 +319,8 @@ Frontier Strategy::Left() const {
 absl::StatusOr<SearchEnd> Strategy::Search() {
   if (WholeBoxUnsafe()) return SearchEnd::kWitness;
   if (!left_.begun()) {
-    const double first = std::clamp(kFirstAttackShare * BoxFlops(), kFirstAttackFlops, kSecondAttackFlops);
+    const double first =
+        std::clamp(kFirstAttackShare * BoxFlops(run_.plan), kFirstAttackFlops, kSecondAttackFlops);
     ESPALIER_ASSIGN_OR_RETURN(const bool found,
                               AttackOpen(first, 20, static_cast<uint64_t>(run_.options.seed)));
     if (found) return SearchEnd::kWitness;
