@@ -29,11 +29,10 @@ def endless():
 
 
 def running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    try:  # it may go at any moment: before the file is opened, or while it is read
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
 
 
 class Verify(unittest.TestCase):
