@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <string>
 #include <thread>
@@ -77,22 +78,28 @@ void Narrow(Case& made, double margin) {
   }
 }
 
+// Parts are divided at once, as often as they can be: on networks this small the product hardly would.
+constexpr double kAlways = -std::numeric_limits<double>::infinity();
+constexpr search::DivideRule kAtOnce = {
+    .first_look = 1 << 30, .trial_log = kAlways, .early_log = kAlways, .late_log = kAlways};
+
 struct Setting {
   const char* name;
   int64_t input_split, intermediate_iterations, batch, attack;
+  bool divide = false;
 };
 
 constexpr Setting kSettings[] = {
     {"relu_one_by_one", 0, 1, 1, 0},    {"relu_batches", 0, 1, 4, 0},    {"relu_together", 0, 0, 2, 0},
     {"inputs_one_by_one", 1, 20, 1, 0}, {"inputs_batches", 1, 20, 8, 0}, {"relu_attack", 0, 20, 4, 1},
-    {"chosen", -1, 20, 4, 0},
+    {"chosen", -1, 20, 4, 0},           {"parts", 0, 2, 1, 0, true},
 };
 
 // One run from `resume` to a random stop.
 class Leg {
  public:
-  Leg(const Case& made, api::Options options, Random& random, const std::string& resume)
-      : made_(made), options_(options), random_(random) {
+  Leg(const Case& made, api::Options options, Random& random, const std::string& resume, bool divide)
+      : made_(made), options_(options), random_(random), divide_(divide) {
     checkpoints_.resume = resume;
     checkpoints_.every = absl::ZeroDuration();
     checkpoints_.write = [this](std::string bytes) { written.push_back(std::move(bytes)); };
@@ -115,7 +122,8 @@ class Leg {
     }
     const StoppingJudge judge(made_.network, made_.property, stop, asks);
     auto verdict = search::Decide(made_.network, made_.property, options_,
-                                  {judge, backend::CpuFactory(), nullptr, stop.token(), &checkpoints_, "1"});
+                                  {judge, backend::CpuFactory(), nullptr, stop.token(), &checkpoints_, "1",
+                                   divide_ ? kAtOnce : search::DivideRule{}});
     if (canceller.joinable()) canceller.join();
     return verdict;
   }
@@ -127,6 +135,7 @@ class Leg {
   api::Options options_;
   Random& random_;
   api::Checkpoints checkpoints_;
+  const bool divide_;
 };
 
 class ResumeOracleTest : public ::testing::TestWithParam<Setting> {
@@ -147,7 +156,7 @@ class ResumeOracleTest : public ::testing::TestWithParam<Setting> {
     int64_t domains = 0;
     constexpr int kLegs = 20;
     for (int leg = 0; leg <= kLegs; ++leg) {
-      Leg run(made, options, random, resume);
+      Leg run(made, options, random, resume, GetParam().divide);
       const auto verdict = run.Go(domains, leg == kLegs);
       ASSERT_TRUE(verdict.ok()) << verdict.status();
       ASSERT_TRUE(verdict->warnings.empty()) << verdict->warnings[0];

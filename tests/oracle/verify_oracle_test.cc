@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,9 +61,15 @@ class EvaluatingJudge : public api::WitnessJudge {
   const api::Property& property_;
 };
 
+// Parts are divided at once, as often as they can be: on networks this small the product hardly would.
+constexpr double kAlways = -std::numeric_limits<double>::infinity();
+constexpr search::DivideRule kAtOnce = {
+    .first_look = 1 << 30, .trial_log = kAlways, .early_log = kAlways, .late_log = kAlways};
+
 struct Setting {
   const char* name;
   int64_t attack, input_split, batch;
+  bool divide = false;
 };
 
 constexpr Setting kSettings[] = {
@@ -74,6 +81,8 @@ constexpr Setting kSettings[] = {
     {"input_batches", 0, 1, 512},
     {"attack_relu_batches", 1, 0, 8},
     {"attack_input", 1, 1, 16},
+    {"parts", 0, 0, 1, true},
+    {"attack_parts_batches", 1, 0, 8, true},
 };
 
 struct Case {
@@ -134,8 +143,9 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   options.seed = static_cast<int64_t>(seed);
   const EvaluatingJudge judge(made.network, made.property);
   const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 5));
-  const auto verdict =
-      search::Decide(made.network, made.property, options, {judge, Device(), nullptr, stop.token()});
+  const auto verdict = search::Decide(
+      made.network, made.property, options,
+      {judge, Device(), nullptr, stop.token(), nullptr, "", setting.divide ? kAtOnce : search::DivideRule{}});
   ASSERT_TRUE(verdict.ok()) << verdict.status();
 
   ExpectNothingWrong(*verdict, truth, made);

@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/property/split_cases.h"
+#include "verifier/search/part_root.h"
 #include "verifier/search/root.h"
+#include "verifier/search/tightening.h"
 
 namespace espalier::testing {
 namespace {
@@ -111,7 +113,7 @@ TEST(RefineTest, InsideAHalfSpaceTighterAndSoundThere) {
 
 // Bounds that hold only where one target can be unsafe: they hold at each of its unsafe points, refute no
 // target that has one, and leave the other target alone.
-TEST(ConditionRootTest, UnsafePointsStayInside) {
+TEST(PartRootTest, UnsafePointsStayInside) {
   int64_t unsafe_points = 0, refuted = 0, tighter = 0;
   for (uint64_t seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
@@ -141,26 +143,103 @@ TEST(ConditionRootTest, UnsafePointsStayInside) {
     for (search::Domain domain : root->open) {
       domain.weights = {1, 0};
       const auto target = static_cast<size_t>(domain.target);
-      const auto own = search::ConditionRoot(run, *root, domain);
+      const auto own = search::MakePartRoot(run, root->root, {domain}, /*rounds=*/12);
       ASSERT_TRUE(own.ok()) << own.status();
-      ASSERT_EQ(run.refuted(target), !own->has_value());
-      refuted += run.refuted(target);
+      const bool gone = (*own)->open.empty();
+      refuted += gone;
       for (const auto& x : points) {
         const auto values = ir::EvaluateNodes(c.network, x);
         search::Problem single = problem;
         single.targets = {problem.targets[target]};
         if (Margin(single, {1, 0}, x, values[static_cast<size_t>(c.network.output)]) > -1e-9) continue;
         ++unsafe_points;
-        ASSERT_FALSE(run.refuted(target));
+        ASSERT_FALSE(gone);
         ExpectInside(c, (*own)->root.bounds, x);
       }
-      if (own->has_value()) tighter += Area(c, (*own)->root.bounds) < 0.99 * Area(c, root->root.bounds);
+      if (!gone) tighter += Area(c, (*own)->root.bounds) < 0.99 * Area(c, root->root.bounds);
     }
     ASSERT_FALSE(run.refuted(1));
   }
   EXPECT_GT(unsafe_points, 5000);
   EXPECT_GT(refuted, 3);
   EXPECT_GT(tighter, 50);
+}
+
+bool OnSides(const BoundsCase& c, const std::vector<bounds::NeuronSide>& sides,
+             const std::vector<std::vector<double>>& values) {
+  return std::all_of(sides.begin(), sides.end(), [&](const bounds::NeuronSide& side) {
+    const auto a = static_cast<size_t>(side.activation);
+    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
+    return values[node][static_cast<size_t>(side.neuron)] * side.sign > 1e-9;
+  });
+}
+
+// Bounds on sides of neurons, of several targets and of one alone: they hold at each unsafe point that is on
+// the sides, and refute no target that has one.
+TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
+  int64_t unsafe_points = 0, refuted = 0, tighter = 0, parts = 0;
+  for (uint64_t seed = 1; seed <= 250; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    search::Problem problem = MakeProblem(c);
+    problem.targets.push_back(problem.targets[0]);
+    const auto points = c.Points(400);
+    std::vector<double> margins;
+    for (const auto& x : points) {
+      const auto values = ir::EvaluateNodes(c.network, x);
+      margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
+    }
+    std::sort(margins.begin(), margins.end());
+    problem.targets[0].rhs[0] += margins[20];
+    problem.targets[1].rhs[0] += margins[200];
+    for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
+    api::Options options;
+    options.intermediate_iterations = 8;
+    const NoJudge judge;
+    search::Run run(problem, *c.plan, options, judge, nullptr, StopToken());
+    auto root = search::BoundRoot(run, 0, run.OpenTargets());
+    ASSERT_TRUE(root.ok()) << root.status();
+    std::vector<search::Domain> domains = root->open;
+    for (search::Domain& domain : domains) domain.weights = {1, 0};
+    if (seed % 2 == 0) domains.resize(1);
+    auto part = search::MakePartRoot(run, root->root, domains, 1);
+    // Up to four times a promising neuron, on a side by chance.
+    for (int depth = 0; depth < 4 && part.ok() && !(*part)->open.empty(); ++depth) {
+      const auto splits = search::TighteningSplits(run, **part, 3);
+      ASSERT_TRUE(splits.ok()) << splits.status();
+      if (splits->empty()) break;
+      const search::Candidate& split =
+          (*splits)[static_cast<size_t>(c.random.Int(0, static_cast<int64_t>(splits->size()) - 1))];
+      const auto sign = static_cast<int8_t>(c.random.Chance(0.5) ? 1 : -1);
+      std::vector<search::Domain> children;
+      for (const search::Domain& d : (*part)->open) children.push_back(search::MakeChild(d, split, sign));
+      std::vector<bounds::NeuronSide> sides = search::SidesOf((*part)->root, children[0]);
+      const double area = Area(c, (*part)->root.bounds);
+      auto half = search::MakePartRoot(run, (*part)->root, children, 1);
+      ASSERT_TRUE(half.ok()) << half.status();
+      ++parts;
+      for (const auto& x : points) {
+        const auto values = ir::EvaluateNodes(c.network, x);
+        if (!OnSides(c, sides, values)) continue;
+        for (const search::Domain& child : children) {
+          search::Problem single = problem;
+          single.targets = {problem.targets[static_cast<size_t>(child.target)]};
+          if (Margin(single, {1, 0}, x, values[static_cast<size_t>(c.network.output)]) > -1e-9) continue;
+          ++unsafe_points;
+          ASSERT_TRUE(std::any_of((*half)->open.begin(), (*half)->open.end(),
+                                  [&](const search::Domain& d) { return d.target == child.target; }));
+          ExpectInside(c, (*half)->root.bounds, x);
+        }
+      }
+      refuted += static_cast<int64_t>(children.size() - (*half)->open.size());
+      if (!(*half)->open.empty()) tighter += Area(c, (*half)->root.bounds) < 0.95 * area;
+      part = std::move(half);
+    }
+    ASSERT_TRUE(part.ok()) << part.status();
+  }
+  EXPECT_GT(unsafe_points, 5000);
+  EXPECT_GT(refuted, 20);
+  EXPECT_GT(tighter, parts / 4);
 }
 
 TEST(HalfSpaceTest, TheBoundIsTheMinimumOfTheCutBox) {

@@ -38,7 +38,8 @@ struct DomainBounds {
   std::vector<LayerBox> layers;  // per activation, [domains][neurons]
   Magnitudes magnitudes;         // over the union of the domains
   bool complete = true;          // false: `stop` fired; layers after that point hold interval bounds
-  // Per domain, when signs were given: no point of the box has its neurons on those sides.
+  // Per domain, when sides or a half-space were given: no point of the box is on those sides and inside. No
+  // entries: nothing is known to be empty.
   std::vector<bool> empty;
 };
 

@@ -26,11 +26,16 @@ class Refinement {
  private:
   absl::Status Layer(int activation);
   // Rows (two per neuron) of the layer, and what their optimisation started from and gave.
-  std::vector<CompactDomain> Rows(const backend::CompactStage& stage,
-                                  const backend::CompactStage& source) const;
+  std::vector<CompactDomain> Rows(int activation) const;
   absl::Status Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
   absl::StatusOr<Slopes<float>> SlopesOf(const std::vector<CompactDomain>& rows,
                                          const std::vector<size_t>& chosen) const;
+  RowSides SidesOf(int activation, const std::vector<CompactDomain>& rows,
+                   const std::vector<size_t>& chosen) const;
+  // The number of a side's neuron among all unstable ones; -1: it has none, or rows of the layer do not meet
+  // it.
+  int32_t NumberBefore(int activation, const NeuronSide& side) const;
+  void NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
   void SetLines(int activation);
   const std::vector<int32_t>& Unstable(int activation) const {
     return unstable_[static_cast<size_t>(activation)];
@@ -73,20 +78,36 @@ absl::Status Refinement::Run() {
   for (size_t a = 0; a < bounds_.layers.size(); ++a) {
     if (stop_.StopRequested()) return absl::OkStatus();
     if (stage_[a] >= 0) ESPALIER_RETURN_IF_ERROR(Layer(static_cast<int>(a)));
+    if (!bounds_.empty.empty()) return absl::OkStatus();
     ESPALIER_RETURN_IF_ERROR(relaxation_.AddLayer(plan_, static_cast<int>(a), bounds_.layers[a]));
     if (stage_[a] >= 0) SetLines(static_cast<int>(a));
   }
   return absl::OkStatus();
 }
 
-std::vector<CompactDomain> Refinement::Rows(const backend::CompactStage& stage,
-                                            const backend::CompactStage& source) const {
+int32_t Refinement::NumberBefore(int activation, const NeuronSide& side) const {
+  if (side.activation >= activation) return -1;
+  const std::vector<int32_t>& unstable = Unstable(side.activation);
+  const auto found = std::lower_bound(unstable.begin(), unstable.end(), side.neuron);
+  if (found == unstable.end() || *found != side.neuron) return -1;
+  return first_[static_cast<size_t>(side.activation)] + static_cast<int32_t>(found - unstable.begin());
+}
+
+std::vector<CompactDomain> Refinement::Rows(int activation) const {
+  const backend::CompactStage& stage = stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
+  const backend::CompactStage& source = stages_[static_cast<size_t>(stage.source_stage)];
+  std::vector<backend::CompactSplit> splits;
+  for (const NeuronSide& side : settings_.sides) {
+    const int32_t number = NumberBefore(activation, side);
+    if (number >= 0) splits.push_back({number, static_cast<float>(side.sign), 0.0f});
+  }
   std::vector<CompactDomain> rows;
   for (int32_t slot : stage.source) {
     for (float sign : {1.0f, -1.0f}) {
       CompactDomain row;
       row.unit = slot - source.begin;
       row.sign = sign;
+      row.splits = splits;
       rows.push_back(std::move(row));
     }
   }
@@ -95,18 +116,19 @@ std::vector<CompactDomain> Refinement::Rows(const backend::CompactStage& stage,
 
 absl::Status Refinement::Layer(int activation) {
   const backend::CompactStage& stage = stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
-  const backend::CompactStage& source = stages_[static_cast<size_t>(stage.source_stage)];
-  std::vector<CompactDomain> rows = Rows(stage, source);
+  std::vector<CompactDomain> rows = Rows(activation);
   backend::CompactSettings wanted;
   wanted.iterations = settings_.iterations;
   wanted.exact_slopes = true;
   wanted.start_stage = stage.source_stage;
+  if (settings_.shares != nullptr) wanted.candidates = settings_.parts;
   if (settings_.inside != nullptr) wanted.half_space = &half_space_;
   const auto block = static_cast<size_t>(std::max<int64_t>(RowsPerBlock(plan_), 64));
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
     const size_t end = std::min(begin + block, rows.size());
     ESPALIER_RETURN_IF_ERROR(bounder_->Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
     ESPALIER_RETURN_IF_ERROR(Certify(activation, rows, begin, end));
+    if (settings_.shares != nullptr) NoteShares(activation, rows, begin, end);
     for (size_t r = begin; r < end; ++r) rows[r].exact_slopes = {};
   }
   return absl::OkStatus();
@@ -130,9 +152,35 @@ absl::StatusOr<Slopes<float>> Refinement::SlopesOf(const std::vector<CompactDoma
     for (size_t r : chosen) {
       for (size_t k : number) values.push_back(rows[r].exact_slopes[k]);
     }
+    // On its side a neuron is linear: the free line is that line, whatever was learned.
+    for (const NeuronSide& side : settings_.sides) {
+      if (side.activation != static_cast<int32_t>(a)) continue;
+      const auto at = std::lower_bound(now.begin(), now.end(), side.neuron);
+      if (at == now.end() || *at != side.neuron) continue;
+      const ir::HingeLayer& hinge = plan_.hinge(side.activation);
+      const auto i = static_cast<size_t>(side.neuron), k = static_cast<size_t>(at - now.begin());
+      const auto slope = static_cast<float>(side.sign > 0 ? hinge.right[i] : hinge.left[i]);
+      for (size_t r = 0; r < chosen.size(); ++r) values[r * number.size() + k] = slope;
+    }
     ESPALIER_ASSIGN_OR_RETURN(slopes.best[a], ToDevice<float>(plan_.backend(), values));
   }
   return slopes;
+}
+
+// The sides that the rows meet, with each chosen row's best multipliers.
+RowSides Refinement::SidesOf(int activation, const std::vector<CompactDomain>& rows,
+                             const std::vector<size_t>& chosen) const {
+  RowSides sides;
+  for (const NeuronSide& side : settings_.sides) {
+    if (NumberBefore(activation, side) < 0) continue;
+    sides.activation.push_back(side.activation);
+    sides.neuron.push_back(side.neuron);
+    sides.sign.push_back(side.sign);
+  }
+  for (size_t r : chosen) {
+    for (const backend::CompactSplit& split : rows[r].splits) sides.beta.push_back(split.beta);
+  }
+  return sides;
 }
 
 absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin,
@@ -154,10 +202,11 @@ absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain
   if (chosen.empty()) return absl::OkStatus();
   ESPALIER_ASSIGN_OR_RETURN(const Slopes<float> slopes, SlopesOf(rows, chosen));
   const Scope scope{&plan_, &bounds_.boxes, nullptr, &relaxation_, &bounds_.magnitudes};
+  const RowSides sides = SidesOf(activation, rows, chosen);
   RowDetails details;
   ESPALIER_ASSIGN_OR_RETURN(
       const std::vector<double> lower,
-      CertifiedBounds(scope, certified, &slopes, settings_.inside ? &details : nullptr));
+      CertifiedBounds(scope, certified, &slopes, settings_.inside ? &details : nullptr, &sides));
   const auto inputs = static_cast<size_t>(plan_.node(0).size);
   for (size_t k = 0; k < lower.size(); ++k) {
     double bound = lower[k];
@@ -173,8 +222,28 @@ absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain
     } else if (-bound < box.upper[i]) {
       box.upper[i] = -bound;
     }
+    if (box.lower[i] > box.upper[i]) bounds_.empty = {true};
   }
   return absl::OkStatus();
+}
+
+void Refinement::NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin,
+                            size_t end) {
+  for (size_t r = begin; r < end; ++r) {
+    if (rows[r].candidates.empty()) continue;
+    BoundShare share;
+    share.activation = activation;
+    share.neuron = Unstable(activation)[r / 2];
+    share.upper = rows[r].sign < 0;
+    share.bound = share.upper ? -rows[r].bound : rows[r].bound;
+    for (const auto& [number, score] : rows[r].candidates) {
+      const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
+      const auto a = static_cast<size_t>(layer);
+      share.parts.push_back(
+          {static_cast<int32_t>(layer), unstable_[a][static_cast<size_t>(number - first_[a])], score});
+    }
+    settings_.shares->push_back(std::move(share));
+  }
 }
 
 void Refinement::SetLines(int activation) {
@@ -187,6 +256,15 @@ void Refinement::SetLines(int activation) {
 }
 
 }  // namespace
+
+bool TakeSide(const NeuronSide& side, std::vector<LayerBox>& layers) {
+  LayerBox& box = layers[static_cast<size_t>(side.activation)];
+  double& lower = box.lower[static_cast<size_t>(side.neuron)];
+  double& upper = box.upper[static_cast<size_t>(side.neuron)];
+  if (side.sign > 0 && lower < -kSideMargin) lower = -kSideMargin;
+  if (side.sign < 0 && upper > kSideMargin) upper = kSideMargin;
+  return !(side.sign > 0 ? upper < 0 : lower > 0);
+}
 
 absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
                           DomainBounds& bounds) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,12 +19,44 @@ namespace espalier::bounds {
 // Coefficients of a network that are worth listing one by one.
 inline constexpr int64_t kMostCompactWork = int64_t{1} << 25;
 
-struct RefineSettings {
-  int64_t iterations = 20;
-  const HalfSpace* inside = nullptr;  // bounds need hold inside only; what comes out holds for nothing else
+// A side of a neuron that the bounds need hold on: pre-activation >= 0 (+1) or <= 0 (-1).
+struct NeuronSide {
+  int32_t activation = 0, neuron = 0;
+  int8_t sign = 1;
 };
 
-// Layer by layer from the front, each from the tighter ones before it. Never looser than before; when `stop`
+// How far a bound that a side brings stays from zero: the neuron keeps its place among the unstable ones, and
+// with it the multiplier of the side.
+inline constexpr double kSideMargin = 1e-30;
+
+// Takes the side over into the neuron's interval. False: the interval leaves nothing there.
+bool TakeSide(const NeuronSide& side, std::vector<LayerBox>& layers);
+
+// What a neuron's bound owes to the relaxation of neurons before it.
+struct BoundShare {
+  int32_t activation = 0, neuron = 0;
+  bool upper = false;
+  double bound = 0;  // of the last pass
+  struct Part {
+    int32_t activation = 0, neuron = 0;
+    float score = 0;  // about what the bound gains when this neuron is split (backend::SplitScore)
+  };
+  std::vector<Part> parts;  // the largest, largest first
+};
+
+struct RefineSettings {
+  int64_t iterations = 20;
+  // Bounds need hold on these sides only (TakeSide has been called for each); what comes out holds for
+  // nothing else.
+  std::vector<NeuronSide> sides = {};
+  const HalfSpace* inside = nullptr;  // bounds need hold inside only; what comes out holds for nothing else
+  // When not null: receives what stays unstable, layer by layer, with this many parts each at most.
+  std::vector<BoundShare>* shares = nullptr;
+  int64_t parts = 8;
+};
+
+// Layer by layer from the front, each from the tighter ones before it. Never looser than before. bounds.empty
+// is {true} when an interval has ended up empty: no point of the box is inside and on all sides. When `stop`
 // fires, later layers keep what they had. UNIMPLEMENTED when the network or the device is not made for it.
 absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
                           DomainBounds& bounds);

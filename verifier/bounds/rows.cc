@@ -114,8 +114,41 @@ std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buff
   return lower;
 }
 
+namespace {
+
+// The sides of rows as the backward pass reads them: one list per activation, row by row.
+absl::StatusOr<Splits<double>> ToSplits(const Plan& plan, const RowSides& sides, int64_t rows) {
+  auto& backend = plan.backend();
+  Splits<double> splits;
+  splits.layers.resize(plan.activations().size());
+  for (size_t a = 0; a < splits.layers.size(); ++a) {
+    std::vector<int32_t> begin{0}, neuron;
+    std::vector<double> sign, beta;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (size_t k = 0; k < sides.count(); ++k) {
+        if (sides.activation[k] != static_cast<int32_t>(a)) continue;
+        neuron.push_back(sides.neuron[k]);
+        sign.push_back(static_cast<double>(sides.sign[k]));
+        beta.push_back(static_cast<double>(sides.beta[static_cast<size_t>(r) * sides.count() + k]));
+      }
+      begin.push_back(static_cast<int32_t>(neuron.size()));
+    }
+    auto& layer = splits.layers[a];
+    layer.count = static_cast<int64_t>(neuron.size());
+    if (layer.count == 0) continue;
+    ESPALIER_ASSIGN_OR_RETURN(layer.begin, ToDevice<int32_t>(backend, begin));
+    ESPALIER_ASSIGN_OR_RETURN(layer.neuron, ToDevice<int32_t>(backend, neuron));
+    ESPALIER_ASSIGN_OR_RETURN(layer.sign, ToDevice<double>(backend, sign));
+    ESPALIER_ASSIGN_OR_RETURN(layer.best, ToDevice<double>(backend, beta));
+  }
+  return splits;
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const HostRows& rows,
-                                                    const Slopes<float>* slopes, RowDetails* details) {
+                                                    const Slopes<float>* slopes, RowDetails* details,
+                                                    const RowSides* sides) {
   const Plan& plan = *scope.plan;
   auto& backend = plan.backend();
   ESPALIER_ASSIGN_OR_RETURN(const DeviceRows<double> device,
@@ -127,6 +160,11 @@ absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const Ho
   if (slopes != nullptr) {
     ESPALIER_ASSIGN_OR_RETURN(wide_slopes.best, WidenAll(backend, slopes->best));
     in.slopes = &wide_slopes;
+  }
+  Splits<double> splits;
+  if (sides != nullptr && sides->count() > 0) {
+    ESPALIER_ASSIGN_OR_RETURN(splits, ToSplits(plan, *sides, rows.count()));
+    in.splits = &splits;
   }
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> bound, backend::Allocate<double>(backend, rows.count()));
   ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, rows.count()));

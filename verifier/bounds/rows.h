@@ -66,6 +66,14 @@ struct RowDetails {
   std::vector<std::vector<double>> neuron_lambda;
 };
 
+// Sides of neurons (splits) that all rows of a bound are on, with a multiplier for each row and side.
+struct RowSides {
+  std::vector<int32_t> activation, neuron;  // [sides]
+  std::vector<int8_t> sign;                 // [sides] +1: pre-activation >= 0, -1: <= 0
+  std::vector<float> beta;                  // [rows][sides], >= 0
+  size_t count() const { return activation.size(); }
+};
+
 // Takes bound - allowance of a finished pass to the host; NaN becomes -infinity.
 std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
                                   const backend::Buffer<double>& error, int64_t rows);
@@ -73,8 +81,11 @@ std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buff
 // Certified lower bounds of the rows: one float64 pass with the rounding allowance taken off. `slopes` (best)
 // come from a float32 optimisation of the same rows, or are null: adaptive slopes. A bound that is NaN proves
 // nothing and comes back as -infinity. Of the scope, relaxation32 is not read.
+// With `sides` the bounds hold on these sides only; those of neurons behind the rows' node have no part in
+// it.
 absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const HostRows& rows,
                                                     const Slopes<float>* slopes,
-                                                    RowDetails* details = nullptr);
+                                                    RowDetails* details = nullptr,
+                                                    const RowSides* sides = nullptr);
 
 }  // namespace espalier::bounds

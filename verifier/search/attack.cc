@@ -24,6 +24,9 @@ struct Attack::Batch {
 
 namespace {
 
+constexpr int64_t kCornersKept = 4;
+constexpr int64_t kCornerSteps = 10;
+
 // Samples per batch such that values of all layers take at most about 64 MB.
 int64_t SamplesPerBatch(const bounds::Plan& plan) {
   int64_t neurons = 0;
@@ -230,6 +233,26 @@ absl::StatusOr<bool> Attack::Random(const std::vector<size_t>& targets, const At
     }
   }
   return From(samples, points, settings.steps);
+}
+
+absl::StatusOr<bool> AttackCorners(Run& run, const std::vector<Domain>& domains) {
+  std::vector<const Domain*> order;
+  for (const Domain& domain : domains) {
+    if (!domain.corner.empty()) order.push_back(&domain);
+  }
+  if (order.empty()) return false;
+  const auto kept = static_cast<int64_t>(std::min<size_t>(order.size(), kCornersKept));
+  std::partial_sort(order.begin(), order.begin() + kept, order.end(),
+                    [](const Domain* x, const Domain* y) { return x->bound < y->bound; });
+  std::vector<size_t> targets;
+  std::vector<double> points;
+  for (int64_t k = 0; k < kept; ++k) {
+    const Domain& domain = *order[static_cast<size_t>(k)];
+    targets.push_back(static_cast<size_t>(domain.target));
+    points.insert(points.end(), domain.corner.begin(), domain.corner.end());
+  }
+  PhaseTimer timer(run.statistics, "attack");
+  return Attack(run).From(targets, points, kCornerSteps);
 }
 
 }  // namespace espalier::search

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "verifier/search/domain.h"
 #include "verifier/search/problem.h"
 
 namespace espalier::search {
@@ -39,5 +40,9 @@ class Attack {
 
   Run& run_;
 };
+
+// A few steps from the corners of the worst few of the domains that carry one, when attacks are wanted. True:
+// run.witness() is set.
+absl::StatusOr<bool> AttackCorners(Run& run, const std::vector<Domain>& domains);
 
 }  // namespace espalier::search

@@ -25,7 +25,8 @@ absl::Status BatchedDomainBounder::Optimise(std::vector<Domain>& domains, const 
   DomainBatch<float> batch(run_, root_);
   ESPALIER_RETURN_IF_ERROR(batch.Load(pointers));
   bounds::OptimiseSettings optimise;
-  optimise.iterations = std::max<int64_t>(1, run_.options.split_iterations);
+  optimise.iterations =
+      std::max<int64_t>(1, settings.iterations > 0 ? settings.iterations : run_.options.split_iterations);
   bounds::OptimiseResult result;
   const auto all_refuted = [](const std::vector<double>& best) {
     return std::all_of(best.begin(), best.end(), [](double b) { return b > 0; });

@@ -49,7 +49,8 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   bounds::HostRows rows;
   std::vector<CompactDomain> loaded = Load(pointers, rows);
   backend::CompactSettings wanted;
-  wanted.iterations = std::max<int64_t>(1, run_.options.split_iterations);
+  wanted.iterations =
+      std::max<int64_t>(1, settings.iterations > 0 ? settings.iterations : run_.options.split_iterations);
   wanted.candidates = settings.candidates;
   wanted.slopes = true;
   wanted.corners = settings.corners;

@@ -201,7 +201,8 @@ template class DomainBatch<double>;
 
 absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
                                                    const std::vector<const Domain*>& domains,
-                                                   const bounds::InputBoxes* part) {
+                                                   const bounds::InputBoxes* part,
+                                                   bounds::RowDetails* details) {
   PhaseTimer timer(run.statistics, "certify");
   auto& backend = run.plan.backend();
   DomainBatch<double> batch(run, root, part);
@@ -209,8 +210,23 @@ absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
   const auto count = static_cast<int64_t>(domains.size());
   ESPALIER_ASSIGN_OR_RETURN(Buffer<double> bound, Allocate<double>(backend, count));
   ESPALIER_ASSIGN_OR_RETURN(Buffer<double> error, Allocate<double>(backend, count));
+  bounds::BackwardOutput<double> out{.bound = bound.data(), .error = error.data()};
+  Buffer<double> corner, lambda;
+  const int64_t entries = details != nullptr ? count * run.problem.inputs : 0;
+  if (details != nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(corner, Allocate<double>(backend, entries));
+    ESPALIER_ASSIGN_OR_RETURN(lambda, Allocate<double>(backend, entries));
+    out.corner = corner.data();
+    out.input_lambda = lambda.data();
+  }
   bounds::BackwardPass<double> pass(run.plan);
-  ESPALIER_RETURN_IF_ERROR(pass.Run(batch.Input(), {.bound = bound.data(), .error = error.data()}));
+  ESPALIER_RETURN_IF_ERROR(pass.Run(batch.Input(), out));
+  if (details != nullptr) {
+    details->corner.resize(static_cast<size_t>(entries));
+    details->input_lambda.resize(static_cast<size_t>(entries));
+    backend.Download(corner.data(), entries * 8, details->corner.data());
+    backend.Download(lambda.data(), entries * 8, details->input_lambda.data());
+  }
   return bounds::TakeCertified(backend, bound, error, count);
 }
 

@@ -55,9 +55,10 @@ class DomainBatch {
 };
 
 // Certified margins of the domains with their stored slopes, multipliers and weights: float64, allowance
-// taken off. `part` as for DomainBatch.
+// taken off. `part` as for DomainBatch. `details`: corners and input coefficients, when asked for.
 absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
                                                    const std::vector<const Domain*>& domains,
-                                                   const bounds::InputBoxes* part = nullptr);
+                                                   const bounds::InputBoxes* part = nullptr,
+                                                   bounds::RowDetails* details = nullptr);
 
 }  // namespace espalier::search

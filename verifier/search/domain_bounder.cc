@@ -1,6 +1,5 @@
 #include "verifier/search/domain_bounder.h"
 
-#include "absl/strings/str_cat.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
 #include "verifier/bounds/refine.h"
@@ -8,6 +7,7 @@
 #include "verifier/search/compact_bounder.h"
 
 namespace espalier::search {
+
 Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) {
   Domain child;
   child.target = parent.target;
@@ -23,16 +23,11 @@ absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, Sha
   std::optional<backend::CompactNetwork> network = bounds::MakeCompactNetwork(
       run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64, bounds::kMostCompactWork);
   if (network.has_value()) {
-    const double share = 2.0 * static_cast<double>(network->work()) / run.plan.flops_per_pass();
     absl::StatusOr<std::unique_ptr<backend::CompactBounder>> device =
         run.plan.backend().MakeCompact(*std::move(network));
-    if (device.ok()) {
-      run.explanation.push_back(
-          absl::StrCat("domains are bounded on the neurons that are alive below the root: ",
-                       static_cast<int64_t>(100.0 * share), " % of a pass's work"));
+    if (device.ok())
       return std::unique_ptr<DomainBounder>(
           std::make_unique<CompactDomainBounder>(run, root, *std::move(device)));
-    }
     const bool declined =
         absl::IsUnimplemented(device.status()) || absl::IsResourceExhausted(device.status());
     if (!declined) return device.status();

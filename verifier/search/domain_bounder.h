@@ -25,6 +25,7 @@ struct Probe {
 };
 
 struct BounderSettings {
+  int64_t iterations = 0;  // passes of a domain; 0: options.split_iterations
   int64_t candidates = 0;  // best scores kept per domain
   bool corners = false;    // keep the input corners of the worst few domains
 };
@@ -34,7 +35,7 @@ class DomainBounder {
   virtual ~DomainBounder() = default;
   static absl::StatusOr<std::unique_ptr<DomainBounder>> Make(Run& run, SharedRoot& root);
 
-  // Optimises slopes and multipliers, from the domains' own, for options.split_iterations passes. Sets bound
+  // Optimises slopes and multipliers, from the domains' own, for settings.iterations passes. Sets bound
   // (never below what it was), slopes, multipliers, candidates and corners. RESOURCE_EXHAUSTED: use fewer.
   virtual absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) = 0;
   // One pass with the parent's slopes and multipliers.

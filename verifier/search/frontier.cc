@@ -13,7 +13,7 @@ namespace espalier::search {
 namespace {
 
 constexpr std::string_view kMagic = "ESPALIER-FRONTIER";
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 constexpr size_t kPrintBytes = sizeof(base::Fingerprint::Value);
 
 absl::Status Refused(std::string_view why) {
@@ -195,10 +195,9 @@ bool TakeBody(ByteReader& in, const Problem& problem, int64_t neurons, Frontier&
   for (uint64_t k = 0; k < open && in.ok(); ++k) {
     const uint64_t t = in.Number();
     if (t >= problem.targets.size() || frontier.refuted[t] != 0) return false;
-    OpenTarget& target = frontier.open[static_cast<int32_t>(t)];
-    target.last = in.Number() != 0;
+    SplitParts& parts = frontier.open[static_cast<int32_t>(t)];
     // A target without an open part would be refuted, and say so.
-    if (!TakeParts(in, neurons, target.parts) || target.parts.count() == 0) return false;
+    if (!TakeParts(in, neurons, parts) || parts.count() == 0) return false;
   }
   return TakeBoxes(in, problem, frontier.boxes) && in.ok() && in.left() == 0;
 }
@@ -231,10 +230,9 @@ std::string EncodeFrontier(const Frontier& frontier, const base::Fingerprint::Va
   for (const uint8_t refuted : frontier.refuted) out.Number(refuted);
   for (const BoxStage stage : frontier.stages) out.Number(static_cast<uint64_t>(stage));
   out.Number(frontier.open.size());
-  for (const auto& [t, target] : frontier.open) {
+  for (const auto& [t, parts] : frontier.open) {
     out.Number(static_cast<uint64_t>(t));
-    out.Number(target.last ? 1 : 0);
-    PutParts(target.parts, out);
+    PutParts(parts, out);
   }
   PutBoxes(frontier.boxes, out);
   PutPrint(PrintOf(out.bytes()), out);

@@ -37,6 +37,12 @@ struct SplitParts {
     end.push_back(literals.size());
     bound.push_back(static_cast<float>(b));
   }
+  void Append(const SplitParts& other) {
+    const uint64_t offset = literals.size();
+    literals.insert(literals.end(), other.literals.begin(), other.literals.end());
+    for (uint64_t e : other.end) end.push_back(offset + e);
+    bound.insert(bound.end(), other.bound.begin(), other.bound.end());
+  }
 };
 
 // A part of a box, of its free inputs.
@@ -50,18 +56,13 @@ struct BoxPart {
 // How far the ReLU search of a box has come: all its targets together, or each with bounds of its own.
 enum class BoxStage : uint8_t { kFresh, kTogether, kEach };
 
-struct OpenTarget {
-  bool last = false;  // over the whole box's bounds again, after its own could not decide a leaf
-  SplitParts parts;
-};
-
 struct Frontier {
   bool inputs_split = false;
   int64_t domains = 0, splits = 0, max_open = 0;  // spent so far
   double seconds = 0;
   std::vector<uint8_t> refuted;        // per target
   std::vector<BoxStage> stages;        // per box, ReLU splits
-  std::map<int32_t, OpenTarget> open;  // targets with a search under way; any other has its whole box left
+  std::map<int32_t, SplitParts> open;  // targets with a search under way; any other has its whole box left
   std::vector<BoxPart> boxes;          // input splits: all that is left
 
   // Whether some search got under way.

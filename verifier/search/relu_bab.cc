@@ -12,9 +12,8 @@
 namespace espalier::search {
 namespace {
 
-constexpr int64_t kCandidates = 6;    // re-scored by filtered smart branching
-constexpr int64_t kAttackEvery = 16;  // rounds between attacks from the worst domains' corners
-constexpr int64_t kCornersKept = 4;
+constexpr int64_t kCandidates = 6;        // re-scored by filtered smart branching
+constexpr int64_t kAttackEvery = 16;      // rounds between attacks from the worst domains' corners
 constexpr int64_t kLookAheadBatches = 2;  // children of candidates that are bounded together
 
 int64_t BatchFor(const Run& run) {
@@ -26,16 +25,18 @@ int64_t BatchFor(const Run& run) {
 
 }  // namespace
 
-ReluBab::ReluBab(Run& run, SharedRoot& root, double share)
+ReluBab::ReluBab(Run& run, SharedRoot& root, Of of)
     : run_(run),
       root_(root),
+      part_(of.part),
       batch_(BatchFor(run)),
-      queue_(static_cast<int64_t>(share * 0.5 * static_cast<double>(run.options.memory_bytes))),
+      queue_(static_cast<int64_t>(of.share * 0.5 * static_cast<double>(run.options.memory_bytes))),
+      bounder_(std::move(of.bounder)),
       open_of_target_(run_.problem.targets.size(), 0) {}
 
 void ReluBab::Close(int32_t target) {
   ++closed_;
-  if (--open_of_target_[static_cast<size_t>(target)] == 0) run_.Refute(static_cast<size_t>(target));
+  if (--open_of_target_[static_cast<size_t>(target)] == 0 && !part_) run_.Refute(static_cast<size_t>(target));
 }
 
 absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
@@ -89,28 +90,6 @@ absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
   return absl::OkStatus();
 }
 
-// Attacks from the input corners of the worst few domains.
-absl::StatusOr<bool> ReluBab::TryCorners(const std::vector<Domain>& domains) {
-  std::vector<const Domain*> order;
-  for (const Domain& domain : domains) {
-    if (!domain.corner.empty()) order.push_back(&domain);
-  }
-  if (order.empty()) return false;
-  const auto kept = static_cast<int64_t>(std::min<size_t>(order.size(), kCornersKept));
-  std::partial_sort(order.begin(), order.begin() + kept, order.end(),
-                    [](const Domain* x, const Domain* y) { return x->bound < y->bound; });
-  std::vector<size_t> targets;
-  std::vector<double> points;
-  for (int64_t k = 0; k < kept; ++k) {
-    const Domain& domain = *order[static_cast<size_t>(k)];
-    targets.push_back(static_cast<size_t>(domain.target));
-    points.insert(points.end(), domain.corner.begin(), domain.corner.end());
-  }
-  PhaseTimer timer(run_.statistics, "attack");
-  Attack attack(run_);
-  return attack.From(targets, points, /*steps=*/10);
-}
-
 absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
   for (size_t begin = 0; begin < domains.size() && !run_.stop.StopRequested();
        begin += static_cast<size_t>(batch_)) {
@@ -120,7 +99,7 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
     run_.statistics.domains += static_cast<int64_t>(part.size());
     ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(part));
     ESPALIER_RETURN_IF_ERROR(CloseRefuted(part));
-    ESPALIER_ASSIGN_OR_RETURN(const bool found, TryCorners(part));
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, AttackCorners(run_, part));
     if (found) return true;
     settled_ += end - begin;
     for (Domain& domain : part) {
@@ -191,7 +170,9 @@ void ReluBab::SetBudget(int64_t domains) {
 absl::StatusOr<SearchEnd> ReluBab::Search(std::vector<Domain> starts, int64_t budget) {
   SetBudget(budget);
   SetInFlight(starts);
-  ESPALIER_ASSIGN_OR_RETURN(bounder_, DomainBounder::Make(run_, root_));
+  if (bounder_ == nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(bounder_, DomainBounder::Make(run_, root_));
+  }
   for (const Domain& domain : starts) ++open_of_target_[static_cast<size_t>(domain.target)];
   ESPALIER_ASSIGN_OR_RETURN(const bool found, BoundAndQueue(std::move(starts)));
   if (found) return SearchEnd::kWitness;

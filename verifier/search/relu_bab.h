@@ -21,8 +21,14 @@ enum class SearchEnd { kExhausted, kWitness, kStopped, kMemory, kDomainLimit, kB
 
 class ReluBab {
  public:
-  // `share`: of the memory for open domains.
-  ReluBab(Run& run, SharedRoot& root, double share = 1.0);
+  struct Of {
+    double share = 1.0;  // of the memory for open domains
+    // The domains are part of a target only: that all are closed refutes nothing.
+    bool part = false;
+    std::unique_ptr<DomainBounder> bounder;  // over `root`; null: made when it is needed
+  };
+  ReluBab(Run& run, SharedRoot& root, Of of);
+  ReluBab(Run& run, SharedRoot& root) : ReluBab(run, root, Of{}) {}
 
   // `starts`: one root domain per open target, with its slopes and weights. kBudget after about `budget`
   // domains (0: none).
@@ -31,12 +37,15 @@ class ReluBab {
   absl::StatusOr<SearchEnd> Resume(int64_t budget);
   // Adds domains of start.target that an earlier run left open; before Search, which then gets no start
   // domain of that target. What the root's bounds make of the sides that a domain is on: redundant ones go, a
-  // domain on a side that does not exist is empty. A target without a domain left is refuted.
+  // domain on a side that does not exist is empty. A target without a domain left is refuted, a part of one
+  // is exhausted.
   void Restore(const SplitParts& parts, const Domain& start);
   // Everything of open targets that is not refuted, by target: queued, being bounded, given up.
-  void Save(std::map<int32_t, OpenTarget>& open) const;
-  // Of its DomainBounder; after Search.
-  bool reduced() const { return bounder_ != nullptr && bounder_->reduced(); }
+  void Save(std::map<int32_t, SplitParts>& open) const;
+  // The lowest bound of the open domains; there is one after kBudget.
+  double WorstBound() const { return queue_.WorstBound(); }
+  // Whether domains of the target are open, given up ones included.
+  bool IsOpen(int32_t target) const { return open_of_target_[static_cast<size_t>(target)] > 0; }
 
  private:
   absl::StatusOr<SearchEnd> Loop();
@@ -46,7 +55,6 @@ class ReluBab {
   absl::Status Optimise(std::vector<Domain>& domains);
   absl::Status OptimiseInMemory(std::vector<Domain>& domains);
   absl::Status CloseRefuted(std::vector<Domain>& domains);
-  absl::StatusOr<bool> TryCorners(const std::vector<Domain>& domains);
   absl::StatusOr<std::vector<Domain>> SplitAll(std::vector<Domain> parents, bool& witness);
   void Close(int32_t target);
   // From now on `domains`, in this order, are what is neither queued nor closed.
@@ -56,6 +64,7 @@ class ReluBab {
 
   Run& run_;
   SharedRoot& root_;
+  const bool part_;
   int64_t batch_ = 1;
   DomainQueue queue_;
   std::unique_ptr<DomainBounder> bounder_;
@@ -67,5 +76,8 @@ class ReluBab {
   size_t settled_ = 0;             // how many of them are queued or closed
   std::vector<Domain> given_up_;   // leaves that neither the LP nor its multipliers could decide; the same
 };
+
+// Adds the sides that a domain of `root` is on to `parts`.
+void AppendTo(const Run& run, const SharedRoot& root, const Domain& domain, SplitParts& parts);
 
 }  // namespace espalier::search

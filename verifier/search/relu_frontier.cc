@@ -15,11 +15,6 @@ uint32_t LiteralOf(const Run& run, const SharedRoot& root, const Split& split) {
                                (split.sign > 0 ? 1 : 0));
 }
 
-void AppendTo(const Run& run, const SharedRoot& root, const Domain& domain, SplitParts& parts) {
-  for (const Split& split : domain.splits) parts.literals.push_back(LiteralOf(run, root, split));
-  parts.Close(domain.bound);
-}
-
 int LayerOf(const bounds::Plan& plan, int64_t neuron) {
   int layer = 0;
   while (layer + 1 < static_cast<int>(plan.activations().size()) &&
@@ -46,6 +41,11 @@ std::optional<Split> SplitOf(const Run& run, const SharedRoot& root, uint32_t li
 }
 
 }  // namespace
+
+void AppendTo(const Run& run, const SharedRoot& root, const Domain& domain, SplitParts& parts) {
+  for (const Split& split : domain.splits) parts.literals.push_back(LiteralOf(run, root, split));
+  parts.Close(domain.bound);
+}
 
 void ReluBab::SetInFlight(const std::vector<Domain>& domains) {
   settled_ = 0;
@@ -83,13 +83,12 @@ void ReluBab::Restore(const SplitParts& parts, const Domain& start) {
     ++open;
     queue_.Push(std::move(domain));
   }
-  if (open == 0) run_.Refute(static_cast<size_t>(start.target));
+  if (open == 0 && !part_) run_.Refute(static_cast<size_t>(start.target));
 }
 
-void ReluBab::Save(std::map<int32_t, OpenTarget>& open) const {
+void ReluBab::Save(std::map<int32_t, SplitParts>& open) const {
   const auto save = [&](const Domain& domain) {
-    if (!run_.refuted(static_cast<size_t>(domain.target)))
-      AppendTo(run_, root_, domain, open[domain.target].parts);
+    if (!run_.refuted(static_cast<size_t>(domain.target))) AppendTo(run_, root_, domain, open[domain.target]);
   };
   for (const auto& [bound, domain] : queue_.domains()) save(domain);
   for (size_t k = settled_; k < in_flight_.size(); ++k) save(in_flight_[k]);

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "verifier/base/status.h"
-#include "verifier/bounds/half_space.h"
 #include "verifier/bounds/refine.h"
 
 namespace espalier::search {
@@ -13,9 +12,6 @@ namespace {
 
 // Work limit of the intermediate optimisation: about 15 s of two cores. Decisions count work, never seconds.
 constexpr double kRootFlops = 1.5e12;
-// A root is conditioned again as long as so many rounds like the last one would do, at most so often.
-constexpr int kConditionRounds = 12;
-constexpr double kRoundsAhead = 12;
 
 // Rows of the targets, one per row of each, with where they come from.
 struct RootRows {
@@ -37,9 +33,8 @@ RootRows CollectRows(const Run& run, const SharedRoot& root, const std::vector<s
   return all;
 }
 
-// Optimises (when asked) and certifies the rows; returns certified margins, and their details when asked for.
-absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows,
-                                              bounds::RowDetails* details = nullptr) {
+// Optimises (when asked) and certifies the rows; returns certified margins.
+absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows) {
   bounds::Slopes<float> slopes;
   const int64_t iterations = run.options.alpha_iterations;
   if (iterations > 0) {
@@ -57,7 +52,7 @@ absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const 
   }
   const bounds::Scope scope{&run.plan, &root.bounds.boxes, &root.relaxation32, &root.relaxation64,
                             &root.bounds.magnitudes};
-  return bounds::CertifiedBounds(scope, rows, iterations > 0 ? &slopes : nullptr, details);
+  return bounds::CertifiedBounds(scope, rows, iterations > 0 ? &slopes : nullptr);
 }
 
 // Bounds all rows of the targets; refutes, and keeps the rest as start domains.
@@ -87,24 +82,6 @@ absl::Status BoundTargets(Run& run, const std::vector<size_t>& targets, RootResu
   return absl::OkStatus();
 }
 
-// The bounds of one row as a plane over the root's box.
-struct RowBound {
-  bounds::RowDetails details;
-  double margin = 0;  // certified
-  bounds::RowPlane plane() const { return {margin, details.input_lambda.data(), details.corner.data()}; }
-};
-
-absl::StatusOr<RowBound> BoundDomainRow(Run& run, SharedRoot& root, const Domain& domain) {
-  bounds::HostRows rows;
-  rows.start = run.plan.network().output;
-  const Target& target = run.problem.targets[static_cast<size_t>(domain.target)];
-  AppendRow(run.problem, target, domain.weights, 0, root.bounds.magnitudes.host(rows.start), rows);
-  RowBound bound;
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> margin, BoundRows(run, root, rows, &bound.details));
-  bound.margin = margin[0];
-  return bound;
-}
-
 }  // namespace
 
 absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets) {
@@ -131,33 +108,6 @@ absl::StatusOr<RootResult> RefineRoot(Run& run, RootResult from) {
   ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, std::move(bounds)));
   ESPALIER_RETURN_IF_ERROR(BoundTargets(run, targets, result));
   return result;
-}
-
-absl::StatusOr<std::optional<RootResult>> ConditionRoot(Run& run, const RootResult& from,
-                                                        const Domain& domain) {
-  PhaseTimer timer(run.statistics, "condition");
-  RootResult result;
-  result.open = {domain};
-  bounds::DomainBounds bounds = from.root.bounds;
-  ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, bounds));
-  ESPALIER_ASSIGN_OR_RETURN(RowBound row, BoundDomainRow(run, result.root, domain));
-  for (int round = 0; round < kConditionRounds && !run.stop.StopRequested(); ++round) {
-    const bounds::HalfSpace unsafe = bounds::PlaneOf(row.plane(), bounds.boxes);
-    const absl::Status refined = bounds::RefineBounds(
-        run.plan, {.iterations = run.options.intermediate_iterations, .inside = &unsafe}, run.stop, bounds);
-    if (absl::IsUnimplemented(refined)) break;
-    ESPALIER_RETURN_IF_ERROR(refined);
-    ESPALIER_ASSIGN_OR_RETURN(result.root, SharedRoot::Make(run.plan, bounds));
-    const double before = row.margin;
-    ESPALIER_ASSIGN_OR_RETURN(row, BoundDomainRow(run, result.root, domain));
-    if (bounds::BoundInside(unsafe, row.plane(), bounds.boxes) > 0) {
-      run.Refute(static_cast<size_t>(domain.target));
-      return std::nullopt;
-    }
-    if (row.margin > result.open[0].bound) result.open[0].bound = row.margin;
-    if (!(kRoundsAhead * (row.margin - before) > -row.margin)) break;
-  }
-  return std::optional<RootResult>(std::move(result));
 }
 
 }  // namespace espalier::search

@@ -12,7 +12,7 @@
 #include "verifier/search/box_work.h"
 #include "verifier/search/frontier.h"
 #include "verifier/search/input_bab.h"
-#include "verifier/search/relu_bab.h"
+#include "verifier/search/part_search.h"
 #include "verifier/search/root.h"
 
 namespace espalier::search {
@@ -23,7 +23,8 @@ constexpr int64_t kMaxFreeInputs = 24;
 constexpr double kMaxBoxFlops = 4e8;
 constexpr size_t kFewBoxes = 8;
 constexpr int64_t kFewUnstable = 24;
-constexpr int64_t kTrialDomains = 2;  // per unstable neuron
+constexpr int64_t kTurnDomains = 2;   // of a target's first turn, per unstable neuron
+constexpr int64_t kTrialDomains = 8;  // of all targets' together
 // Where bounds are costly, input splitting is tried on a few boxes: each halved about three times.
 constexpr int64_t kTrialBoxes = 7;
 // Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they
@@ -44,18 +45,11 @@ api::Verdict Stopped(const StopToken& stop) {
              : api::Verdict::Unknown(api::Limit::kTime, "the time limit was reached");
 }
 
-// A target's own search, over bounds that hold where the target can be unsafe.
-struct OwnSearch {
-  Domain start;  // over the shared root
-  RootResult root;
-  bool last = false;  // over the shared root again
-  std::unique_ptr<ReluBab> bab;
-};
-
 class Strategy {
  public:
   // `left`: of an earlier run, or a fresh one.
-  Strategy(Run& run, Frontier left) : run_(run), left_(std::move(left)) {}
+  Strategy(Run& run, Frontier left, const DivideRule& divide)
+      : run_(run), left_(std::move(left)), divide_(divide) {}
   absl::StatusOr<api::Verdict> Decide();
   // What is open now.
   Frontier Left() const;
@@ -67,24 +61,22 @@ class Strategy {
   absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
-  void ExplainSearch(const SharedRoot& root, int32_t box);
   absl::StatusOr<SearchEnd> SearchInputs();
   absl::StatusOr<std::optional<SearchEnd>> TryInputs();
-  absl::StatusOr<SearchEnd> SearchTogether(int32_t box, int64_t trial);
-  absl::StatusOr<SearchEnd> SearchEach(int32_t box);
-  absl::StatusOr<SearchEnd> TakeTurn(OwnSearch& own, int32_t box, double share, int64_t domains);
-  absl::StatusOr<SearchEnd> SearchLast(OwnSearch& own, int32_t box);
-  std::vector<Domain> StartOf(const Domain& start, ReluBab& bab);
+  absl::StatusOr<SearchEnd> SearchTogether(int64_t trial);
+  absl::StatusOr<SearchEnd> SearchEach();
+  std::unique_ptr<PartSearch> MakeSearch(std::vector<Domain> starts, double share);
   api::Verdict Conclude(SearchEnd end) const;
   void Explain(std::string sentence) { run_.explanation.push_back(std::move(sentence)); }
 
   Run& run_;
   Frontier left_;  // of what is not being searched
+  const DivideRule divide_;
   // What is being searched, kept until its end so that it can be saved whenever a stop comes.
   std::unique_ptr<InputBab> inputs_;
   std::unique_ptr<RootResult> root_;
-  std::unique_ptr<ReluBab> together_;
-  std::vector<std::unique_ptr<OwnSearch>> each_;
+  std::unique_ptr<PartSearch> together_;
+  std::vector<std::unique_ptr<PartSearch>> each_;
 };
 
 // Neurons that plain CROWN bounds leave unstable on a box.
@@ -164,40 +156,35 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
     stage = BoxStage::kTogether;
     // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
     const int64_t trial = refine ? kTrialDomains * root_->root.slope_count + 1 : 0;
-    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchTogether(box, trial));
+    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, SearchTogether(trial));
     if (end != SearchEnd::kBudget) return end;
     stage = BoxStage::kEach;
   }
   std::erase_if(root_->open, [&](const Domain& d) { return run_.refuted(static_cast<size_t>(d.target)); });
-  return SearchEach(box);
+  return SearchEach();
 }
 
-void Strategy::ExplainSearch(const SharedRoot& root, int32_t box) {
-  Explain(absl::StrCat("branch and bound over ", root.slope_count, " unstable neurons on box ", box));
-}
-
-// What a search of start's target begins with: the start itself, or what an earlier run left of it, which
-// then is in `bab`.
-std::vector<Domain> Strategy::StartOf(const Domain& start, ReluBab& bab) {
-  const auto found = left_.open.find(start.target);
-  if (found == left_.open.end()) return {start};
-  bab.Restore(found->second.parts, start);
-  left_.open.erase(found);
-  return {};
-}
-
-absl::StatusOr<SearchEnd> Strategy::SearchTogether(int32_t box, int64_t trial) {
-  ExplainSearch(root_->root, box);
-  PhaseTimer timer(run_.statistics, "search");
-  together_ = std::make_unique<ReluBab>(run_, root_->root);
-  std::vector<Domain> starts;
-  for (const Domain& domain : root_->open) {
-    for (Domain& start : StartOf(domain, *together_)) starts.push_back(std::move(start));
+// With what an earlier run left of its targets.
+std::unique_ptr<PartSearch> Strategy::MakeSearch(std::vector<Domain> starts, double share) {
+  std::vector<int32_t> targets;
+  for (const Domain& start : starts) targets.push_back(start.target);
+  auto search = std::make_unique<PartSearch>(run_, *root_, std::move(starts), share, divide_);
+  for (const int32_t target : targets) {
+    const auto left = left_.open.find(target);
+    if (left == left_.open.end()) continue;
+    search->Restore(target, std::move(left->second));
+    left_.open.erase(left);
   }
-  ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, together_->Search(std::move(starts), trial));
-  // Where targets cannot get bounds of their own, what was split already is worth keeping.
-  if (end == SearchEnd::kBudget && !together_->reduced()) {
-    ESPALIER_ASSIGN_OR_RETURN(end, together_->Resume(0));
+  return search;
+}
+
+absl::StatusOr<SearchEnd> Strategy::SearchTogether(int64_t trial) {
+  together_ = MakeSearch(root_->open, 1.0);
+  ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, together_->Turn(trial));
+  // Roots of parts serve all targets; and where targets cannot get bounds of their own, what was split
+  // already is worth keeping.
+  if (end == SearchEnd::kBudget && (together_->divided() || !together_->divisible())) {
+    ESPALIER_ASSIGN_OR_RETURN(end, together_->Turn(0));
   }
   if (end == SearchEnd::kBudget || end == SearchEnd::kExhausted) together_.reset();
   return end;
@@ -206,19 +193,16 @@ absl::StatusOr<SearchEnd> Strategy::SearchTogether(int32_t box, int64_t trial) {
 // Each target with bounds of its own. They take turns, the one nearest to being refuted first, each turn
 // twice as long as the last: no target waits for another one's end, and the work given to those that come to
 // nothing is at most in proportion.
-absl::StatusOr<SearchEnd> Strategy::SearchEach(int32_t box) {
+absl::StatusOr<SearchEnd> Strategy::SearchEach() {
   std::sort(root_->open.begin(), root_->open.end(),
             [](const Domain& x, const Domain& y) { return x.bound > y.bound; });
   const double share = 1.0 / static_cast<double>(std::max<size_t>(root_->open.size(), 1));
   each_.clear();
-  for (const Domain& domain : root_->open) {
-    each_.push_back(std::make_unique<OwnSearch>());
-    each_.back()->start = domain;
-  }
+  for (const Domain& domain : root_->open) each_.push_back(MakeSearch({domain}, share));
   SearchEnd worst = SearchEnd::kExhausted;
-  for (int64_t turn = kTrialDomains * root_->root.slope_count + 1; !each_.empty(); turn *= 2) {
-    for (std::unique_ptr<OwnSearch>& own : each_) {
-      ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, TakeTurn(*own, box, share, turn));
+  for (int64_t turn = kTurnDomains * root_->root.slope_count + 1; !each_.empty(); turn *= 2) {
+    for (std::unique_ptr<PartSearch>& own : each_) {
+      ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, own->Turn(turn));
       if (end == SearchEnd::kWitness || end == SearchEnd::kStopped || end == SearchEnd::kDomainLimit)
         return end;
       if (end == SearchEnd::kBudget) continue;
@@ -228,35 +212,6 @@ absl::StatusOr<SearchEnd> Strategy::SearchEach(int32_t box) {
     std::erase(each_, nullptr);
   }
   return worst;
-}
-
-absl::StatusOr<SearchEnd> Strategy::TakeTurn(OwnSearch& own, int32_t box, double share, int64_t domains) {
-  PhaseTimer timer(run_.statistics, "search");
-  SearchEnd end = SearchEnd::kExhausted;
-  if (own.bab == nullptr) {
-    const auto left = left_.open.find(own.start.target);
-    if (left != left_.open.end() && left->second.last) return SearchLast(own, box);
-    ESPALIER_ASSIGN_OR_RETURN(std::optional<RootResult> root, ConditionRoot(run_, *root_, own.start));
-    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
-    if (!root.has_value()) return SearchEnd::kExhausted;
-    own.root = *std::move(root);
-    Explain(absl::StrCat("branch and bound for disjunct ", own.start.target, " alone over ",
-                         own.root.root.slope_count, " unstable neurons on box ", box));
-    own.bab = std::make_unique<ReluBab>(run_, own.root.root, share);
-    ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Search(StartOf(own.root.open.front(), *own.bab), domains));
-  } else {
-    ESPALIER_ASSIGN_OR_RETURN(end, own.bab->Resume(domains));
-  }
-  // At a leaf the program's optimum may lie where these bounds do not hold: those of the whole box decide.
-  if (end == SearchEnd::kNumerical) return SearchLast(own, box);
-  return end;
-}
-
-absl::StatusOr<SearchEnd> Strategy::SearchLast(OwnSearch& own, int32_t box) {
-  ExplainSearch(root_->root, box);
-  own.last = true;
-  own.bab = std::make_unique<ReluBab>(run_, root_->root);
-  return own.bab->Search(StartOf(own.start, *own.bab));
 }
 
 absl::StatusOr<SearchEnd> Strategy::SearchInputs() {
@@ -304,14 +259,11 @@ Frontier Strategy::Left() const {
     inputs_->Save(now.boxes);
   }
   if (together_ != nullptr) together_->Save(now.open);
-  for (const std::unique_ptr<OwnSearch>& own : each_) {
-    if (own == nullptr || own->bab == nullptr) continue;
-    own->bab->Save(now.open);
-    if (const auto saved = now.open.find(own->start.target); saved != now.open.end())
-      saved->second.last = own->last;
+  for (const std::unique_ptr<PartSearch>& own : each_) {
+    if (own != nullptr) own->Save(now.open);
   }
   std::erase_if(now.open, [&](const auto& entry) {
-    return run_.refuted(static_cast<size_t>(entry.first)) || entry.second.parts.count() == 0;
+    return run_.refuted(static_cast<size_t>(entry.first)) || entry.second.count() == 0;
   });
   return now;
 }
@@ -435,7 +387,7 @@ absl::StatusOr<api::Verdict> DecideFrom(Run& run, const Surroundings& around,
   Frontier left = FreshFrontier(run.problem);
   const api::Checkpoints* const outside = around.checkpoints;
   if (outside == nullptr || (outside->resume.empty() && outside->write == nullptr))
-    return Strategy(run, std::move(left)).Decide();
+    return Strategy(run, std::move(left), around.divide).Decide();
   const base::Fingerprint::Value key = FrontierKey(run.problem, run.plan.network(), around.version);
   if (!outside->resume.empty()) {
     absl::StatusOr<Frontier> taken = TakeUp(run, outside->resume, key);
@@ -443,7 +395,7 @@ absl::StatusOr<api::Verdict> DecideFrom(Run& run, const Surroundings& around,
     if (!taken.ok())
       warnings.push_back(absl::StrCat(taken.status().message(), "; the search starts from the beginning"));
   }
-  Strategy strategy(run, std::move(left));
+  Strategy strategy(run, std::move(left), around.divide);
   if (outside->write == nullptr) return strategy.Decide();
   Saving saving(run, strategy, *outside, key);
   run.between_rounds = [&saving] { saving.Offer(); };

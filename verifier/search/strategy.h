@@ -13,6 +13,7 @@
 #include "verifier/backend/factory.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/ir/network.h"
+#include "verifier/search/divide_rule.h"
 
 namespace espalier::search {
 
@@ -24,6 +25,7 @@ struct Surroundings {
   StopToken stop = {};
   const api::Checkpoints* checkpoints = nullptr;  // null: none are read or written
   std::string_view version = "";                  // of the engine: a checkpoint fits no other
+  DivideRule divide = {};
 };
 
 // Decides the property (inputs in ONNX order, see Network::input_order). Errors: INVALID_ARGUMENT (sizes),

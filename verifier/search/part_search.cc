@@ -1,0 +1,264 @@
+#include "verifier/search/part_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "verifier/base/status.h"
+#include "verifier/search/attack.h"
+#include "verifier/search/tightening.h"
+
+namespace espalier::search {
+namespace {
+
+constexpr int kFirstRounds = 12;          // of the whole box's half-space
+constexpr int kPartRounds = 1;            // of a part's
+constexpr int64_t kDomainsPerNeuron = 2;  // what a root costs
+int64_t RootCost(const PartRoot& part) {
+  return kDomainsPerNeuron * part.root.slope_count + 1;
+}
+
+// log2 of the roots below a pair whose halves gain these shares of what is missing.
+double LogRoots(double first, double second) {
+  first = std::min(first, 1.0);
+  second = std::min(second, 1.0);
+  if (!(first > 1e-4) || !(second > 1e-4)) return std::numeric_limits<double>::infinity();
+  // 2^(-x·first) + 2^(-x·second) falls with x, and is 1 where x is the answer.
+  double low = 0, high = 1.0 / std::min(first, second);
+  for (int k = 0; k < 60; ++k) {
+    const double x = 0.5 * (low + high);
+    (std::exp2(-x * first) + std::exp2(-x * second) > 1 ? low : high) = x;
+  }
+  return high;
+}
+
+// log2 of the domains that two roots cost.
+double LogTrial(const PartRoot& part) {
+  return std::log2(static_cast<double>(2 * RootCost(part)));
+}
+
+const Domain* DomainOf(const PartRoot& part, int32_t target) {
+  for (const Domain& domain : part.open) {
+    if (domain.target == target) return &domain;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+PartSearch::PartSearch(Run& run, RootResult& shared, std::vector<Domain> starts, double share,
+                       const DivideRule& rule)
+    : run_(run), shared_(shared), starts_(std::move(starts)), share_(share), rule_(rule) {}
+
+PartSearch::Part PartSearch::PartOf(std::unique_ptr<PartRoot> root) const {
+  Part part;
+  part.bound = part.bound_before = root->WorstBound();
+  part.next = RootCost(*root) / rule_.first_look + 1;
+  part.root = std::move(root);
+  return part;
+}
+
+// log2 of the domains in all when each doubling goes on to lift the bound as the last one did.
+double PartSearch::LogDomainsLeft(const Part& part) const {
+  const double now = part.bab->WorstBound(), targets = static_cast<double>(StillOpen(part).size());
+  if (!(now < 0)) return 0;
+  if (!(part.lift > 0)) return std::numeric_limits<double>::infinity();
+  return std::log2(static_cast<double>(part.domains) / targets + 1) - now / part.lift + std::log2(targets);
+}
+
+absl::StatusOr<SearchEnd> PartSearch::Begin() {
+  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
+                            MakePartRoot(run_, shared_.root, starts_, kFirstRounds));
+  if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+  begun_ = true;
+  for (const Domain& start : starts_) {
+    if (DomainOf(*root, start.target) == nullptr) run_.Refute(static_cast<size_t>(start.target));
+  }
+  if (root->open.empty()) return SearchEnd::kExhausted;
+  divisible_ = root->bounder->reduced() && run_.options.intermediate_iterations > 0;
+  const std::string who =
+      starts_.size() == 1 ? absl::StrCat("disjunct ", starts_[0].target, " alone") : "all disjuncts";
+  run_.explanation.push_back(absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count,
+                                          " unstable neurons on box ",
+                                          run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
+  parts_.push_back(PartOf(std::move(root)));
+  return SearchEnd::kBudget;
+}
+
+absl::StatusOr<SearchEnd> PartSearch::SearchPart(Part& part, int64_t domains) {
+  SearchEnd end = SearchEnd::kBudget;
+  if (part.bab == nullptr) {
+    // A single part stands for its targets, and refutes them as they are closed.
+    const bool whole = !divided_;
+    part.bab = std::make_unique<ReluBab>(run_, part.root->root,
+                                         ReluBab::Of{share_, /*part=*/!whole, std::move(part.root->bounder)});
+    std::vector<Domain> starts;
+    for (const Domain& domain : part.root->open) {
+      const auto left = left_.find(domain.target);
+      if (left == left_.end()) {
+        starts.push_back(domain);
+        continue;
+      }
+      part.bab->Restore(left->second, domain);
+      left_.erase(left);
+    }
+    ESPALIER_ASSIGN_OR_RETURN(end, part.bab->Search(std::move(starts), domains));
+  } else {
+    ESPALIER_ASSIGN_OR_RETURN(end, part.bab->Resume(domains));
+  }
+  return end;
+}
+
+// At a leaf the program's optimum may lie where the part's bounds do not hold: those of the whole box decide.
+absl::StatusOr<SearchEnd> PartSearch::SearchOverBox(Part& part) {
+  std::map<int32_t, SplitParts> open;
+  part.bab->Save(open);
+  part.bab = std::make_unique<ReluBab>(run_, shared_.root, ReluBab::Of{share_, /*part=*/true, nullptr});
+  part.over_box = true;
+  for (const Domain& start : starts_) {
+    const auto left = open.find(start.target);
+    if (left != open.end()) part.bab->Restore(left->second, start);
+  }
+  return part.bab->Search({});
+}
+
+std::vector<Domain> PartSearch::StillOpen(const Part& part) const {
+  std::vector<Domain> open;
+  for (const Domain& domain : part.root->open) {
+    if (part.bab->IsOpen(domain.target)) open.push_back(domain);
+  }
+  return open;
+}
+
+absl::StatusOr<PartSearch::Halves> PartSearch::Halve(const Part& part, SearchEnd& end) {
+  Halves halves;
+  halves.log_roots = std::numeric_limits<double>::infinity();
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<Candidate> splits, TighteningSplits(run_, *part.root, 1));
+  if (splits.empty()) return halves;
+  const std::vector<Domain> open = StillOpen(part);
+  std::vector<std::vector<double>> gains(open.size());
+  for (const int8_t sign : {int8_t{1}, int8_t{-1}}) {
+    std::vector<Domain> children;
+    for (const Domain& domain : open) children.push_back(MakeChild(domain, splits[0], sign));
+    ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
+                              MakePartRoot(run_, part.root->root, std::move(children), kPartRounds));
+    ++run_.statistics.counters["part_roots"];
+    spent_ += RootCost(*part.root);
+    for (size_t d = 0; d < open.size(); ++d) {
+      const Domain* child = DomainOf(*root, open[d].target);
+      gains[d].push_back(child == nullptr ? 1.0 : (child->bound - open[d].bound) / -open[d].bound);
+    }
+    ESPALIER_ASSIGN_OR_RETURN(const bool found, AttackCorners(run_, root->open));
+    if (found) end = SearchEnd::kWitness;
+    if (!root->open.empty()) halves.parts.push_back(PartOf(std::move(root)));
+  }
+  halves.log_roots = 0;  // of the target that needs most: they share the roots
+  for (const std::vector<double>& g : gains)
+    halves.log_roots = std::max(halves.log_roots, LogRoots(g[0], g[1]));
+  return halves;
+}
+
+void PartSearch::Divide(Halves halves) {
+  divided_ = true;
+  parts_.pop_back();
+  // The worse half is searched first: a counterexample is more likely there.
+  std::sort(halves.parts.begin(), halves.parts.end(),
+            [](const Part& x, const Part& y) { return x.bound > y.bound; });
+  for (Part& half : halves.parts) parts_.push_back(std::move(half));
+}
+
+// Goes on below the part's root for another doubling, or divides the part.
+absl::Status PartSearch::LookAtProgress(Part& part, SearchEnd& end) {
+  const double now = part.bab->WorstBound();
+  const auto times = static_cast<double>(part.domains) / static_cast<double>(part.domains_before);
+  part.lift = (now - part.bound_before) / std::log2(times);
+  part.bound_before = now;
+  part.domains_before = part.domains;
+  part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
+  const double search = LogDomainsLeft(part), trial = LogTrial(*part.root);
+  if (!divisible_ || search < trial + rule_.trial_log) return absl::OkStatus();
+  if (!part.halves.has_value()) {
+    ESPALIER_ASSIGN_OR_RETURN(part.halves, Halve(part, end));
+    if (run_.stop.StopRequested() || end == SearchEnd::kWitness) return absl::OkStatus();
+  }
+  const double advantage =
+      part.domains < rule_.late * RootCost(*part.root) ? rule_.early_log : rule_.late_log;
+  if (!(part.halves->log_roots + trial + advantage < search)) return absl::OkStatus();
+  if (!divided_) {
+    run_.explanation.push_back(absl::StrCat("roots of parts: about 2^", std::lround(part.halves->log_roots),
+                                            " of them, where branch and ", "bound would need 2^",
+                                            std::lround(std::min(search, 999.0)), " domains"));
+  }
+  Divide(*std::exchange(part.halves, std::nullopt));
+  return absl::OkStatus();
+}
+
+void PartSearch::Finish(SearchEnd end) {
+  if (end == SearchEnd::kNumerical) {
+    std::map<int32_t, SplitParts> open;
+    parts_.back().bab->Save(open);
+    for (const auto& [target, left] : open) undecided_[target].Append(left);
+  }
+  parts_.pop_back();
+}
+
+// One piece of work on the last part; `end` as of the part.
+absl::Status PartSearch::TakeStep(int64_t domains, SearchEnd& end) {
+  Part& part = parts_.back();
+  end = SearchEnd::kBudget;
+  const int64_t before = run_.statistics.domains;
+  if (part.over_box) {
+    ESPALIER_ASSIGN_OR_RETURN(end, part.bab->Resume(domains));
+  } else if (part.domains < part.next) {
+    const int64_t until = part.next - part.domains;
+    ESPALIER_ASSIGN_OR_RETURN(end, SearchPart(part, domains > 0 ? std::min(until, domains) : until));
+  } else {
+    return LookAtProgress(part, end);
+  }
+  if (end == SearchEnd::kNumerical && !part.over_box) {
+    ESPALIER_ASSIGN_OR_RETURN(end, SearchOverBox(part));
+  }
+  part.domains += run_.statistics.domains - before;
+  spent_ += run_.statistics.domains - before;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SearchEnd> PartSearch::Turn(int64_t domains) {
+  PhaseTimer timer(run_.statistics, "search");
+  const int64_t end_at = spent_ + domains;
+  if (!begun_) {
+    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd begun, Begin());
+    if (begun != SearchEnd::kBudget) return begun;
+  }
+  while (!parts_.empty()) {
+    if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+    if (domains > 0 && spent_ >= end_at) return SearchEnd::kBudget;
+    SearchEnd end = SearchEnd::kBudget;
+    ESPALIER_RETURN_IF_ERROR(TakeStep(domains > 0 ? end_at - spent_ : 0, end));
+    if (end == SearchEnd::kBudget) continue;
+    if (end != SearchEnd::kExhausted && end != SearchEnd::kNumerical) return end;
+    Finish(end);
+  }
+  for (const Domain& start : starts_) {
+    if (undecided_.count(start.target) == 0) run_.Refute(static_cast<size_t>(start.target));
+  }
+  return undecided_.empty() ? SearchEnd::kExhausted : SearchEnd::kNumerical;
+}
+
+void PartSearch::Save(std::map<int32_t, SplitParts>& open) const {
+  for (const auto& [target, left] : left_) open[target].Append(left);
+  for (const auto& [target, left] : undecided_) open[target].Append(left);
+  for (const Part& part : parts_) {
+    if (part.bab != nullptr) {
+      part.bab->Save(open);
+      continue;
+    }
+    for (const Domain& domain : part.root->open) {
+      if (left_.count(domain.target) == 0) AppendTo(run_, part.root->root, domain, open[domain.target]);
+    }
+  }
+}
+
+}  // namespace espalier::search

@@ -1,0 +1,98 @@
+// Branch and bound over a tree of roots, for one target or several.
+//
+// Ordinary branch and bound (relu_bab.h) goes on below one root and keeps its intermediate bounds: fast, and
+// blind to what a split does to the bounds of later neurons. Where that would take too long, the root is
+// split at one neuron into two *parts* with bounds of their own (part_root.h), and each is searched in its
+// turn, or split again. Which of the two pays is estimated for each part, from what a short search of it and
+// its two halves have gained:
+//
+//   domains below a root   n · 2^(-bound / s), s: what the last doubling of the domains has lifted the bound
+//   roots below a pair     N with N(m) = N(m - g1) + N(m - g2), N = 1 for m <= 0, at m = -bound: the
+//   branching
+//                          number of the halves' gains (Le Bodic and Nemhauser, Math. Programming 166, 2017)
+//
+// A root costs about as much as two domains per unstable neuron. Decisions count domains, never seconds.
+//
+//   PartSearch search(run, shared, domains, /*share=*/1.0);
+//   ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, search.Turn(1000));  // kBudget: not done yet
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/search/divide_rule.h"
+#include "verifier/search/part_root.h"
+#include "verifier/search/relu_bab.h"
+#include "verifier/search/root.h"
+
+namespace espalier::search {
+
+class PartSearch {
+ public:
+  // `shared`: the root of the whole box; outlives this. `starts`: open domains there, one per target.
+  // `share`: of the memory for open domains.
+  PartSearch(Run& run, RootResult& shared, std::vector<Domain> starts, double share,
+             const DivideRule& rule = {});
+  // What an earlier run left of a target; before the first turn.
+  void Restore(int32_t target, SplitParts parts) { left_[target] = std::move(parts); }
+
+  // Goes on for about `domains` domains (0: to the end), roots of parts counted as domains. kExhausted: all
+  // targets are refuted. kNumerical: they are not, and some leaf cannot be decided.
+  absl::StatusOr<SearchEnd> Turn(int64_t domains);
+  // Whether roots of parts were found worth their time.
+  bool divided() const { return divided_; }
+  // Whether they can be made for this network; after the first turn.
+  bool divisible() const { return divisible_; }
+  // What is open, of targets whose search has begun.
+  void Save(std::map<int32_t, SplitParts>& open) const;
+
+ private:
+  struct Part;
+  // The two sides of a neuron, without what is refuted there.
+  struct Halves {
+    std::vector<Part> parts;
+    double log_roots = 0;  // about how many there will be below them, in log2
+  };
+  struct Part {
+    std::unique_ptr<PartRoot> root;
+    std::unique_ptr<ReluBab> bab;  // null: not begun
+    bool over_box = false;         // below the shared root
+    double bound = 0;              // the worst at the root
+    int64_t domains = 0;           // spent
+    int64_t next = 0;              // domains after which its progress is looked at
+    int64_t domains_before = 1;    // when it was looked at last
+    double bound_before = 0;       // the worst then
+    double lift = 0;               // per doubling since then
+    // Once they were made:
+    std::optional<Halves> halves;
+  };
+
+  absl::StatusOr<SearchEnd> Begin();
+  Part PartOf(std::unique_ptr<PartRoot> root) const;
+  absl::Status TakeStep(int64_t domains, SearchEnd& end);
+  absl::StatusOr<SearchEnd> SearchPart(Part& part, int64_t domains);
+  absl::StatusOr<SearchEnd> SearchOverBox(Part& part);
+  double LogDomainsLeft(const Part& part) const;
+  absl::Status LookAtProgress(Part& part, SearchEnd& end);
+  absl::StatusOr<Halves> Halve(const Part& part, SearchEnd& end);
+  void Divide(Halves halves);
+  std::vector<Domain> StillOpen(const Part& part) const;
+  void Finish(SearchEnd end);
+
+  Run& run_;
+  RootResult& shared_;
+  std::vector<Domain> starts_;
+  const double share_;
+  const DivideRule rule_;
+  std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
+  bool begun_ = false, divided_ = false, divisible_ = false;
+  std::vector<Part> parts_;                  // the last one is searched
+  std::map<int32_t, SplitParts> undecided_;  // leaves that cannot be decided
+  int64_t spent_ = 0;                        // domains, roots of parts counted as such
+};
+
+}  // namespace espalier::search

@@ -1,0 +1,82 @@
+#include "verifier/search/tightening.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "verifier/base/status.h"
+#include "verifier/bounds/refine.h"
+
+namespace espalier::search {
+namespace {
+
+constexpr int64_t kPasses = 3;  // the bounds are there already: their shares are asked for
+
+// What is gained by taking a neuron's looseness away, per activation and neuron.
+using Gains = std::vector<std::vector<double>>;
+
+// What the margins owe to each neuron's own lines.
+Gains OfMargins(const PartRoot& part) {
+  Gains gains;
+  for (const bounds::LayerBox& box : part.root.bounds.layers) gains.emplace_back(box.lower.size(), 0.0);
+  for (const Domain& domain : part.open) {
+    const double missing = std::max(-domain.bound, 1e-9);
+    for (const Candidate& c : domain.candidates) {
+      const std::vector<int32_t>& unstable = part.root.relaxation64.unstable(c.layer);
+      gains[static_cast<size_t>(c.layer)][static_cast<size_t>(unstable[static_cast<size_t>(c.unstable)])] +=
+          static_cast<double>(c.score) / missing;
+    }
+  }
+  return gains;
+}
+
+// A bound that moves takes its share of the neuron's looseness -l·u / (u - l) along: for the upper one
+// d log(looseness) / d log(u) = -l / (u - l), for the lower one the same with u.
+void HandBack(const std::vector<bounds::BoundShare>& shares, const std::vector<bounds::LayerBox>& layers,
+              Gains& gains) {
+  for (auto share = shares.rbegin(); share != shares.rend(); ++share) {  // later layers first
+    const bounds::LayerBox& box = layers[static_cast<size_t>(share->activation)];
+    const auto i = static_cast<size_t>(share->neuron);
+    const double gain = gains[static_cast<size_t>(share->activation)][i];
+    const double l = box.lower[i], u = box.upper[i], moves = share->upper ? u : -l,
+                 other = share->upper ? -l : u;
+    if (!(gain > 0) || !(moves > 0) || !(other > 0)) continue;
+    for (const bounds::BoundShare::Part& p : share->parts) {
+      const double closer = std::min(1.0, static_cast<double>(p.score) / moves);
+      gains[static_cast<size_t>(p.activation)][static_cast<size_t>(p.neuron)] +=
+          gain * closer * other / (moves + other);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count) {
+  bounds::DomainBounds bounds = part.root.bounds;
+  std::vector<bounds::BoundShare> shares;
+  bounds::RefineSettings settings;
+  settings.iterations = kPasses;
+  settings.sides = SidesOf(part.root, part.open[0]);
+  settings.shares = &shares;
+  const absl::Status status = bounds::RefineBounds(run.plan, settings, run.stop, bounds);
+  if (!absl::IsUnimplemented(status)) ESPALIER_RETURN_IF_ERROR(status);
+  Gains gains = OfMargins(part);
+  HandBack(shares, part.root.bounds.layers, gains);
+  for (const bounds::NeuronSide& side : settings.sides)
+    gains[static_cast<size_t>(side.activation)][static_cast<size_t>(side.neuron)] = 0;
+  std::vector<Candidate> best;
+  for (size_t a = 0; a < gains.size(); ++a) {
+    const std::vector<int32_t>& unstable = part.root.relaxation64.unstable(static_cast<int>(a));
+    for (size_t j = 0; j < unstable.size(); ++j) {
+      const double gain = gains[a][static_cast<size_t>(unstable[j])];
+      if (gain > 0)
+        best.push_back({static_cast<int16_t>(a), static_cast<int32_t>(j), static_cast<float>(gain)});
+    }
+  }
+  const size_t kept = std::min(count, best.size());
+  std::partial_sort(best.begin(), best.begin() + static_cast<int64_t>(kept), best.end(),
+                    [](const Candidate& x, const Candidate& y) { return x.score > y.score; });
+  best.resize(kept);
+  return best;
+}
+
+}  // namespace espalier::search

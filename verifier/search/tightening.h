@@ -1,0 +1,20 @@
+// Which neurons tighten the bounds of others when they are split.
+//
+// A split takes a neuron's looseness out of everything behind it: out of the margin directly (the score of
+// Bunel et al. 2020), and out of the bounds of later neurons, whose lines then come closer to each other. The
+// second counts only where bounds are refined after the split (part_root.h), and there it is often most of
+// it: an early neuron hardly shows in the margin, and in the bounds of every neuron behind it.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "verifier/search/part_root.h"
+
+namespace espalier::search {
+
+// Up to `count` neurons of the part, the most promising first; score: about what the bound would gain,
+// relative to what is missing, summed over the open targets.
+absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count);
+
+}  // namespace espalier::search
