@@ -8,6 +8,13 @@
 #include "verifier/backend/neuron_math.h"
 #include "verifier/backend/training.h"
 
+// Unrolled, a row's exponentials need more registers than a card's thread has.
+#if defined(__CUDACC__)
+#define ESPALIER_ROLLED _Pragma("unroll 1")
+#else
+#define ESPALIER_ROLLED
+#endif
+
 namespace espalier::backend {
 
 // What a softmax needs of one row of logits; NaN anywhere: NaN. Own linkage, as MixBits of training.h.
@@ -20,7 +27,9 @@ struct SoftmaxScale {
 
 ESPALIER_HOST_DEVICE static inline SoftmaxScale ScaleOf(int64_t classes, const float* logits) {
   SoftmaxScale scale{static_cast<double>(logits[0]), 0};
+  ESPALIER_ROLLED
   for (int64_t c = 1; c < classes; ++c) scale.top = Max(static_cast<double>(logits[c]), scale.top);
+  ESPALIER_ROLLED
   for (int64_t c = 0; c < classes; ++c) scale.sum += std::exp(static_cast<double>(logits[c]) - scale.top);
   return scale;
 }
@@ -35,6 +44,7 @@ ESPALIER_HOST_DEVICE static inline void RowLoss(int64_t classes, int64_t r, cons
   }
   if (result.correct != nullptr) {
     bool first = true;  // written so that NaN is wrong
+    ESPALIER_ROLLED
     for (int64_t c = 0; c < classes; ++c) first = first && (c == label || row[label] > row[c]);
     result.correct[r] = first ? 1.0f : 0.0f;
   }
@@ -42,6 +52,7 @@ ESPALIER_HOST_DEVICE static inline void RowLoss(int64_t classes, int64_t r, cons
   const double distil = target.teacher != nullptr ? static_cast<double>(target.distil) : 0.0;
   const float* const teacher = distil > 0 ? target.teacher + r * classes : row;
   const SoftmaxScale teaching = distil > 0 ? ScaleOf(classes, teacher) : scale;
+  ESPALIER_ROLLED
   for (int64_t c = 0; c < classes; ++c) {
     double wanted = c == label ? 1.0 - distil : 0.0;
     if (distil > 0) wanted += distil * teaching.Share(teacher[c]);
