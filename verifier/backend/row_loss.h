@@ -9,7 +9,7 @@
 #include "verifier/backend/training.h"
 
 // Unrolled, a row's exponentials need more registers than a card's thread has.
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #define ESPALIER_ROLLED _Pragma("unroll 1")
 #else
 #define ESPALIER_ROLLED
