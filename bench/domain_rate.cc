@@ -1,12 +1,12 @@
 // How fast domains of branch and bound are bounded, and what share of the processor's speed that is.
 //
-//   domain_rate MODEL.onnx QUERY.vnnlib [THREADS]
+//   domain_rate MODEL.onnx QUERY.vnnlib [THREADS [shape]]
 //
 // The root is bounded by CROWN and refined; then 4096 domains with eight random splits each are optimised for
 // ten steps on the network that is left (backend/compact.h). Floating-point operations are those of the
 // coefficients that are left: two each, for ten backward and nine forward passes of a domain that is not
 // refuted sooner. The yardstick is OpenBLAS's sgemm of 1024 x 1024 matrices on as many threads, measured
-// before and after.
+// before and after. "shape" lists what is left instead, stage by stage, as scripts/cuda_roofline wants it.
 #include <cblas.h>
 #include <omp.h>
 
@@ -16,9 +16,12 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "verifier/backend/compact_rows.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
 #include "verifier/bounds/refine.h"
@@ -76,8 +79,35 @@ std::vector<backend::CompactDomain> RandomDomains(const search::Target& target, 
   return domains;
 }
 
+// One direction of a stage: rows, groups of at most eight of them, columns that the groups load, how many of
+// these are different, and coefficients.
+std::string Direction(const backend::GroupedRows& rows) {
+  int64_t columns = 0, count = 0, entries = 0;
+  for (const backend::PullGroup& group : rows.groups()) {
+    count += group.rows;
+    columns += group.columns;
+    entries += group.columns * group.rows;
+  }
+  const std::set<int32_t> different(rows.columns().begin(), rows.columns().end());
+  return absl::StrCat("Rows(", count, ", ", rows.groups().size(), ", ", columns, ", ", different.size(), ", ",
+                      entries, ")");
+}
+
+void PrintShape(const backend::CompactNetwork& network) {
+  const backend::ProgramRows rows(network, 8, true);
+  std::printf("Left(inputs=%d, slots=%d, stages=[\n", network.inputs, network.slots);
+  for (size_t s = 0; s < network.stages.size(); ++s) {
+    const backend::CompactStage& stage = network.stages[s];
+    const bool last = s + 1 == network.stages.size();
+    std::printf("  Stage(%d, %s, %s, %s),\n", stage.size(), stage.source.empty() ? "False" : "True",
+                Direction(rows.forward[s]).c_str(), last ? "None" : Direction(rows.backward[s]).c_str());
+  }
+  std::printf("], to_inputs=%s)\n", Direction(rows.to_inputs).c_str());
+}
+
 absl::Status Main(int argc, char** argv) {
-  if (argc < 3) return absl::InvalidArgumentError("usage: domain_rate MODEL.onnx QUERY.vnnlib [THREADS]");
+  if (argc < 3)
+    return absl::InvalidArgumentError("usage: domain_rate MODEL.onnx QUERY.vnnlib [THREADS [shape]]");
   const int64_t threads = argc > 3 ? std::atoll(argv[3]) : omp_get_num_procs();
   ESPALIER_ASSIGN_OR_RETURN(const Model model, Model::Load(ReadFile(argv[1])));
   ESPALIER_ASSIGN_OR_RETURN(const api::Property property, ReadQuery(model, ReadFile(argv[2])));
@@ -98,6 +128,10 @@ absl::Status Main(int argc, char** argv) {
   auto left =
       bounds::MakeCompactNetwork(*plan, bounds.boxes, bounds.layers, relaxation, bounds::kMostCompactWork);
   if (!left.has_value()) return absl::UnimplementedError("the network is too large to be listed");
+  if (argc > 4 && std::string(argv[4]) == "shape") {
+    PrintShape(*left);
+    return absl::OkStatus();
+  }
   const double flops = 2.0 * static_cast<double>(left->work()),
                unstable = static_cast<double>(left->unstable());
   std::vector<backend::CompactDomain> domains =

@@ -30,7 +30,9 @@ struct DeviceRows {
   static absl::StatusOr<DeviceRows> From(const StatePtr& state, const backend::GroupedRows& rows) {
     DeviceRows made;
     made.count = static_cast<int64_t>(rows.groups().size());
-    made.entries = static_cast<double>(rows.weights().size());
+    for (const backend::PullGroup& group : rows.groups()) {
+      made.entries += static_cast<double>(group.columns) * group.rows;
+    }
     ESPALIER_ASSIGN_OR_RETURN(made.groups, DeviceArray<backend::PullGroup>::From(state, rows.groups()));
     ESPALIER_ASSIGN_OR_RETURN(made.columns, DeviceArray<int32_t>::From(state, rows.columns()));
     ESPALIER_ASSIGN_OR_RETURN(made.weights, DeviceArray<float>::From(state, rows.weights()));
@@ -46,7 +48,7 @@ struct DeviceRows {
 struct DeviceStage {
   DeviceRows forward, backward;
   DeviceArray<int32_t> source;
-  std::vector<size_t> relaxed_by;  // activations that read it and are not in `backward`
+  std::vector<int32_t> relaxed_by;  // activations that read it and are not in `backward`
 };
 
 class CudaCompact final : public backend::CompactBounder {
@@ -82,7 +84,6 @@ class CudaCompact final : public backend::CompactBounder {
     LaunchGraph first, next;  // backward; forward and backward
   };
 
-  absl::Status AddStage(const backend::CompactRows& consumers, size_t s);
   CompactArrays Layout(char* base, int64_t lanes, int64_t* bytes) const;
   absl::Status Reserve(int64_t lanes);
   absl::Status BoundGroup(Group group);
@@ -144,51 +145,22 @@ CompactArrays CudaCompact::Layout(char* base, int64_t lanes, int64_t* bytes) con
   return a;
 }
 
-absl::Status CudaCompact::AddStage(const backend::CompactRows& consumers, size_t s) {
-  const CompactStage& own = stage(s);
-  DeviceStage made;
-  backend::CompactRows readers = backend::SliceRows(consumers, own.begin, own.begin + own.size());
-  for (size_t r = s + 1; r < network_.stages.size(); ++r) {
-    if (stage(r).source_stage == static_cast<int32_t>(s)) made.relaxed_by.push_back(r);
-  }
-  if (readers.column.empty() && made.relaxed_by.size() == 1) {
-    // Read by one activation only, as nearly always: its coefficients are pulled like any others.
-    const CompactStage& reader = stage(made.relaxed_by[0]);
-    std::vector<int32_t> slot_of(static_cast<size_t>(own.size()), -1);
-    for (size_t j = 0; j < reader.source.size(); ++j) {
-      slot_of[static_cast<size_t>(reader.source[j] - own.begin)] = reader.begin + static_cast<int32_t>(j);
-    }
-    readers = {};
-    for (int32_t slot : slot_of) {
-      if (slot >= 0) readers.column.push_back(slot), readers.value.push_back(1.0f);
-      readers.begin.push_back(static_cast<int64_t>(readers.column.size()));
-    }
-    made.relaxed_by.clear();
-  }
-  ESPALIER_ASSIGN_OR_RETURN(made.forward,
-                            DeviceRows::From(state_, backend::GroupedRows(own.begin, own.rows, kGroupRows)));
-  ESPALIER_ASSIGN_OR_RETURN(made.backward,
-                            DeviceRows::From(state_, backend::GroupedRows(own.begin, readers, kGroupRows)));
-  ESPALIER_ASSIGN_OR_RETURN(made.source, DeviceArray<int32_t>::From(state_, own.source));
-  stages_.push_back(std::move(made));
-  return absl::OkStatus();
-}
-
 absl::Status CudaCompact::Open() {
-  const backend::CompactRows consumers = backend::Consumers(network_);
-  std::vector<float> bias(static_cast<size_t>(network_.slots), 0.0f);
+  const backend::ProgramRows rows(network_, kGroupRows, true);
   std::vector<int32_t> neuron(static_cast<size_t>(network_.slots), -1);
   for (size_t s = 0; s < network_.stages.size(); ++s) {
-    const auto begin = static_cast<size_t>(stage(s).begin);
-    for (size_t r = 0; r < stage(s).bias.size(); ++r) bias[begin + r] = stage(s).bias[r];
     for (int32_t j = 0; j < width(s); ++j) {
-      neuron[begin + static_cast<size_t>(j)] = stage(s).first_unstable + j;
+      neuron[static_cast<size_t>(stage(s).begin + j)] = stage(s).first_unstable + j;
     }
-    ESPALIER_RETURN_IF_ERROR(AddStage(consumers, s));
+    DeviceStage made;
+    made.relaxed_by = rows.relaxed_by[s];
+    ESPALIER_ASSIGN_OR_RETURN(made.forward, DeviceRows::From(state_, rows.forward[s]));
+    ESPALIER_ASSIGN_OR_RETURN(made.backward, DeviceRows::From(state_, rows.backward[s]));
+    ESPALIER_ASSIGN_OR_RETURN(made.source, DeviceArray<int32_t>::From(state_, stage(s).source));
+    stages_.push_back(std::move(made));
   }
-  const backend::GroupedRows inputs(0, backend::SliceRows(consumers, 0, network_.inputs), kGroupRows);
-  ESPALIER_ASSIGN_OR_RETURN(to_inputs_, DeviceRows::From(state_, inputs));
-  ESPALIER_ASSIGN_OR_RETURN(bias_, DeviceArray<float>::From(state_, bias));
+  ESPALIER_ASSIGN_OR_RETURN(to_inputs_, DeviceRows::From(state_, rows.to_inputs));
+  ESPALIER_ASSIGN_OR_RETURN(bias_, DeviceArray<float>::From(state_, rows.bias));
   ESPALIER_ASSIGN_OR_RETURN(neuron_, DeviceArray<int32_t>::From(state_, neuron));
   ESPALIER_ASSIGN_OR_RETURN(lower_, DeviceArray<float>::From(state_, network_.lower));
   ESPALIER_ASSIGN_OR_RETURN(upper_, DeviceArray<float>::From(state_, network_.upper));
@@ -349,7 +321,8 @@ void CudaCompact::Pull(const DeviceRows& rows, const float* bias, const CompactS
 void CudaCompact::Backward(const Group& group) {
   for (size_t s = group.start; s-- > 0;) {
     Pull(stages_[s].backward, nullptr, width(s) > 0 ? &stage(s) : nullptr);
-    for (size_t r : stages_[s].relaxed_by) {
+    for (const int32_t reader : stages_[s].relaxed_by) {
+      const auto r = static_cast<size_t>(reader);
       ForGrid(*state_, {width(r), a_.lanes}, ToSourceBody{a_, stage(r).begin, stages_[r].source.data()});
     }
   }

@@ -105,12 +105,24 @@ struct PullBody {
     const float* const weight = rows.weight + group.weight_begin;
 #pragma unroll 4
     for (int64_t k = 0; k < group.columns; ++k) {
-      const float x = a.slots[column[k] * a.lanes + lane];
-      for (int i = 0; i < kRows; ++i) sum[i] += weight[k * kRows + i] * x;
+      AddColumn<kRows>(weight + k * kRows, a.slots[column[k] * a.lanes + lane], sum);
     }
     for (int i = 0; i < kRows; ++i) {
       const int32_t slot = group.first + i;
       a.slots[slot * a.lanes + lane] = lines ? a.Through(slot + first_line, lane, sum[i]) : sum[i];
+    }
+  }
+
+  // A load a weight would keep the load units five times as long as the products take: four at a time.
+  template <int kRows>
+  __device__ static void AddColumn(const float* weight, float x, float* sum) {
+    constexpr int kAtOnce = kRows % backend::kWeightAlignment == 0 ? backend::kWeightAlignment : 1;
+    struct alignas(kAtOnce * sizeof(float)) Weights {
+      float of[kAtOnce];
+    };
+    for (int i = 0; i < kRows; i += kAtOnce) {
+      const Weights loaded = *reinterpret_cast<const Weights*>(weight + i);
+      for (int j = 0; j < kAtOnce; ++j) sum[i + j] += loaded.of[j] * x;
     }
   }
 };

@@ -6,44 +6,23 @@ namespace espalier::cuda_kernels {
 
 // The coefficient between one number of the big image and one of the small, kernel[small_c][patch].
 template <class T>
-__device__ T Coefficient(const ConvGeometry& g, const T* kernel, const BigPlace& at, int small) {
-  const int o = small % g.small_c, q = small / g.small_c % g.small_w, p = small / g.small_c / g.small_w;
-  T sum = T(0);
-  for (int i = 0; i < g.kernel_h; ++i) {
-    if (SmallRow(g, at.h, i) != p) continue;
-    for (int j = 0; j < g.kernel_w; ++j) {
-      if (SmallColumn(g, at.w, j) != q) continue;
-      sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
+struct ConvEntry {
+  ConvGeometry g;
+  bool transposed;  // neurons are of the big image
+  const T* kernel;
+  __device__ T operator()(int32_t neuron, int64_t input) const {
+    const BigPlace at(g, transposed ? neuron : input);
+    const int small = transposed ? static_cast<int>(input) : neuron;
+    const int o = small % g.small_c, q = small / g.small_c % g.small_w, p = small / g.small_c / g.small_w;
+    T sum = T(0);
+    for (int i = 0; i < g.kernel_h; ++i) {
+      if (SmallRow(g, at.h, i) != p) continue;
+      for (int j = 0; j < g.kernel_w; ++j) {
+        if (SmallColumn(g, at.w, j) != q) continue;
+        sum += kernel[o * g.patch() + (int64_t{i} * g.kernel_w + j) * g.big_c + at.c];
+      }
     }
-  }
-  return sum;
-}
-
-// out[r] (+)= sign[r] * (what small neuron[r] reads of the big image).
-template <class T>
-struct SmallUnitBody {
-  ConvGeometry g;
-  const T* kernel;
-  backend::UnitRows<T> unit;
-  T* out;
-  bool accumulate;
-  __device__ void operator()(int64_t r, int64_t element) const {
-    const T coefficient = Coefficient(g, kernel, BigPlace(g, element), unit.neuron[r]);
-    Put(unit.sign[r] * coefficient, accumulate, out + r * g.big() + element);
-  }
-};
-
-// out[r] (+)= sign[r] * (what big neuron[r] of a transposed convolution reads of the small image).
-template <class T>
-struct BigUnitBody {
-  ConvGeometry g;
-  const T* kernel;
-  backend::UnitRows<T> unit;
-  T* out;
-  bool accumulate;
-  __device__ void operator()(int64_t r, int64_t element) const {
-    const T coefficient = Coefficient(g, kernel, BigPlace(g, unit.neuron[r]), static_cast<int>(element));
-    Put(unit.sign[r] * coefficient, accumulate, out + r * g.small() + element);
+    return sum;
   }
 };
 
@@ -69,13 +48,8 @@ class ConvMap final : public CudaMapBase<ConvMap> {
     transposed_ ? BigToSmall(batch) : SmallToBig(batch);
   }
   template <class T>
-  void BackwardUnitT(const backend::UnitRows<T>& unit, T* out, bool accumulate) const {
-    const Extent extent{unit.rows, input_size_};
-    if (transposed_) {
-      ForGrid(state(), extent, BigUnitBody<T>{geometry_, kernel_.of<T>(), unit, out, accumulate});
-    } else {
-      ForGrid(state(), extent, SmallUnitBody<T>{geometry_, kernel_.of<T>(), unit, out, accumulate});
-    }
+  ConvEntry<T> EntryOf() const {
+    return {geometry_, transposed_, kernel_.of<T>()};
   }
 
  private:
@@ -95,11 +69,10 @@ class ConvMap final : public CudaMapBase<ConvMap> {
 
 }  // namespace
 
-absl::StatusOr<CudaMapPtr> MakeConvMap(std::shared_ptr<CudaState> state, const ir::ConvMap& map,
-                                       bool absolute) {
+absl::StatusOr<CudaMapPtr> MakeConvMap(std::shared_ptr<CudaState> state, const ir::ConvMap& map) {
   ESPALIER_RETURN_IF_ERROR(CheckSizes(map));
   ESPALIER_RETURN_IF_ERROR(ReserveFor(*state, GeometryOf(map)));
-  ESPALIER_ASSIGN_OR_RETURN(Coefficients kernel, Coefficients::From(state, map.kernel, absolute));
+  ESPALIER_ASSIGN_OR_RETURN(Coefficients kernel, Coefficients::From(state, map.kernel));
   return std::make_shared<ConvMap>(std::move(state), map, std::move(kernel));
 }
 

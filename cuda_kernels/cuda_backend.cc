@@ -6,10 +6,11 @@
 #include "cuda_kernels/compact.h"
 #include "cuda_kernels/cuda_map.h"
 #include "cuda_kernels/kernel_sets.h"
-#include "cuda_kernels/self_check.h"
 #include "cuda_kernels/state.h"
 #include "cuda_kernels/trainable.h"
+#include "verifier/backend/product_check.h"
 #include "verifier/base/status.h"
+#include "verifier/ir/map_forms.h"
 
 namespace espalier::cuda_kernels {
 namespace {
@@ -34,11 +35,11 @@ class CudaBackend final : public backend::Backend {
   absl::Status Synchronise() override { return state_->Synchronise(); }
 
   absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
-    return PrepareMap(*map, false);
+    return PrepareMap(*map);
   }
   absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareAbs(
       const ir::LinearMapPtr& map) override {
-    return PrepareMap(*map, true);
+    return PrepareMap(ir::Absolute(*map));
   }
 
   void Widen(int64_t count, const float* in, double* out) override { WidenOnDevice(*state_, count, in, out); }
@@ -54,10 +55,9 @@ class CudaBackend final : public backend::Backend {
   int64_t threads() const override { return 1; }  // of the host
 
  private:
-  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareMap(const ir::LinearMap& map,
-                                                                         bool absolute) {
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareMap(const ir::LinearMap& map) {
     if (!state_->Going()) return state_->status();
-    ESPALIER_ASSIGN_OR_RETURN(CudaMapPtr made, MakeCudaMap(state_, map, absolute));
+    ESPALIER_ASSIGN_OR_RETURN(CudaMapPtr made, MakeCudaMap(state_, map));
     return made;
   }
 
@@ -66,6 +66,29 @@ class CudaBackend final : public backend::Backend {
   std::unique_ptr<backend::Kernels<double>> f64_;
   std::unique_ptr<backend::Training> training_;
 };
+
+absl::Status CheckMap(CudaBackend& backend, const ir::LinearMap& map) {
+  ESPALIER_ASSIGN_OR_RETURN(const std::shared_ptr<const backend::PreparedMap> prepared,
+                            backend.Prepare(std::make_shared<ir::LinearMap>(map)));
+  const auto product = [&]<class T>(const std::vector<T>& x, bool forward) -> absl::StatusOr<std::vector<T>> {
+    const int64_t count = static_cast<int64_t>(x.size()), rows = backend::kCheckedRows;
+    std::vector<T> y(
+        static_cast<size_t>(rows * (forward ? prepared->output_size() : prepared->input_size())));
+    const auto size = static_cast<int64_t>(y.size());
+    ESPALIER_ASSIGN_OR_RETURN(const backend::Buffer<T> from, backend::Allocate<T>(backend, count));
+    ESPALIER_ASSIGN_OR_RETURN(const backend::Buffer<T> to, backend::Allocate<T>(backend, size));
+    backend.Upload(x.data(), count * static_cast<int64_t>(sizeof(T)), from.data());
+    backend::Kernels<T>& kernels = backend::KernelsOf<T>(backend);
+    forward ? kernels.Forward(*prepared, rows, from.data(), to.data(), false)
+            : kernels.Backward(*prepared, rows, from.data(), to.data(), false);
+    backend.Download(to.data(), size * static_cast<int64_t>(sizeof(T)), y.data());
+    ESPALIER_RETURN_IF_ERROR(backend.Synchronise());
+    return y;
+  };
+  const absl::Status checked = backend::CheckProducts(map, prepared->longest_sum(), product, product);
+  if (!absl::IsInternal(checked) || IsDeviceLost(checked)) return checked;
+  return absl::InternalError(absl::StrCat("cuda: wrong results: ", std::string(checked.message())));
+}
 
 }  // namespace
 
@@ -76,7 +99,8 @@ absl::StatusOr<std::unique_ptr<backend::Backend>> MakeCudaBackend(const CudaOpti
     ESPALIER_ASSIGN_OR_RETURN(std::shared_ptr<CudaState> state,
                               CudaState::Make(options.device, int64_t{8} << 20, StopToken()));
     CudaBackend backend(std::move(state));
-    ESPALIER_RETURN_IF_ERROR(CheckProducts(backend));
+    ESPALIER_RETURN_IF_ERROR(CheckMap(backend, backend::SampleDense(48, 64)));
+    ESPALIER_RETURN_IF_ERROR(CheckMap(backend, backend::SampleConv()));
   }
   ESPALIER_ASSIGN_OR_RETURN(std::shared_ptr<CudaState> state,
                             CudaState::Make(options.device, options.memory_bytes, options.stop));

@@ -34,14 +34,8 @@ class CudaMap : public backend::PreparedMap {
 
 using CudaMapPtr = std::shared_ptr<const CudaMap>;
 
-// RESOURCE_EXHAUSTED when the coefficients do not fit on the card. `absolute`: the map with |coefficients|.
-absl::StatusOr<CudaMapPtr> MakeCudaMap(std::shared_ptr<CudaState> state, const ir::LinearMap& map,
-                                       bool absolute);
-absl::StatusOr<CudaMapPtr> MakeDenseMap(std::shared_ptr<CudaState> state, const ir::DenseMap& map,
-                                        bool absolute);
-absl::StatusOr<CudaMapPtr> MakeConvMap(std::shared_ptr<CudaState> state, const ir::ConvMap& map,
-                                       bool absolute);
-absl::StatusOr<CudaMapPtr> MakeSparseMap(std::shared_ptr<CudaState> state, const ir::SparseMap& map,
-                                         bool absolute);
+// RESOURCE_EXHAUSTED when the coefficients do not fit on the card.
+absl::StatusOr<CudaMapPtr> MakeCudaMap(std::shared_ptr<CudaState> state, const ir::LinearMap& map);
+absl::StatusOr<CudaMapPtr> MakeConvMap(std::shared_ptr<CudaState> state, const ir::ConvMap& map);
 
 }  // namespace espalier::cuda_kernels

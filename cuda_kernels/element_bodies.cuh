@@ -66,7 +66,8 @@ struct FillRowsBody {
   int64_t n;
   const T* vec;
   T* out;
-  __device__ void operator()(int64_t r, int64_t i) const { out[r * n + i] = vec[i]; }
+  bool accumulate;
+  __device__ void operator()(int64_t r, int64_t i) const { Put(vec[i], accumulate, out + r * n + i); }
 };
 
 template <class T>
@@ -124,12 +125,13 @@ template <class T>
 struct HingeBody {
   int64_t n;
   backend::HingeArrays<T> hinge;
-  T *z, *slope;
+  const T* z;
+  T *y, *slope;  // y may be z
   __device__ void operator()(int64_t r, int64_t i) const {
     const int64_t at = r * n + i;
     const T x = z[at];
     const T k = x < T(0) ? hinge.left[i] : hinge.right[i];
-    z[at] = hinge.intercept[i] + k * x;
+    y[at] = hinge.intercept[i] + k * x;
     if (slope != nullptr) slope[at] = k;
   }
 };

@@ -41,7 +41,7 @@ class CudaKernels final : public backend::Kernels<T> {
 
   void Add(int64_t count, const T* in, T* out) override { ForElements(state_, count, AddBody<T>{in, out}); }
   void FillRows(int64_t rows, int64_t n, const T* vec, T* out) override {
-    ForGrid(state_, {rows, n}, FillRowsBody<T>{n, vec, out});
+    ForGrid(state_, {rows, n}, FillRowsBody<T>{n, vec, out, false});
   }
   void Fill(int64_t count, T value, T* out) override { ForElements(state_, count, FillBody<T>{value, out}); }
   void GatherRows(const backend::RowSet& rows, int64_t n, const T* table, T* out) override {
@@ -92,7 +92,7 @@ class CudaKernels final : public backend::Kernels<T> {
   }
 
   void Hinge(int64_t rows, int64_t n, const backend::HingeArrays<T>& hinge, T* z, T* slope) override {
-    ForGrid(state_, {rows, n}, HingeBody<T>{n, hinge, z, slope});
+    ForGrid(state_, {rows, n}, HingeBody<T>{n, hinge, z, z, slope});
   }
   void Multiply(int64_t count, const T* in, T* out) override {
     ForElements(state_, count, MultiplyBody<T>{in, out});

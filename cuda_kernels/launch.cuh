@@ -58,17 +58,13 @@ class RowThreads {
     for (int warp = 0; lane() == 0 && warp < width() / kWarp; ++warp) sum += partial[warp];
     return sum;
   }
-
-  // The same, valid in every lane.
-  __device__ double SumEverywhere(double value) const {
-    const double sum = Sum(value);
-    if (width() == kWarp) return __shfl_sync(0xffffffffu, sum, 0);
-    __shared__ double total;
-    if (lane() == 0) total = sum;
-    __syncthreads();
-    return total;  // not written again before the next Sum's first barrier
-  }
 };
+
+// What bodies end with that overwrite or add.
+template <class T>
+__device__ void Put(T value, bool accumulate, T* out) {
+  *out = accumulate ? *out + value : value;
+}
 
 template <class Body>
 __global__ void __launch_bounds__(kBlock, kBlocksOnACore) ElementsKernel(int64_t count, Body body) {

@@ -1,30 +1,21 @@
 // What the maps share: coefficients in both element types, and entry points for both from one template each.
 #pragma once
 
-#include <cmath>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "cuda_kernels/cuda_map.h"
+#include "cuda_kernels/launch.cuh"
 #include "verifier/base/status.h"
 
 namespace espalier::cuda_kernels {
-
-// What every body of a map ends with.
-template <class T>
-__device__ void Put(T value, bool accumulate, T* out) {
-  *out = accumulate ? *out + value : value;
-}
 
 // Coefficients rounded once to float32, and as they are.
 class Coefficients {
  public:
   static absl::StatusOr<Coefficients> From(const std::shared_ptr<CudaState>& state,
-                                           std::vector<double> values, bool absolute) {
-    if (absolute) {
-      for (double& v : values) v = std::fabs(v);
-    }
+                                           const std::vector<double>& values) {
     Coefficients made;
     const std::vector<float> narrow(values.begin(), values.end());
     ESPALIER_ASSIGN_OR_RETURN(made.f64_, DeviceArray<double>::From(state, values));
@@ -45,6 +36,20 @@ class Coefficients {
   DeviceArray<double> f64_;
 };
 
+// out[r][i] (+)= sign[r] * entry(neuron[r], i): chosen rows of a map, from its coefficients.
+template <class T, class Entry>
+struct UnitBody {
+  int64_t n;
+  Entry entry;
+  backend::UnitRows<T> unit;
+  T* out;
+  bool accumulate;
+  __device__ void operator()(int64_t r, int64_t i) const {
+    Put(unit.sign[r] * entry(unit.neuron[r], i), accumulate, out + r * n + i);
+  }
+};
+
+// Derived has ForwardT, BackwardT and EntryOf<T>(), which makes UnitBody's entry.
 template <class Derived>
 class CudaMapBase : public CudaMap {
  public:
@@ -53,10 +58,10 @@ class CudaMapBase : public CudaMap {
   void Backward(const Batch<float>& batch) const override { self().template BackwardT<float>(batch); }
   void Backward(const Batch<double>& batch) const override { self().template BackwardT<double>(batch); }
   void BackwardUnit(const backend::UnitRows<float>& unit, float* out, bool accumulate) const override {
-    self().template BackwardUnitT<float>(unit, out, accumulate);
+    Units(unit, out, accumulate);
   }
   void BackwardUnit(const backend::UnitRows<double>& unit, double* out, bool accumulate) const override {
-    self().template BackwardUnitT<double>(unit, out, accumulate);
+    Units(unit, out, accumulate);
   }
 
  protected:
@@ -64,6 +69,12 @@ class CudaMapBase : public CudaMap {
   CudaState& state() const { return *state_; }
 
  private:
+  template <class T>
+  void Units(const backend::UnitRows<T>& unit, T* out, bool accumulate) const {
+    const auto entry = self().template EntryOf<T>();
+    ForGrid(*state_, {unit.rows, input_size_},
+            UnitBody<T, decltype(entry)>{input_size_, entry, unit, out, accumulate});
+  }
   const Derived& self() const { return static_cast<const Derived&>(*this); }
   std::shared_ptr<CudaState> state_;
 };

@@ -2,22 +2,16 @@
 #include <algorithm>
 
 #include "cuda_kernels/gemm.h"
-#include "cuda_kernels/launch.cuh"
 #include "cuda_kernels/map_base.cuh"
+#include "verifier/ir/map_forms.h"
 
 namespace espalier::cuda_kernels {
 
-// out[r][c] (+)= sign[r] * weights[neuron[r]][c]
 template <class T>
-struct DenseUnitBody {
+struct DenseEntry {
   int64_t cols;
   const T* weights;
-  backend::UnitRows<T> unit;
-  T* out;
-  bool accumulate;
-  __device__ void operator()(int64_t r, int64_t c) const {
-    Put(unit.sign[r] * weights[unit.neuron[r] * cols + c], accumulate, out + r * cols + c);
-  }
+  __device__ T operator()(int32_t neuron, int64_t c) const { return weights[neuron * cols + c]; }
 };
 
 // out[r][i] (+)= scale[i] * in[r][i]; scale null: the identity.
@@ -33,16 +27,10 @@ struct ScaleBody {
 };
 
 template <class T>
-struct ScaleUnitBody {
-  int64_t n;
+struct ScaleEntry {
   const T* scale;
-  backend::UnitRows<T> unit;
-  T* out;
-  bool accumulate;
-  __device__ void operator()(int64_t r, int64_t i) const {
-    T value = T(0);
-    if (i == unit.neuron[r]) value = scale != nullptr ? unit.sign[r] * scale[i] : unit.sign[r];
-    Put(value, accumulate, out + r * n + i);
+  __device__ T operator()(int32_t neuron, int64_t i) const {
+    return i != neuron ? T(0) : scale != nullptr ? scale[i] : T(1);
   }
 };
 
@@ -72,16 +60,11 @@ struct GatherBody {
   }
 };
 
-// Entries of column c are in ascending order of their rows: those of the unit's neuron stand together.
+// Entries of column c are in ascending order of their rows: those of the neuron stand together.
 template <class T>
-struct SparseUnitBody {
-  int64_t cols;
+struct SparseEntry {
   Entries<T> columns;
-  backend::UnitRows<T> unit;
-  T* out;
-  bool accumulate;
-  __device__ void operator()(int64_t r, int64_t c) const {
-    const int32_t neuron = unit.neuron[r];
+  __device__ T operator()(int32_t neuron, int64_t c) const {
     int64_t low = columns.begin[c], high = columns.begin[c + 1];
     const int64_t end = high;
     while (low < high) {
@@ -94,7 +77,7 @@ struct SparseUnitBody {
     }
     T sum = T(0);
     for (; low < end && columns.index[low] == neuron; ++low) sum += columns.value[low];
-    Put(unit.sign[r] * sum, accumulate, out + r * cols + c);
+    return sum;
   }
 };
 
@@ -117,8 +100,8 @@ class DenseMap final : public CudaMapBase<DenseMap> {
     Multiply(batch, {.n = cols_, .k = rows_});
   }
   template <class T>
-  void BackwardUnitT(const backend::UnitRows<T>& unit, T* out, bool accumulate) const {
-    ForGrid(state(), {unit.rows, cols_}, DenseUnitBody<T>{cols_, weights_.of<T>(), unit, out, accumulate});
+  DenseEntry<T> EntryOf() const {
+    return {cols_, weights_.of<T>()};
   }
 
  private:
@@ -152,9 +135,8 @@ class ScaleMap final : public CudaMapBase<ScaleMap> {
     ForwardT<T>(batch);
   }
   template <class T>
-  void BackwardUnitT(const backend::UnitRows<T>& unit, T* out, bool accumulate) const {
-    ForGrid(state(), {unit.rows, input_size_},
-            ScaleUnitBody<T>{input_size_, Scale<T>(), unit, out, accumulate});
+  ScaleEntry<T> EntryOf() const {
+    return {Scale<T>()};
   }
 
  private:
@@ -177,38 +159,12 @@ struct DeviceEntries {
   }
 };
 
-int64_t LongestRow(const std::vector<int64_t>& begin) {
-  int64_t longest = 1;
-  for (size_t i = 1; i < begin.size(); ++i) longest = std::max(longest, begin[i] - begin[i - 1]);
-  return longest;
-}
-
-absl::StatusOr<DeviceEntries> ToDevice(const std::shared_ptr<CudaState>& state, const ir::SparseMap& map,
-                                       bool absolute) {
+absl::StatusOr<DeviceEntries> ToDevice(const std::shared_ptr<CudaState>& state, const ir::SparseMap& map) {
   DeviceEntries made;
   ESPALIER_ASSIGN_OR_RETURN(made.begin, DeviceArray<int64_t>::From(state, map.row_begin));
   ESPALIER_ASSIGN_OR_RETURN(made.index, DeviceArray<int32_t>::From(state, map.column));
-  ESPALIER_ASSIGN_OR_RETURN(made.value, Coefficients::From(state, map.value, absolute));
+  ESPALIER_ASSIGN_OR_RETURN(made.value, Coefficients::From(state, map.value));
   return made;
-}
-
-// Rows become columns; entries of each in ascending order.
-ir::SparseMap Transposed(const ir::SparseMap& m) {
-  ir::SparseMap t{m.cols, m.rows, std::vector<int64_t>(static_cast<size_t>(m.cols) + 1, 0), {}, {}};
-  for (int32_t c : m.column) ++t.row_begin[static_cast<size_t>(c) + 1];
-  for (size_t c = 1; c < t.row_begin.size(); ++c) t.row_begin[c] += t.row_begin[c - 1];
-  std::vector<int64_t> next(t.row_begin.begin(), t.row_begin.end() - 1);
-  t.column.resize(m.column.size());
-  t.value.resize(m.value.size());
-  for (int64_t r = 0; r < m.rows; ++r) {
-    const auto row = static_cast<size_t>(r);
-    for (auto k = static_cast<size_t>(m.row_begin[row]); k < static_cast<size_t>(m.row_begin[row + 1]); ++k) {
-      const auto at = static_cast<size_t>(next[static_cast<size_t>(m.column[k])]++);
-      t.column[at] = static_cast<int32_t>(r);
-      t.value[at] = m.value[k];
-    }
-  }
-  return t;
 }
 
 class SparseMap final : public CudaMapBase<SparseMap> {
@@ -229,9 +185,8 @@ class SparseMap final : public CudaMapBase<SparseMap> {
     Gather(output_size_, input_size_, by_column_.of<T>(), batch);
   }
   template <class T>
-  void BackwardUnitT(const backend::UnitRows<T>& unit, T* out, bool accumulate) const {
-    ForGrid(state(), {unit.rows, input_size_},
-            SparseUnitBody<T>{input_size_, by_column_.of<T>(), unit, out, accumulate});
+  SparseEntry<T> EntryOf() const {
+    return {by_column_.of<T>()};
   }
 
  private:
@@ -243,38 +198,35 @@ class SparseMap final : public CudaMapBase<SparseMap> {
 };
 
 absl::StatusOr<CudaMapPtr> MakeScaleMap(std::shared_ptr<CudaState> state, int64_t size,
-                                        const std::vector<double>& scale, bool absolute) {
-  ESPALIER_ASSIGN_OR_RETURN(Coefficients values, Coefficients::From(state, scale, absolute));
+                                        const std::vector<double>& scale) {
+  ESPALIER_ASSIGN_OR_RETURN(Coefficients values, Coefficients::From(state, scale));
   return std::make_shared<ScaleMap>(std::move(state), size, std::move(values), scale.empty());
+}
+
+absl::StatusOr<CudaMapPtr> MakeDenseMap(std::shared_ptr<CudaState> state, const ir::DenseMap& map) {
+  ESPALIER_ASSIGN_OR_RETURN(Coefficients weights, Coefficients::From(state, map.weights));
+  return std::make_shared<DenseMap>(std::move(state), map, std::move(weights));
+}
+
+absl::StatusOr<CudaMapPtr> MakeSparseMap(std::shared_ptr<CudaState> state, const ir::SparseMap& map) {
+  const ir::SparseMap columns = ir::Transposed(map);
+  ESPALIER_ASSIGN_OR_RETURN(DeviceEntries by_row, ToDevice(state, map));
+  ESPALIER_ASSIGN_OR_RETURN(DeviceEntries by_column, ToDevice(state, columns));
+  auto made = std::make_shared<SparseMap>(std::move(state), std::move(by_row), std::move(by_column));
+  made->SetSizes(map.cols, map.rows, std::max(ir::LongestRow(map), ir::LongestRow(columns)));
+  return made;
 }
 
 }  // namespace
 
-absl::StatusOr<CudaMapPtr> MakeDenseMap(std::shared_ptr<CudaState> state, const ir::DenseMap& map,
-                                        bool absolute) {
-  ESPALIER_ASSIGN_OR_RETURN(Coefficients weights, Coefficients::From(state, map.weights, absolute));
-  return std::make_shared<DenseMap>(std::move(state), map, std::move(weights));
-}
-
-absl::StatusOr<CudaMapPtr> MakeSparseMap(std::shared_ptr<CudaState> state, const ir::SparseMap& map,
-                                         bool absolute) {
-  const ir::SparseMap columns = Transposed(map);
-  ESPALIER_ASSIGN_OR_RETURN(DeviceEntries by_row, ToDevice(state, map, absolute));
-  ESPALIER_ASSIGN_OR_RETURN(DeviceEntries by_column, ToDevice(state, columns, absolute));
-  auto made = std::make_shared<SparseMap>(std::move(state), std::move(by_row), std::move(by_column));
-  made->SetSizes(map.cols, map.rows, std::max(LongestRow(map.row_begin), LongestRow(columns.row_begin)));
-  return made;
-}
-
-absl::StatusOr<CudaMapPtr> MakeCudaMap(std::shared_ptr<CudaState> state, const ir::LinearMap& map,
-                                       bool absolute) {
-  if (const auto* m = std::get_if<ir::DenseMap>(&map)) return MakeDenseMap(std::move(state), *m, absolute);
-  if (const auto* m = std::get_if<ir::ConvMap>(&map)) return MakeConvMap(std::move(state), *m, absolute);
-  if (const auto* m = std::get_if<ir::SparseMap>(&map)) return MakeSparseMap(std::move(state), *m, absolute);
+absl::StatusOr<CudaMapPtr> MakeCudaMap(std::shared_ptr<CudaState> state, const ir::LinearMap& map) {
+  if (const auto* m = std::get_if<ir::DenseMap>(&map)) return MakeDenseMap(std::move(state), *m);
+  if (const auto* m = std::get_if<ir::ConvMap>(&map)) return MakeConvMap(std::move(state), *m);
+  if (const auto* m = std::get_if<ir::SparseMap>(&map)) return MakeSparseMap(std::move(state), *m);
   if (const auto* m = std::get_if<ir::ScaleMap>(&map)) {
-    return MakeScaleMap(std::move(state), static_cast<int64_t>(m->scale.size()), m->scale, absolute);
+    return MakeScaleMap(std::move(state), static_cast<int64_t>(m->scale.size()), m->scale);
   }
-  return MakeScaleMap(std::move(state), ir::InputSize(map), {}, absolute);
+  return MakeScaleMap(std::move(state), ir::InputSize(map), {});
 }
 
 }  // namespace espalier::cuda_kernels

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cuda_kernels/element_bodies.cuh"
 #include "cuda_kernels/trainable.h"
 #include "cuda_kernels/training_bodies.cuh"
 #include "verifier/base/status.h"
@@ -36,14 +37,14 @@ class CudaTraining final : public backend::Training {
   }
 
   void AddRows(int64_t rows, int64_t n, const float* vec, float* y) override {
-    ForGrid(*state_, {rows, n}, AddRowsBody{n, vec, y});
+    ForGrid(*state_, {rows, n}, FillRowsBody<float>{n, vec, y, true});
   }
   void ColumnSums(int64_t rows, int64_t n, const float* g, float* out) override {
     SumColumns({rows, n}, g, nullptr, nullptr, out);
   }
   void HingeForward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
                     float* y) override {
-    ForGrid(*state_, {rows, n}, HingeForwardBody{n, hinge, z, y});
+    ForGrid(*state_, {rows, n}, HingeBody<float>{n, hinge, z, y, nullptr});
   }
   void HingeBackward(int64_t rows, int64_t n, const HingeArrays<float>& hinge, const float* z,
                      float* g) override {
@@ -74,7 +75,7 @@ class CudaTraining final : public backend::Training {
   }
   void CrossEntropy(int64_t rows, int64_t classes, const float* logits, const backend::LossTarget& target,
                     const backend::LossResult& result) override {
-    ForRows(*state_, {rows, classes}, CrossEntropyBody{classes, logits, target, result});
+    ForElements(*state_, rows, CrossEntropyBody{classes, logits, target, result});
   }
   void Descend(int64_t count, const backend::DescentStep& step, const float* gradient, float* velocity,
                float* weight) override {

@@ -2,27 +2,10 @@
 #pragma once
 
 #include "cuda_kernels/launch.cuh"
+#include "verifier/backend/row_loss.h"
 #include "verifier/backend/training.h"
 
 namespace espalier::cuda_kernels {
-
-struct AddRowsBody {
-  int64_t n;
-  const float* vec;
-  float* y;
-  __device__ void operator()(int64_t r, int64_t i) const { y[r * n + i] += vec[i]; }
-};
-
-struct HingeForwardBody {
-  int64_t n;
-  backend::HingeArrays<float> hinge;
-  const float* z;
-  float* y;
-  __device__ void operator()(int64_t r, int64_t i) const {
-    const float x = z[r * n + i];
-    y[r * n + i] = hinge.intercept[i] + (x < 0.0f ? hinge.left[i] : hinge.right[i]) * x;
-  }
-};
 
 struct HingeBackwardBody {
   int64_t n;
@@ -169,56 +152,12 @@ struct SignStepBody {
   }
 };
 
-// What a softmax needs of one row of logits.
-struct RowScale {
-  double top, sum;
-};
-
 struct CrossEntropyBody {
   int64_t classes;
   const float* logits;
   backend::LossTarget target;
   backend::LossResult result;
-
-  __device__ void operator()(const RowThreads& row, int64_t r) const {
-    const float* const own = logits + r * classes;
-    const int32_t label = target.label[r];
-    const RowScale scale = ScaleOf(row, own);
-    if (row.lane() == 0 && result.loss != nullptr) {
-      const double log_sum = scale.top + std::log(scale.sum);
-      result.loss[r] = static_cast<float>(log_sum - static_cast<double>(own[label]));
-    }
-    double beaten = 0;  // logits that the label's does not exceed
-    for (int64_t c = row.lane(); c < classes; c += row.width())
-      beaten += c == label || own[label] > own[c] ? 0 : 1;
-    beaten = row.Sum(beaten);
-    if (row.lane() == 0 && result.correct != nullptr) result.correct[r] = beaten == 0 ? 1.0f : 0.0f;
-    if (result.gradient == nullptr) return;
-    const double distil = target.teacher != nullptr ? static_cast<double>(target.distil) : 0.0;
-    const float* const teacher = distil > 0 ? target.teacher + r * classes : own;
-    const RowScale teaching = distil > 0 ? ScaleOf(row, teacher) : scale;
-    for (int64_t c = row.lane(); c < classes; c += row.width()) {
-      double wanted = c == label ? 1.0 - distil : 0.0;
-      if (distil > 0) wanted += distil * Share(teaching, teacher[c]);
-      result.gradient[r * classes + c] = static_cast<float>(Share(scale, own[c]) - wanted);
-    }
-  }
-
- private:
-  // The same in every lane, by exchanging through the row's first one; NaN anywhere: NaN.
-  __device__ RowScale ScaleOf(const RowThreads& row, const float* values) const {
-    RowScale scale{static_cast<double>(values[0]), 0};
-    for (int64_t c = 1; c < classes; ++c) scale.top = backend::Max(static_cast<double>(values[c]), scale.top);
-    double sum = 0;
-    for (int64_t c = row.lane(); c < classes; c += row.width()) {
-      sum += std::exp(static_cast<double>(values[c]) - scale.top);
-    }
-    scale.sum = row.SumEverywhere(sum);
-    return scale;
-  }
-  __device__ static double Share(const RowScale& scale, float value) {
-    return std::exp(static_cast<double>(value) - scale.top) / scale.sum;
-  }
+  __device__ void operator()(int64_t r) const { backend::RowLoss(classes, r, logits, target, result); }
 };
 
 }  // namespace espalier::cuda_kernels

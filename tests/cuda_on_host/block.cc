@@ -173,10 +173,6 @@ uint64_t ShuffleDown(uint64_t value, unsigned delta) {
   return Runner().Exchange(value, [delta](unsigned lane) { return lane + delta; });
 }
 
-uint64_t ShuffleFrom(uint64_t value, unsigned from) {
-  return Runner().Exchange(value, [from](unsigned) { return from; });
-}
-
 }  // namespace cuda_on_host
 
 void __syncthreads() {

@@ -115,18 +115,13 @@ void __syncthreads();
 void __syncwarp(unsigned mask = 0xffffffffu);
 
 namespace cuda_on_host {
-// The value of the lane that is `delta` further (own value beyond the last), or of the lane `from`.
+// The value of the lane that is `delta` further (own value beyond the last).
 uint64_t ShuffleDown(uint64_t value, unsigned delta);
-uint64_t ShuffleFrom(uint64_t value, unsigned from);
 cudaError_t EnqueueKernel(const cudaLaunchConfig_t& config, std::function<void()> thread);
 }  // namespace cuda_on_host
 
 inline double __shfl_down_sync(unsigned, double value, unsigned delta) {
   return __builtin_bit_cast(double, cuda_on_host::ShuffleDown(__builtin_bit_cast(uint64_t, value), delta));
-}
-inline double __shfl_sync(unsigned, double value, int from) {
-  return __builtin_bit_cast(
-      double, cuda_on_host::ShuffleFrom(__builtin_bit_cast(uint64_t, value), static_cast<unsigned>(from)));
 }
 
 template <class... Parameters, class... Arguments>

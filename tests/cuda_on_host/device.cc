@@ -1,5 +1,7 @@
 #include "device.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,8 +112,10 @@ void NotInCapture(const Card& card, const char* call) {
 
 void CountLaunch(Card& card) {
   ++card.counts.launches;
-  if (card.launches_until_failure > 0 && --card.launches_until_failure == 0)
-    card.sticky = cudaErrorLaunchFailure;
+  const bool counted_down = card.launches_until_failure > 0 && --card.launches_until_failure == 0;
+  // One process takes the file: the one that replaces it finds a card that works.
+  const std::string& file = card.behaviour.lost_by;
+  if (counted_down || (!file.empty() && unlink(file.c_str()) == 0)) card.sticky = cudaErrorLaunchFailure;
 }
 
 cudaError_t Answer(Card& card, cudaError_t error = cudaSuccess) {
@@ -145,18 +150,22 @@ void Behave(const Behaviour& behaviour) {
 Behaviour BehaviourFromEnvironment() {
   Behaviour behaviour;
   const char* const words = std::getenv("ESPALIER_CUDA_ON_HOST");
-  if (words == nullptr) return behaviour;
-  const std::string text = words;
-  if (text.find("eager") != std::string::npos) behaviour.schedule = Schedule::kEager;
-  const size_t seed = text.find("seed=");
-  if (seed != std::string::npos) {
-    behaviour.schedule = Schedule::kPortions;
-    behaviour.seed = std::strtoull(text.c_str() + seed + 5, nullptr, 10);
-  }
-  behaviour.closed = text.find("closed") != std::string::npos;
-  for (const NamedSummation& summation : AllSummations()) {
-    if (text.find(std::string("sum=") + summation.name) != std::string::npos)
-      behaviour.summation = summation.order;
+  std::istringstream in(words == nullptr ? "" : words);
+  for (std::string word; in >> word;) {
+    const size_t end = word.find('=');
+    const std::string name = word.substr(0, end),
+                      value = end == std::string::npos ? "" : word.substr(end + 1);
+    if (name == "eager") behaviour.schedule = Schedule::kEager;
+    if (name == "seed") {
+      behaviour.schedule = Schedule::kPortions;
+      behaviour.seed = std::stoull(value);
+    }
+    if (name == "closed") behaviour.closed = true;
+    if (name == "memory") behaviour.memory = std::stoll(value);
+    if (name == "lost-by") behaviour.lost_by = value;
+    for (const NamedSummation& summation : AllSummations()) {
+      if (name == "sum" && value == summation.name) behaviour.summation = summation.order;
+    }
   }
   return behaviour;
 }

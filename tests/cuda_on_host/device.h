@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 
 #include "cuda_runtime.h"
 #include "summation.h"
@@ -36,9 +37,10 @@ struct Behaviour {
   bool fail_captures = false;   // graphs cannot be made
   int64_t fail_allocation = 0;  // the allocation of this number, counted from now, finds no memory; 0: none
   int64_t fail_launch = 0;      // the launch of this number, counted from now, fails for good; 0: none does
+  std::string lost_by = {};     // a file: the launch that finds it removes it and fails for good
 };
 // The default comes from the environment: ESPALIER_CUDA_ON_HOST holds words of late, eager, seed=N, closed,
-// sum=ORDER (summation.h).
+// memory=BYTES, sum=ORDER (summation.h), lost-by=FILE (without blanks).
 void Behave(const Behaviour& behaviour);
 Behaviour BehaviourFromEnvironment();
 

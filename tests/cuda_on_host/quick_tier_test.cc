@@ -20,9 +20,9 @@ namespace {
 
 using test_support::ReadFile;
 
-constexpr uintmax_t kLargestNetwork = 300000;  // bytes
+constexpr uintmax_t kLargestNetwork = 460000;  // bytes
 constexpr double kProcessorSeconds = 5;
-constexpr double kCardSeconds = 40;
+constexpr double kCardSeconds = 20;
 constexpr size_t kLeastAgreeing = 20;
 
 struct Instance {

@@ -221,7 +221,7 @@ struct SumBody {
   const double* in;
   double* out;
   __device__ void operator()(const RowThreads& row, int64_t) const {
-    const double sum = row.SumEverywhere(in[row.lane()]);  // makes fibers of the threads
+    const double sum = row.Sum(in[row.lane()]);  // makes fibers of the threads
     if (row.lane() == 0) *out = sum + in[row.width()];
   }
 };

@@ -7,6 +7,7 @@
 //
 // Exit status: 0 everything passed, 1 something did not, 77 there is no card.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -16,6 +17,7 @@
 #include "cuda_kernels/cuda_backend.h"
 #include "tests/gpu_check/products.h"
 #include "tests/gpu_check/report.h"
+#include "tests/gpu_check/search_rate.h"
 
 namespace espalier::gpu_check {
 namespace {
@@ -49,14 +51,22 @@ Report Check(const Settings& settings) {
       RunConformance(settings.conformance, settings.report / "conformance.log", settings.sanitize);
   ProductSettings products{.device = settings.device};
   TrafficSettings traffic{.device = settings.device};
+  SearchSettings search{.device = settings.device};
   if (settings.small) {
     products.flops = 1e6, products.least_seconds = 0;
     traffic.rows = 8, traffic.neurons = 96, traffic.least_seconds = 0;
+    search.domains = {3, 40}, search.pixels = 8, search.least_seconds = 0;
   }
   std::cerr << "products ...\n";
   Take("products", MeasureProducts(products), report.products, report);
   std::cerr << "kernels ...\n";
   Take("kernels", MeasureTraffic(traffic), report.traffic, report);
+  std::cerr << "search ...\n";
+  // What the card's best product reaches is the yardstick.
+  double product_rate = 1;
+  for (const Measurement& m : report.products)
+    product_rate = std::max(product_rate, m.flops / m.limit_seconds);
+  Take("search", MeasureSearch(search, product_rate), report.search, report);
   std::cerr << "queries ...\n";
   Take("queries", RunQueries(settings.models, settings.device + 1, 60), report.queries, report);
   return report;

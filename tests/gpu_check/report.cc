@@ -56,6 +56,7 @@ std::string AsJson(const Report& report) {
                       {"products", List(report.products)},
                       {"copy_gb_per_s", report.traffic.copy_bytes_per_second * 1e-9},
                       {"kernels", List(report.traffic.kernels)},
+                      {"search", List(report.search)},
                       {"queries", List(report.queries)},
                       {"errors", report.errors}};
   return whole.dump(2) + "\n";
@@ -75,6 +76,12 @@ std::string AsText(const Report& report) {
   for (const Measurement& m : report.traffic.kernels) {
     absl::StrAppendFormat(&text, "%-52s %8d %10.0f %6.2f\n", m.name, m.rows, m.bytes / m.seconds * 1e-9,
                           m.share());
+  }
+  absl::StrAppendFormat(&text, "\n%-52s %8s %10s %10s %6s\n", "domains of a search", "rows", "domains/s",
+                        "GFLOP/s", "share");
+  for (const Measurement& m : report.search) {
+    absl::StrAppendFormat(&text, "%-52s %8d %10.0f %10.0f %6.2f\n", m.name, m.rows,
+                          static_cast<double>(m.rows) / m.seconds, m.flops / m.seconds * 1e-9, m.share());
   }
   absl::StrAppendFormat(&text, "\n%-52s %9s %9s %9s %8s %8s\n", "query", "known", "card", "processor",
                         "card s", "proc. s");

@@ -16,6 +16,7 @@ struct Report {
   ConformanceResult conformance;
   std::vector<Measurement> products;
   Traffic traffic;
+  std::vector<Measurement> search;
   std::vector<QueryResult> queries;
   std::vector<std::string> errors;  // of parts that ended early
 

@@ -3,38 +3,9 @@
 #include <algorithm>
 
 namespace espalier::backend {
+namespace {
 
-GroupedRows::GroupedRows(int32_t first, const CompactRows& rows, int64_t group_rows) {
-  const auto count = static_cast<int64_t>(rows.begin.size()) - 1;
-  const auto columns_of = [&](int64_t r) { return rows.column.begin() + rows.begin[static_cast<size_t>(r)]; };
-  const auto same = [&](int64_t a, int64_t b) {
-    return std::equal(columns_of(a), columns_of(a + 1), columns_of(b), columns_of(b + 1));
-  };
-  int64_t block = 0;  // first row of the current run of equal column lists
-  for (int64_t r = 0; r < count;) {
-    if (r == 0 || !same(block, r)) {
-      block = r;
-    }
-    int64_t end = r + 1;
-    while (end < count && end - r < group_rows && same(block, end)) ++end;
-    PullGroup group;
-    group.first = first + static_cast<int32_t>(r);
-    group.rows = static_cast<int32_t>(end - r);
-    group.columns = rows.begin[static_cast<size_t>(r) + 1] - rows.begin[static_cast<size_t>(r)];
-    const bool repeats = !groups_.empty() && block < r;
-    group.column_begin = repeats ? groups_.back().column_begin : static_cast<int64_t>(column_.size());
-    if (!repeats) column_.insert(column_.end(), columns_of(r), columns_of(r + 1));
-    group.weight_begin = static_cast<int64_t>(weight_.size());
-    for (int64_t k = 0; k < group.columns; ++k) {
-      for (int64_t i = r; i < end; ++i) {
-        weight_.push_back(rows.value[static_cast<size_t>(rows.begin[static_cast<size_t>(i)] + k)]);
-      }
-    }
-    groups_.push_back(group);
-    r = end;
-  }
-}
-
+// For every slot the rows that read it: column = slot of the row.
 CompactRows Consumers(const CompactNetwork& network) {
   CompactRows result;
   result.begin.assign(static_cast<size_t>(network.slots) + 1, 0);
@@ -58,6 +29,7 @@ CompactRows Consumers(const CompactNetwork& network) {
   return result;
 }
 
+// Rows begin .. end-1 of `rows`.
 CompactRows SliceRows(const CompactRows& rows, int32_t begin, int32_t end) {
   const int64_t from = rows.begin[static_cast<size_t>(begin)], to = rows.begin[static_cast<size_t>(end)];
   CompactRows slice;
@@ -65,6 +37,77 @@ CompactRows SliceRows(const CompactRows& rows, int32_t begin, int32_t end) {
   slice.value.assign(rows.value.begin() + from, rows.value.begin() + to);
   for (int32_t r = begin; r < end; ++r) slice.begin.push_back(rows.begin[static_cast<size_t>(r) + 1] - from);
   return slice;
+}
+
+// Slots of `stage` from the lines of `reader`: a row with one entry for each of the reader's sources.
+CompactRows FromLines(const CompactStage& stage, const CompactStage& reader) {
+  std::vector<int32_t> line_of(static_cast<size_t>(stage.size()), -1);
+  for (size_t j = 0; j < reader.source.size(); ++j) {
+    line_of[static_cast<size_t>(reader.source[j] - stage.begin)] = reader.begin + static_cast<int32_t>(j);
+  }
+  CompactRows rows;
+  for (const int32_t line : line_of) {
+    if (line >= 0) rows.column.push_back(line), rows.value.push_back(1.0f);
+    rows.begin.push_back(static_cast<int64_t>(rows.column.size()));
+  }
+  return rows;
+}
+
+}  // namespace
+
+GroupedRows::GroupedRows(int32_t first, const CompactRows& rows, int64_t group_rows) {
+  const auto count = static_cast<int64_t>(rows.begin.size()) - 1;
+  const auto columns_of = [&](int64_t r) { return rows.column.begin() + rows.begin[static_cast<size_t>(r)]; };
+  const auto same = [&](int64_t a, int64_t b) {
+    return std::equal(columns_of(a), columns_of(a + 1), columns_of(b), columns_of(b + 1));
+  };
+  int64_t block = 0;  // first row of the current run of equal column lists
+  for (int64_t r = 0; r < count;) {
+    if (r == 0 || !same(block, r)) {
+      block = r;
+    }
+    int64_t end = r + 1;
+    while (end < count && end - r < group_rows && same(block, end)) ++end;
+    PullGroup group;
+    group.first = first + static_cast<int32_t>(r);
+    group.rows = static_cast<int32_t>(end - r);
+    group.columns = rows.begin[static_cast<size_t>(r) + 1] - rows.begin[static_cast<size_t>(r)];
+    const bool repeats = !groups_.empty() && block < r;
+    group.column_begin = repeats ? groups_.back().column_begin : static_cast<int64_t>(column_.size());
+    if (!repeats) column_.insert(column_.end(), columns_of(r), columns_of(r + 1));
+    weight_.resize((weight_.size() + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment, 0.0f);
+    group.weight_begin = static_cast<int64_t>(weight_.size());
+    for (int64_t k = 0; k < group.columns; ++k) {
+      for (int64_t i = r; i < end; ++i) {
+        weight_.push_back(rows.value[static_cast<size_t>(rows.begin[static_cast<size_t>(i)] + k)]);
+      }
+    }
+    groups_.push_back(group);
+    r = end;
+  }
+}
+
+ProgramRows::ProgramRows(const CompactNetwork& network, int64_t group_rows, bool lines_as_rows)
+    : bias(static_cast<size_t>(network.slots), 0.0f),
+      to_inputs(0, {}, group_rows),
+      relaxed_by(network.stages.size()) {
+  const CompactRows consumers = Consumers(network);
+  to_inputs = GroupedRows(0, SliceRows(consumers, 0, network.inputs), group_rows);
+  for (size_t s = 0; s < network.stages.size(); ++s) {
+    const int32_t source = network.stages[s].source_stage;
+    if (source >= 0) relaxed_by[static_cast<size_t>(source)].push_back(static_cast<int32_t>(s));
+  }
+  for (size_t s = 0; s < network.stages.size(); ++s) {
+    const CompactStage& stage = network.stages[s];
+    std::copy(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin);
+    forward.emplace_back(stage.begin, stage.rows, group_rows);
+    CompactRows readers = SliceRows(consumers, stage.begin, stage.begin + stage.size());
+    if (lines_as_rows && readers.column.empty() && relaxed_by[s].size() == 1) {
+      readers = FromLines(stage, network.stages[static_cast<size_t>(relaxed_by[s][0])]);
+      relaxed_by[s].clear();
+    }
+    backward.emplace_back(stage.begin, readers, group_rows);
+  }
 }
 
 }  // namespace espalier::backend

@@ -32,9 +32,16 @@ class GroupedRows {
   std::vector<float> weight_;
 };
 
-// For every slot the rows that read it: column = slot of the row.
-CompactRows Consumers(const CompactNetwork& network);
-// Rows begin .. end-1 of `rows`.
-CompactRows SliceRows(const CompactRows& rows, int32_t begin, int32_t end);
+// All rows of a network in both directions. `lines_as_rows`: an affine stage that nothing reads but one
+// activation's lines is pulled from its slots, as a row of one entry each, and not relaxed by it.
+struct ProgramRows {
+  ProgramRows(const CompactNetwork& network, int64_t group_rows, bool lines_as_rows);
+
+  std::vector<float> bias;            // per slot
+  std::vector<GroupedRows> forward;   // per stage (no rows for activations)
+  std::vector<GroupedRows> backward;  // per stage: from what reads it (not for the outputs)
+  GroupedRows to_inputs;
+  std::vector<std::vector<int32_t>> relaxed_by;  // affine stage -> activation stages that read it
+};
 
 }  // namespace espalier::backend

@@ -11,25 +11,11 @@
 namespace espalier::backend {
 
 CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& table)
-    : network(std::move(source)),
-      kernels(table),
-      bias(static_cast<size_t>(network.slots), 0.0f),
-      to_inputs(0, {}, table.group_rows) {
-  const CompactRows consumers = Consumers(network);
-  relaxed_by.resize(network.stages.size());
-  for (size_t s = 0; s < network.stages.size(); ++s) {
-    const CompactStage& stage = network.stages[s];
-    std::copy(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin);
+    : ProgramRows(source, table.group_rows, false), network(std::move(source)), kernels(table) {
+  for (const CompactStage& stage : network.stages) {
     stage_has_bias.push_back(
         std::any_of(stage.bias.begin(), stage.bias.end(), [](float b) { return b != 0; }));
-    forward.emplace_back(stage.begin, stage.rows, kernels.group_rows);
-    backward.emplace_back(stage.begin, SliceRows(consumers, stage.begin, stage.begin + stage.size()),
-                          kernels.group_rows);
-    if (stage.source_stage >= 0) {
-      relaxed_by[static_cast<size_t>(stage.source_stage)].push_back(static_cast<int32_t>(s));
-    }
   }
-  to_inputs = GroupedRows(0, SliceRows(consumers, 0, network.inputs), kernels.group_rows);
 }
 
 absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {

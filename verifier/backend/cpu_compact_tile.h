@@ -16,17 +16,12 @@ namespace espalier::backend {
 inline constexpr int64_t kMostLanes = 32;
 
 // A compact network prepared for the kernels; immutable, shared by all tiles.
-struct CompactProgram {
+struct CompactProgram : ProgramRows {
   CompactProgram(CompactNetwork source, const CompactKernels& table);
 
   CompactNetwork network;
   const CompactKernels& kernels;
-  std::vector<float> bias;  // per slot
   std::vector<bool> stage_has_bias;
-  std::vector<GroupedRows> forward;   // per stage (no rows for activations)
-  std::vector<GroupedRows> backward;  // per stage: from its consumers (not for the outputs)
-  GroupedRows to_inputs;
-  std::vector<std::vector<int32_t>> relaxed_by;  // affine stage -> activation stages that read it
 };
 
 // Hands out domains to tiles.

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "verifier/backend/cpu_conv_patches.h"
 #include "verifier/backend/cpu_onednn.h"
 #include "verifier/ir/compose.h"
+#include "verifier/ir/map_forms.h"
 
 namespace espalier::backend {
 namespace {
@@ -235,14 +237,12 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
 // Both directions as gathers over compressed rows. Identity and scale are rows of one entry.
 class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
  public:
-  SparseCpuMap(const ir::SparseMap& m, bool absolute) {
-    input_size_ = m.cols;
-    output_size_ = m.rows;
-    by_row_.begin = m.row_begin;
-    by_row_.index = m.column;
-    for (double v : m.value) by_row_.value.push_back(Coefficient(v, absolute));
-    BuildColumns(m);
-    longest_sum_ = std::max(by_row_.Longest(), by_column_.Longest());
+  SparseCpuMap(ir::SparseMap m, bool absolute) : by_row_(std::move(m)) {
+    for (double& v : by_row_.value) v = Coefficient(v, absolute);
+    by_column_ = ir::Transposed(by_row_);
+    input_size_ = by_row_.cols;
+    output_size_ = by_row_.rows;
+    longest_sum_ = std::max(ir::LongestRow(by_row_), ir::LongestRow(by_column_));
   }
 
   template <class T>
@@ -257,62 +257,34 @@ class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
   }
   template <class T>
   void AddRowT(int64_t neuron, T sign, T* out) const {
-    for (int64_t k = by_row_.begin[static_cast<size_t>(neuron)];
-         k < by_row_.begin[static_cast<size_t>(neuron) + 1]; ++k) {
-      out[by_row_.index[static_cast<size_t>(k)]] +=
+    for (int64_t k = by_row_.row_begin[static_cast<size_t>(neuron)];
+         k < by_row_.row_begin[static_cast<size_t>(neuron) + 1]; ++k) {
+      out[by_row_.column[static_cast<size_t>(k)]] +=
           sign * static_cast<T>(by_row_.value[static_cast<size_t>(k)]);
     }
   }
 
  private:
-  struct Compressed {
-    std::vector<int64_t> begin;
-    std::vector<int32_t> index;
-    std::vector<double> value;
-    int64_t Longest() const {
-      int64_t longest = 1;
-      for (size_t i = 1; i < begin.size(); ++i) longest = std::max(longest, begin[i] - begin[i - 1]);
-      return longest;
-    }
-  };
-
-  void BuildColumns(const ir::SparseMap& m) {
-    by_column_.begin.assign(static_cast<size_t>(m.cols) + 1, 0);
-    for (int32_t c : m.column) ++by_column_.begin[static_cast<size_t>(c) + 1];
-    for (size_t c = 1; c < by_column_.begin.size(); ++c) by_column_.begin[c] += by_column_.begin[c - 1];
-    std::vector<int64_t> next(by_column_.begin.begin(), by_column_.begin.end() - 1);
-    by_column_.index.resize(m.column.size());
-    by_column_.value.resize(m.column.size());
-    for (int64_t r = 0; r < m.rows; ++r) {
-      for (int64_t k = m.row_begin[static_cast<size_t>(r)]; k < m.row_begin[static_cast<size_t>(r) + 1];
-           ++k) {
-        const auto at = static_cast<size_t>(next[static_cast<size_t>(m.column[static_cast<size_t>(k)])]++);
-        by_column_.index[at] = static_cast<int32_t>(r);
-        by_column_.value[at] = by_row_.value[static_cast<size_t>(k)];
-      }
-    }
-  }
-
   template <class T>
-  static void Multiply(const Compressed& a, int64_t rows, int64_t n_in, const T* in, T* out,
+  static void Multiply(const ir::SparseMap& a, int64_t rows, int64_t n_in, const T* in, T* out,
                        bool accumulate) {
-    const auto n_out = static_cast<int64_t>(a.begin.size()) - 1;
+    const auto n_out = a.rows;
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; ++r) {
       const T* source = in + r * n_in;
       T* target = out + r * n_out;
-      const int64_t* begin = a.begin.data();
+      const int64_t* begin = a.row_begin.data();
       for (int64_t i = 0; i < n_out; ++i) {
         T sum = accumulate ? target[i] : T(0);
         for (int64_t k = begin[i]; k < begin[i + 1]; ++k) {
-          sum += static_cast<T>(a.value[static_cast<size_t>(k)]) * source[a.index[static_cast<size_t>(k)]];
+          sum += static_cast<T>(a.value[static_cast<size_t>(k)]) * source[a.column[static_cast<size_t>(k)]];
         }
         target[i] = sum;
       }
     }
   }
 
-  Compressed by_row_, by_column_;
+  ir::SparseMap by_row_, by_column_;
 };
 
 class ScaleCpuMap : public CpuMapBase<ScaleCpuMap> {

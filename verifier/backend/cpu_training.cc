@@ -1,9 +1,9 @@
 #include "verifier/backend/cpu_training.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "verifier/backend/cpu_trainable.h"
+#include "verifier/backend/row_loss.h"
 #include "verifier/base/status.h"
 
 namespace espalier::backend {
@@ -16,38 +16,6 @@ constexpr int64_t kPiece = 1 << 14;
 
 CpuTrainable& Cpu(TrainableMap& map) {
   return static_cast<CpuTrainable&>(map);
-}
-
-// Softmax of one row into p (double, [classes]); returns log(sum exp(logit)). NaN anywhere: NaN.
-double Softmax(int64_t classes, const float* logits, double* p) {
-  double top = static_cast<double>(logits[0]);
-  for (int64_t c = 1; c < classes; ++c) top = std::max(top, static_cast<double>(logits[c]));
-  double sum = 0;
-  for (int64_t c = 0; c < classes; ++c) sum += p[c] = std::exp(static_cast<double>(logits[c]) - top);
-  for (int64_t c = 0; c < classes; ++c) p[c] /= sum;
-  return top + std::log(sum);
-}
-
-void RowLoss(int64_t classes, int64_t r, const float* logits, const LossTarget& target,
-             const LossResult& result, double* p) {
-  const int64_t label = target.label[r];
-  const float* row = logits + r * classes;
-  const double log_sum = Softmax(classes, row, p);
-  if (result.loss != nullptr) result.loss[r] = static_cast<float>(log_sum - static_cast<double>(row[label]));
-  if (result.correct != nullptr) {
-    bool first = true;
-    for (int64_t c = 0; c < classes; ++c) first = first && (c == label || row[label] > row[c]);
-    result.correct[r] = first ? 1.0f : 0.0f;
-  }
-  if (result.gradient == nullptr) return;
-  const double distil = target.teacher != nullptr ? static_cast<double>(target.distil) : 0.0;
-  double* teacher = p + classes;
-  if (distil > 0) Softmax(classes, target.teacher + r * classes, teacher);
-  for (int64_t c = 0; c < classes; ++c) {
-    double wanted = c == label ? 1.0 - distil : 0.0;
-    if (distil > 0) wanted += distil * teacher[c];
-    result.gradient[r * classes + c] = static_cast<float>(p[c] - wanted);
-  }
 }
 
 }  // namespace
@@ -188,11 +156,8 @@ void CpuTraining::AddSigned(int64_t count, const float* s, const float* x, float
 void CpuTraining::CrossEntropy(int64_t rows, int64_t classes, const float* logits, const LossTarget& target,
                                const LossResult& result) {
   if (!state_.Going()) return;
-  // Probabilities of the row and of its teacher; a loss is a few microseconds of work, so one thread does it.
-  if (static_cast<int64_t>(partial_sums_.size()) < 2 * classes) {
-    partial_sums_.resize(static_cast<size_t>(2 * classes));
-  }
-  for (int64_t r = 0; r < rows; ++r) RowLoss(classes, r, logits, target, result, partial_sums_.data());
+  // A loss is a few microseconds of work, so one thread does it.
+  for (int64_t r = 0; r < rows; ++r) RowLoss(classes, r, logits, target, result);
 }
 
 void CpuTraining::Descend(int64_t count, const DescentStep& step, const float* gradient, float* velocity,

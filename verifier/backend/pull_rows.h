@@ -7,6 +7,9 @@
 
 namespace espalier::backend {
 
+// A group's weights begin at a multiple of this, so that as many can be loaded at once.
+inline constexpr int64_t kWeightAlignment = 4;
+
 // Rows first .. first + rows - 1 that read the same columns. weights are [columns][rows].
 struct PullGroup {
   int32_t first = 0;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <utility>
 
 #include "verifier/ir/conv_compose.h"
 #include "verifier/ir/entries.h"
 #include "verifier/ir/exact_sum.h"
+#include "verifier/ir/map_forms.h"
 #include "verifier/ir/sparse_compose.h"
 
 namespace espalier::ir {
@@ -278,16 +278,7 @@ std::optional<std::vector<int64_t>> AsPermutation(const LinearMap& map) {
 }
 
 void AbsApplyTransposed(const LinearMap& map, const std::vector<double>& y, std::vector<double>& x) {
-  LinearMap magnitude = map;
-  std::vector<double>* values = nullptr;
-  if (auto* scale = std::get_if<ScaleMap>(&magnitude)) values = &scale->scale;
-  if (auto* dense = std::get_if<DenseMap>(&magnitude)) values = &dense->weights;
-  if (auto* conv = std::get_if<ConvMap>(&magnitude)) values = &conv->kernel;
-  if (auto* sparse = std::get_if<SparseMap>(&magnitude)) values = &sparse->value;
-  if (values) {
-    for (double& v : *values) v = std::fabs(v);
-  }
-  ApplyTransposed(magnitude, y.data(), x.data());
+  ApplyTransposed(Absolute(map), y.data(), x.data());
 }
 
 }  // namespace espalier::ir

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "verifier/ir/map_forms.h"
+
 namespace espalier::ir {
 namespace {
 
@@ -76,23 +78,6 @@ void AppendSmallRow(const ConvMap& m, int64_t p, int64_t q, int64_t o, SparseMap
     }
   }
   out.row_begin.push_back(static_cast<int64_t>(out.value.size()));
-}
-
-SparseMap Transpose(const SparseMap& m) {
-  SparseMap out{m.cols, m.rows, std::vector<int64_t>(At(m.cols) + 1, 0), {}, {}};
-  for (int32_t c : m.column) ++out.row_begin[At(c) + 1];
-  for (size_t r = 1; r < out.row_begin.size(); ++r) out.row_begin[r] += out.row_begin[r - 1];
-  out.column.resize(m.column.size());
-  out.value.resize(m.value.size());
-  std::vector<int64_t> next(out.row_begin.begin(), out.row_begin.end() - 1);
-  for (int64_t r = 0; r < m.rows; ++r) {
-    for (int64_t k = m.row_begin[At(r)]; k < m.row_begin[At(r) + 1]; ++k) {
-      const auto slot = At(next[At(m.column[At(k)])]++);
-      out.column[slot] = static_cast<int32_t>(r);
-      out.value[slot] = m.value[At(k)];
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -170,7 +155,7 @@ SparseMap ConvToSparse(const ConvMap& map) {
       for (int64_t o = 0; o < map.small_c; ++o) AppendSmallRow(map, p, q, o, out);
     }
   }
-  return map.transposed ? Transpose(out) : out;
+  return map.transposed ? Transposed(out) : out;
 }
 
 std::optional<LinearMap> AddKernels(const ConvMap& a, const ConvMap& b, RoundingBound& bound) {

@@ -20,7 +20,23 @@ int64_t BatchFor(const Run& run) {
   if (run.options.batch > 0) return run.options.batch;
   int64_t neurons = 0;
   for (const auto& node : run.plan.nodes()) neurons += node.size;
-  return std::clamp<int64_t>((int64_t{1} << 24) / std::max<int64_t>(neurons, 1), 8, 1024);
+  // A card holds more, and is idle with less: thousands of domains are its lanes (docs/cuda.md).
+  const int64_t scale = run.options.device > 0 ? 8 : 1;
+  return std::clamp<int64_t>((scale << 24) / std::max<int64_t>(neurons, 1), 8, scale * 1024);
+}
+
+// Out of memory: in halves. Each domain's certificate is its own, so that company does not matter.
+absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, SharedRoot& root,
+                                                    const std::vector<const Domain*>& domains) {
+  absl::StatusOr<std::vector<double>> certified = CertifyDomains(run, root, domains);
+  if (!absl::IsResourceExhausted(certified.status()) || domains.size() < 2) return certified;
+  ++run.statistics.counters["batch_halved"];
+  const auto middle = domains.begin() + static_cast<int64_t>(domains.size() / 2);
+  ESPALIER_ASSIGN_OR_RETURN(std::vector<double> all, CertifyInMemory(run, root, {domains.begin(), middle}));
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> rest,
+                            CertifyInMemory(run, root, {middle, domains.end()}));
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
 }
 
 }  // namespace
@@ -71,7 +87,7 @@ absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
     if (domains[d].bound > 0) claimed.push_back(&domains[d]), index.push_back(d);
   }
   if (claimed.empty()) return absl::OkStatus();
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified, CertifyDomains(run_, root_, claimed));
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified, CertifyInMemory(run_, root_, claimed));
   std::vector<bool> drop(domains.size(), false);
   for (size_t k = 0; k < index.size(); ++k) {
     if (certified[k] > 0) {
