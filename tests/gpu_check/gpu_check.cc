@@ -58,7 +58,7 @@ Report Check(const Settings& settings) {
   std::cerr << "kernels ...\n";
   Take("kernels", MeasureTraffic(traffic), report.traffic, report);
   std::cerr << "queries ...\n";
-  Take("queries", RunQueries(settings.models, settings.device + 1, 60), report.queries, report);
+  Take("queries", RunQueries(settings.models, settings.device + 1, 600), report.queries, report);
   return report;
 }
 

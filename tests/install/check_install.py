@@ -21,7 +21,7 @@ QUERIES = {"digits_by_bounds": "unsat", "digits_counterexample": "sat"}
 
 def run(*command, **settings):
     """stdout of a command; its whole output and the end of this test when it fails."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=240, **settings)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=1000, **settings)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout

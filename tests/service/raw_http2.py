@@ -9,15 +9,17 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDO
 END_STREAM, END_HEADERS = 0x1, 0x4
 
 
-def connect(address, timeout=10):
-    """A connected socket to "HOST:PORT" or "unix:PATH"."""
+def connect(address, timeout=10, patience=200):
+    """A connected socket to "HOST:PORT" or "unix:PATH". `timeout`: of everything but the connecting."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
+        connection.settimeout(patience)
         connection.connect(address[5:])
-        return connection
-    parts = urllib.parse.urlsplit("//" + address)
-    return socket.create_connection((parts.hostname, parts.port), timeout=timeout)
+    else:
+        parts = urllib.parse.urlsplit("//" + address)
+        connection = socket.create_connection((parts.hostname, parts.port), timeout=patience)
+    connection.settimeout(timeout)
+    return connection
 
 
 def frame(kind, flags, stream, payload=b""):
