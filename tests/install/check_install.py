@@ -104,7 +104,7 @@ def packed_names(package):
 
 
 def check_package(work, args):
-    need("cpack", "dpkg-deb", "dpkg-shlibdeps")
+    need("cpack", "dpkg-deb", "dpkg-shlibdeps", "file")
     run("cpack", "-G", "DEB", "--config", args.build / "CPackConfig.cmake", "-B", work / "packages")
     packages = {p.name.split("_")[0]: p for p in (work / "packages").glob("*.deb")}
     expect(set(packages) == {"espalier", "libespalier-dev"}, f"packages: {sorted(packages)}")
