@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 import harness
+import raw_http2 as h2
 from harness import Case, Server, endless_query, espalier, eventually, model, query, verify
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -143,6 +144,26 @@ class Logs(Case):
             self.assertEqual(calls["Watch"]["job"], job)
             self.assertNotIn("traceparent", calls["Verify"])
             self.assertEqual({line["level"] for line in lines}, {"info"})
+
+
+class Versions(Case):
+    def test_a_client_of_another_version_is_served_and_logged(self):
+        with Server("--listen", "127.0.0.1:0") as server:
+            with h2.open_connection(server.address) as connection:
+                connection.sendall(h2.call(1, "/espalier.v1.Espalier/GetCapabilities", h2.message(b""),
+                                           extra=[("espalier-version", "9.8.7")]))
+                self.assertTrue(server.wait_for_log("client_version=9.8.7"))
+            self.assertIn("code=OK", server.log())
+
+    def test_the_client_warns_of_a_server_of_another_series_and_goes_on(self):
+        own = subprocess.run([harness.ESPALIER, "--version"], capture_output=True, text=True).stdout.strip().encode()
+        other = b"9" + own[1:]
+        with Server("--listen", "127.0.0.1:0") as server:
+            relay = h2.Relay(server.address, lambda data: data.replace(own, other))
+            done = verify(relay.address)
+            self.assert_answers(done)
+            self.assertIn(other.decode(), done.stderr)
+            self.assertNotIn("warning", verify(server.address).stderr)
 
 
 class Settings(Case):
