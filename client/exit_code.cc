@@ -16,6 +16,7 @@ ExitCode ExitCodeOf(const grpc::Status& status) {
       return kUnsupported;
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::CANCELLED:  // not by us, who end with 130: the server is shutting down
       return kUnreachable;
     case grpc::StatusCode::UNAUTHENTICATED:
     case grpc::StatusCode::PERMISSION_DENIED:

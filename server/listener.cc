@@ -15,6 +15,7 @@
 #include "server/http/operator_pages.h"
 #include "server/http/web_pages.h"
 #include "server/service.h"
+#include "server/spare_memory.h"
 #include "verifier/base/status.h"
 #include "verifier/verifier.h"
 
@@ -45,6 +46,14 @@ void RaiseFileLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int WaitForSignal(const sigset_t& signals) {
+  const timespec pause{.tv_sec = 2, .tv_nsec = 0};
+  while (true) {
+    if (const int signal = sigtimedwait(&signals, nullptr, &pause); signal > 0) return signal;
+    GiveBackSpareMemory();
+  }
 }
 
 }  // namespace
@@ -131,10 +140,7 @@ int Listener::Run(const sigset_t& signals) {
     core_.readiness().OnChange(nullptr);
     return FailToStart(opened, 1);
   }
-  int signal = SIGHUP;
-  while (signal == SIGHUP) {
-    if (sigwait(&signals, &signal) == 0 && signal == SIGHUP) ReadTokensAgain();
-  }
+  while (WaitForSignal(signals) == SIGHUP) ReadTokensAgain();
   Drain();
   Log(LogLevel::kInfo, {{"event", "end"}});
   return 0;

@@ -20,5 +20,5 @@ warm_address=unix:$warm_folder/socket
 
 warm_server_answers() {
   [[ -O $warm_folder && -S $warm_folder/socket ]] &&
-    timeout 5 "$programs/espalier" supports --vnnlib-versions --server "$warm_address" >/dev/null 2>&1
+    timeout 20 "$programs/espalier" supports --vnnlib-versions --server "$warm_address" >/dev/null 2>&1
 }

@@ -32,8 +32,9 @@ mkdir -p -m 700 "$warm_folder"
 setsid "$programs/espalierd" --listen "$warm_address" --concurrency 1 --log-level error \
   </dev/null >/dev/null 2>>"$warm_folder/log" &
 echo $! >"$warm_folder/pid"
-for _ in {1..50}; do
+for _ in {1..300}; do
   warm_server_answers && exit 0
+  kill -0 $! 2>/dev/null || break
   sleep 0.1
 done
 echo "prepare_instance.sh: the warm server does not start; instances will be run cold" >&2

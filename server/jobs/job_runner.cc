@@ -100,7 +100,10 @@ void JobRunner::LogJob(const ActiveJob& job, const char* event, const LogFields&
 
 absl::Status JobRunner::Recover() {
   for (const std::string& id : checkpoints_.Jobs()) {
-    if (absl::IsNotFound(store_.Get(id).status())) checkpoints_.Remove(id);
+    // Left by a server that was killed between a job's end, or its deletion, and this.
+    const absl::StatusOr<v1::Job> job = store_.Get(id);
+    const bool answered = job.ok() && job->has_result() && job->result().answer() != v1::ANSWER_UNKNOWN;
+    if (answered || absl::IsNotFound(job.status())) checkpoints_.Remove(id);
   }
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<JobStore::Unfinished> unfinished, store_.FindUnfinished());
   for (const JobStore::Unfinished& left : unfinished) {

@@ -22,7 +22,7 @@ def expect(condition, words):
 
 
 def call(arguments, **settings):
-    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=120, **settings)
+    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=600, **settings)
 
 
 def make_secrets(folder):
@@ -63,10 +63,10 @@ def serve(programs, arguments, folder, client=()):
             if any(a.startswith("--http-address") for a in arguments):
                 http = server.stdout.readline().split()[-1]
                 for page in ("healthz", "readyz", "metrics"):
-                    with urllib.request.urlopen(f"http://{http}/{page}", timeout=10) as answer:
+                    with urllib.request.urlopen(f"http://{http}/{page}", timeout=100) as answer:
                         expect(answer.status == 200, f"{page}: {answer.status}")
             server.send_signal(signal.SIGTERM)
-            expect(server.wait(60) == 0, f"{' '.join(command)} ended with {server.returncode}")
+            expect(server.wait(300) == 0, f"{' '.join(command)} ended with {server.returncode}")
         finally:
             server.kill()
 

@@ -79,7 +79,7 @@ def check_commands(root, folders):
             for part in re.split(r"^\$ ", match["body"], flags=re.MULTILINE)[1:]:
                 command, _, written = part.partition("\n")
                 done = subprocess.run(
-                    command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=100
+                    command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=6000
                 )
                 count += 1
                 if done.returncode != 0 or not same(written, done.stdout, "numbers may vary" in how):
@@ -91,7 +91,7 @@ def check_commands(root, folders):
 
 def help_of(folders, program, *words):
     path = next((f / program for f in folders if (f / program).exists()), program)
-    return subprocess.run([path, *words, "--help"], capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run([path, *words, "--help"], capture_output=True, text=True, timeout=600).stdout
 
 
 def is_path(text):

@@ -68,7 +68,7 @@ Report Check(const Settings& settings) {
     product_rate = std::max(product_rate, m.flops / m.limit_seconds);
   Take("search", MeasureSearch(search, product_rate), report.search, report);
   std::cerr << "queries ...\n";
-  Take("queries", RunQueries(settings.models, settings.device + 1, 60), report.queries, report);
+  Take("queries", RunQueries(settings.models, settings.device + 1, 600), report.queries, report);
   return report;
 }
 

@@ -21,7 +21,7 @@ QUERIES = {"digits_by_bounds": "unsat", "digits_counterexample": "sat"}
 
 def run(*command, **settings):
     """stdout of a command; its whole output and the end of this test when it fails."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=240, **settings)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=1000, **settings)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -104,7 +104,7 @@ def packed_names(package):
 
 
 def check_package(work, args):
-    need("cpack", "dpkg-deb", "dpkg-shlibdeps")
+    need("cpack", "dpkg-deb", "dpkg-shlibdeps", "file")
     run("cpack", "-G", "DEB", "--config", args.build / "CPackConfig.cmake", "-B", work / "packages")
     packages = {p.name.split("_")[0]: p for p in (work / "packages").glob("*.deb")}
     expect(set(packages) == {"espalier", "libespalier-dev"}, f"packages: {sorted(packages)}")

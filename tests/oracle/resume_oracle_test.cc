@@ -106,7 +106,7 @@ class Leg {
   }
 
   absl::StatusOr<api::Verdict> Go(int64_t domains_before, bool last) {
-    StopSource stop(absl::Now() + absl::Seconds(5));
+    StopSource stop(absl::Now() + absl::Seconds(60));
     int64_t asks = -1;
     std::thread canceller;
     if (!last) {

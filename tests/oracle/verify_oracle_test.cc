@@ -142,7 +142,7 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   options.threads = 1;
   options.seed = static_cast<int64_t>(seed);
   const EvaluatingJudge judge(made.network, made.property);
-  const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 5));
+  const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 60));
   const auto verdict = search::Decide(
       made.network, made.property, options,
       {judge, Device(), nullptr, stop.token(), nullptr, "", setting.divide ? kAtOnce : search::DivideRule{}});

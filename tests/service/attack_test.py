@@ -1,11 +1,12 @@
-"""Clients that only want to do harm. After each of them the server still answers a query, at once, and holds little
-more memory than before; and what they did not finish is given back.
+"""Clients that only want to do harm. After each of them the server still answers a query and holds little more memory than
+before; and what they did not finish is given back.
 
 ESPALIER_ATTACK_CONNECTIONS: how many connections to open at once; 10000 in a long run, fewer by default.
 """
 
 import hashlib
 import os
+import pathlib
 import random
 import resource
 import socket
@@ -13,11 +14,12 @@ import time
 
 import harness
 import raw_http2 as h2
-from harness import Case, Server, verify
+from harness import Case, Server, espalier, verify
 
 UPLOAD = "/espalier.v1.Espalier/UploadBlob"
 VERIFY = "/espalier.v1.Espalier/Verify"
 MIB = 1 << 20
+TRANSPORT = 512 * MIB  # that messages and streams on their way in share
 
 
 def upload_header(data, size=None, digest=None):
@@ -32,7 +34,7 @@ def upload_chunk(data):
 
 class Attack(Case):
     flags = ()
-    most_growth = 150 * MIB
+    most_growth = 150 * MIB  # when it is over; uploaded files, which are kept in memory here, are 64 of them
 
     def setUp(self):
         super().setUp()
@@ -46,12 +48,12 @@ class Attack(Case):
         self.random = random.Random(20261123)
 
     def tearDown(self):
-        start = time.monotonic()
         self.assert_answers(verify(self.server.address))
-        self.assertLess(time.monotonic() - start, 20)
-        growth = self.server.rss() - self.before
-        print(f"  {self.id().split('.')[-1]}: memory {self.before / MIB:.0f} -> {self.server.rss() / MIB:.0f} MiB")
-        self.assertLess(growth, self.most_growth)
+        name, peak = self.id().split(".")[-1], self.server.memory("VmHWM")
+        # What was freed goes back to the system a little later.
+        self.assertTrue(harness.eventually(lambda: self.server.rss() - self.before < self.most_growth), name)
+        print(f"  {name}: memory {self.before / MIB:.0f} -> {self.server.rss() / MIB:.0f} MiB, at most {peak / MIB:.0f}")
+        self.assertLess(peak - self.before, self.most_growth + TRANSPORT)
         self.assertIsNone(self.server.process.poll())
         super().tearDown()
 
@@ -78,7 +80,7 @@ class Messages(Attack):
     def test_malformed_frames(self):
         kinds = list(range(16)) + [255]
         for _ in range(300):
-            connection = h2.open_connection(self.server.address, 5)
+            connection = self.connect()
             for _ in range(5):
                 payload = self.random.randbytes(self.random.choice([0, 1, 3, 4, 5, 8, 100, 16384]))
                 if not self.send(connection, h2.frame(self.random.choice(kinds), self.random.randrange(256),
@@ -137,20 +139,18 @@ class Messages(Attack):
 
 
 class Uploads(Attack):
-    def assert_quota_is_free(self, seconds=15):
-        """The whole quota can be used again."""
-        data = bytes([self.random.randrange(256)]) * (60 * MIB)
-        end = time.monotonic() + seconds
-        while True:
-            connection = self.connect()
-            self.send(connection, h2.call(1, UPLOAD, upload_header(data), end=False))
-            connection.settimeout(1.0)
-            answer = h2.drain(connection)
-            connection.close()
-            if b"QUOTA_EXCEEDED" not in answer and b"quota" not in answer.lower():
-                return
-            self.assertLess(time.monotonic(), end, "uploads that never came still hold room")
-            time.sleep(0.3)
+    def assert_quota_is_free(self):
+        """The whole quota can be used again: a file of nearly its size is taken, and found to be no model."""
+        large = pathlib.Path(self.path("large"))
+        large.write_bytes(bytes([self.random.randrange(256)]) * (60 * MIB))
+        invalid, no_room = 3, 6
+
+        def is_free():
+            done = espalier("describe", str(large), "--server", self.server.address)
+            self.assertIn(done.returncode, (invalid, no_room), done.stderr)
+            return done.returncode == invalid
+
+        self.assertTrue(harness.eventually(is_free), "uploads that never came still hold room")
 
     def test_promises_that_are_never_kept(self):
         connections = [self.connect() for _ in range(20)]
@@ -168,15 +168,16 @@ class Uploads(Attack):
         self.send(connection, h2.call(1, UPLOAD, upload_header(data), end=False))
         silent = self.connect()
         self.send(silent, h2.frame(h2.HEADERS, h2.END_HEADERS, 1, h2.headers(UPLOAD)))
-        answer = b""
-        end = time.monotonic() + 10
-        while b"does not explain" not in answer and time.monotonic() < end:
+        ended = [b"", b""]
+
+        def is_ended():
             self.send(connection, h2.frame(h2.DATA, 0, 1, upload_chunk(b"x")))
-            connection.settimeout(0.2)
-            answer += h2.drain(connection)
-        self.assertIn(b"does not explain", answer)
-        silent.settimeout(3)
-        self.assertIn(b"does not explain", h2.drain(silent))
+            for index, one in enumerate((connection, silent)):
+                one.settimeout(0.1)
+                ended[index] += h2.drain(one)
+            return all(b"does not explain" in answer for answer in ended)
+
+        self.assertTrue(harness.eventually(is_ended), ended)
 
     def test_wrong_digests_and_sizes(self):
         connection = self.connect()
@@ -250,12 +251,12 @@ class Floods(Attack):
         wanted = int(os.environ.get("ESPALIER_ATTACK_CONNECTIONS", "1000"))
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, wanted + 100)), hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        self.most_growth = 150 * MIB + wanted * 64 * 1024
+        self.most_growth += wanted * 64 * 1024
         count = min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
         connections = []
         for index in range(count):
             try:
-                connection = h2.connect(self.server.address, 5)
+                connection = h2.connect(self.server.address)
             except (OSError, TimeoutError):
                 break
             if index % 2 == 0:
@@ -285,12 +286,12 @@ class FewFiles(Attack):
         connections = []
         for _ in range(300):
             try:
-                connections.append(h2.connect(self.server.address, 2))
+                connections.append(h2.connect(self.server.address, patience=2))
             except (OSError, TimeoutError):
                 break
         for connection in connections:
             connection.close()
-        time.sleep(1)
+        self.assertTrue(harness.eventually(lambda: verify(self.server.address).returncode == 0))
 
 
 if __name__ == "__main__":

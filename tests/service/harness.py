@@ -35,12 +35,29 @@ def query(name):
     return str(ROOT / "models" / "properties" / name)
 
 
+# Seconds until a test gives up on what it waits for. Tests wait for events, not for moments: a machine that is busy with
+# other things may be slow by any factor.
+PATIENCE = 200
+
+
+def eventually(condition):
+    """Asks again and again; False when the answer is still no after all patience."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 TINY = ("tiny_max_unsat.vnnlib", "tiny_max.onnx")  # decided in milliseconds
 
 
 def endless_query(folder):
     """A query for digits.onnx that takes the search much longer than any test waits."""
     path = pathlib.Path(folder) / "endless.vnnlib"
+    if path.exists():  # others may be reading it
+        return str(path)
     lines = [f"(declare-const X_{i} Real)" for i in range(64)] + [f"(declare-const Y_{i} Real)" for i in range(10)]
     lines += [f"(assert (>= X_{i} 0.0))\n(assert (<= X_{i} 1.0))" for i in range(64)]
     path.write_text("\n".join(lines) + "\n(assert (<= Y_0 -24.0))\n")
@@ -78,28 +95,27 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, seconds=20):
-        return self.process.wait(seconds)
+    def wait(self):
+        return self.process.wait(PATIENCE)
 
     def log(self):
         self.log_file.seek(0)
         return self.log_file.read().decode()
 
-    def wait_for_log(self, text, seconds=10):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if text in self.log():
-                return True
-            time.sleep(0.02)
-        return False
+    def wait_for_log(self, text):
+        """What is logged about a call may come after the caller has its answer."""
+        return eventually(lambda: text in self.log())
+
+    def memory(self, field):
+        """Bytes of the server itself, as the kernel calls them."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
 
     def rss(self):
-        """Bytes of memory that the server itself holds."""
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+        return self.memory("VmRSS")
 
 
-def espalier(*arguments, environment=None, seconds=60):
+def espalier(*arguments, environment=None, seconds=PATIENCE):
     return subprocess.run([ESPALIER, *arguments], capture_output=True, text=True, timeout=seconds,
                           env={**os.environ, **(environment or {})})
 

@@ -2,12 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-
 namespace espalier::service_test {
 
 v1::SubmitRequest JobOf(const v1::VerifyRequest& verify, const std::string& request_id) {
@@ -53,11 +47,20 @@ grpc::Status Get(Client& client, const std::string& job_id, v1::Job& job) {
 }
 
 bool WaitForState(Client& client, const std::string& job_id, v1::JobState state) {
-  const absl::Time end = absl::Now() + absl::Seconds(10);
   v1::Job job;
-  while (absl::Now() < end) {
-    if (Get(client, job_id, job).ok() && job.state() == state) return true;
-    absl::SleepFor(absl::Milliseconds(10));
+  return Eventually([&] { return Get(client, job_id, job).ok() && job.state() == state; });
+}
+
+bool WaitForProgress(Client& client, const std::string& job_id) {
+  v1::WatchRequest request;
+  request.set_job_id(job_id);
+  grpc::ClientContext context;
+  const auto reader = client.stub().Watch(&context, request);
+  v1::JobEvent event;
+  while (reader->Read(&event)) {
+    if (!event.has_progress()) continue;
+    context.TryCancel();
+    return true;
   }
   return false;
 }
@@ -67,17 +70,6 @@ bool Gapless(const std::vector<v1::JobEvent>& events, int64_t first) {
     if (event.sequence() != first++) return false;
   }
   return true;
-}
-
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> children;
-  // Any thread may have started them.
-  std::error_code error;
-  for (const auto& task : std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task"), error)) {
-    std::ifstream file(task.path() / "children");
-    for (pid_t child = 0; file >> child;) children.push_back(child);
-  }
-  return children;
 }
 
 }  // namespace espalier::service_test

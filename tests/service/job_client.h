@@ -24,13 +24,12 @@ struct WatchOutcome {
 WatchOutcome Watch(Client& client, const std::string& job_id, int64_t from = 0, size_t stop_after = 0);
 
 grpc::Status Get(Client& client, const std::string& job_id, v1::Job& job);
-// Waits until the job is in this state; false after ten seconds.
+// Waits until the job is in this state; false when it does not get there.
 bool WaitForState(Client& client, const std::string& job_id, v1::JobState state);
+// Waits until the job's search has reported progress; false when it ends without.
+bool WaitForProgress(Client& client, const std::string& job_id);
 
 // Whether the events' numbers are first, first + 1, ...
 bool Gapless(const std::vector<v1::JobEvent>& events, int64_t first);
-
-// Children of a process.
-std::vector<pid_t> ChildrenOf(pid_t pid);
 
 }  // namespace espalier::service_test

@@ -53,7 +53,7 @@ class JobsKill : public testing::Test {
 
   // Watches until the last event, over as many connections as it takes.
   void Follow(Seen& job) {
-    const absl::Time end = absl::Now() + absl::Seconds(60);
+    const absl::Time end = absl::Now() + kPatience;
     while (!job.ended() && absl::Now() < end) {
       Client client(Address());
       const WatchOutcome part = Watch(client, job.id, static_cast<int64_t>(job.events.size()) + 1);

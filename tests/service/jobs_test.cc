@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/digest.h"
 #include "tests/service/job_client.h"
 
@@ -28,7 +27,7 @@ class Jobs : public testing::Test {
   }
   void Kill() {
     server_->process().Signal(SIGKILL);
-    ASSERT_EQ(server_->process().Wait(absl::Seconds(5)), -SIGKILL);
+    ASSERT_EQ(server_->process().Wait(), -SIGKILL);
   }
   v1::CancelResponse Cancel(const std::string& job_id) {
     v1::CancelRequest request;
@@ -88,24 +87,23 @@ TEST_F(Jobs, WatchGoesOnFromAnyEvent) {
 }
 
 TEST_F(Jobs, ManyWatchersSeeTheSameEvents) {
-  v1::VerifyRequest request = Endless();
-  request.mutable_options()->set_timeout_s(1);
-  const std::string id = Submit(*client_, JobOf(request));
+  const std::string id = Submit(*client_, JobOf(Endless()));
   std::vector<WatchOutcome> outcomes(4);
   std::vector<std::thread> threads;
-  for (size_t t = 0; t < outcomes.size(); ++t) {
-    threads.emplace_back([&, t] {
+  for (WatchOutcome& outcome : outcomes) {
+    threads.emplace_back([&] {
       Client own(server_->address());
-      absl::SleepFor(absl::Milliseconds(300) * static_cast<double>(t));
-      outcomes[t] = Watch(own, id);
+      outcome = Watch(own, id);
     });
+    EXPECT_TRUE(WaitForProgress(*client_, id)) << "so that they come at different times";
   }
+  Cancel(id);
   for (std::thread& thread : threads) thread.join();
   for (const WatchOutcome& outcome : outcomes) {
     EXPECT_TRUE(outcome.status.ok()) << outcome.status.error_message();
     EXPECT_TRUE(Gapless(outcome.events, 1));
     EXPECT_EQ(outcome.events.size(), outcomes[0].events.size());
-    EXPECT_EQ(outcome.finished().result().limit(), v1::LIMIT_TIME);
+    EXPECT_EQ(outcome.finished().state(), v1::JOB_STATE_CANCELLED);
   }
   EXPECT_GE(outcomes[0].events.size(), 4U) << "there was progress";
 }
@@ -127,9 +125,7 @@ TEST_F(Jobs, CancelStopsARunningJobAndTakesOutAWaitingOne) {
   EXPECT_EQ(Cancel(waiting).state(), v1::JOB_STATE_CANCELLED);
   EXPECT_EQ(Watch(*client_, waiting).finished().state(), v1::JOB_STATE_CANCELLED);
   Cancel(running);
-  const absl::Time cancelled = absl::Now();
   EXPECT_EQ(Watch(*client_, running).finished().state(), v1::JOB_STATE_CANCELLED);
-  EXPECT_LT(absl::Now() - cancelled, absl::Seconds(2));
   EXPECT_EQ(Cancel(running).state(), v1::JOB_STATE_CANCELLED) << "again changes nothing";
 }
 
@@ -250,12 +246,11 @@ TEST_F(Jobs, FilesThatAWaitingJobNeedsAreNotEvicted) {
 TEST_F(Jobs, TermPutsRunningJobsBack) {
   Start({"--drain", "0.5"});
   const std::string id = Submit(*client_, JobOf(Endless()));
-  ASSERT_TRUE(WaitForState(*client_, id, v1::JOB_STATE_RUNNING));
+  ASSERT_TRUE(WaitForProgress(*client_, id));
   WatchOutcome before;
   std::thread watcher([&] { before = Watch(*client_, id); });
-  absl::SleepFor(absl::Milliseconds(200));
   server_->process().Signal(SIGTERM);
-  EXPECT_EQ(server_->process().Wait(absl::Seconds(5)), 0);
+  EXPECT_EQ(server_->process().Wait(), 0);
   watcher.join();
   EXPECT_FALSE(before.status.ok());
   Start();
@@ -288,7 +283,7 @@ TEST(JobsDataDirectory, IsForOneServer) {
   ASSERT_NE(first.address(), "");
   ServerProcess second({"--listen", "127.0.0.1:0", "--data-dir", directory.Path("data")});
   EXPECT_EQ(second.address(), "");
-  EXPECT_EQ(second.process().Wait(absl::Seconds(5)), 1);
+  EXPECT_EQ(second.process().Wait(), 1);
 }
 
 }  // namespace

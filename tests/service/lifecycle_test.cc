@@ -4,8 +4,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include <thread>
-
 #include "absl/time/clock.h"
 #include "tests/service/server_process.h"
 
@@ -33,7 +31,7 @@ std::string Ask(const Client& /*keeps the channel*/, const std::shared_ptr<grpc:
   grpc::GenericStub stub(channel);
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(5)));
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
   const auto next = [&queue] {
     void* tag = nullptr;
     bool ok = false;
@@ -83,7 +81,7 @@ TEST(Lifecycle, RefusesAddressesThatOthersReach) {
   for (const char* address : {"0.0.0.0:0", "[::]:0", "example.org:1", "192.168.1.1:0"}) {
     ServerProcess server({"--listen", address});
     EXPECT_EQ(server.address(), "") << address;
-    EXPECT_EQ(server.process().Wait(absl::Seconds(5)), 2) << address;
+    EXPECT_EQ(server.process().Wait(), 2) << address;
   }
   ServerProcess server({"--listen", "0.0.0.0:0", "--insecure-listen-anywhere"});
   EXPECT_NE(server.address(), "");
@@ -96,7 +94,7 @@ TEST(Lifecycle, ASecondServerDoesNotTakeTheAddressOfTheFirst) {
     ASSERT_NE(first.address(), "");
     ServerProcess second({"--listen", first.address()});
     EXPECT_EQ(second.address(), "");
-    EXPECT_EQ(second.process().Wait(absl::Seconds(5)), 1);
+    EXPECT_EQ(second.process().Wait(), 1);
     EXPECT_EQ(Client(first.address()).Verify(TinySat()).result.answer(), v1::ANSWER_SAT);
   }
 }
@@ -117,47 +115,62 @@ TEST(Lifecycle, RestartAfterKillServesTheSameChannelAgain) {
   const VerifyOutcome before = client.Verify(TinySat());
   ASSERT_EQ(before.result.answer(), v1::ANSWER_SAT);
   server->process().Signal(SIGKILL);
-  ASSERT_EQ(server->process().Wait(absl::Seconds(5)), -SIGKILL);
+  ASSERT_EQ(server->process().Wait(), -SIGKILL);
   server = std::make_unique<ServerProcess>(std::vector<std::string>{"--listen", listen});
   ASSERT_NE(server->address(), "");
   // The channel learns that its old connection is gone from the first write to it, which may fail the call
   // that made it.
   VerifyOutcome after;
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  Eventually([&] {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
     after = client.Verify(TinySat(), &context);
-    if (after.status.error_code() != grpc::StatusCode::UNAVAILABLE) break;
-  }
+    return after.status.error_code() != grpc::StatusCode::UNAVAILABLE;
+  });
   EXPECT_TRUE(after.status.ok()) << after.status.error_message();
   EXPECT_EQ(after.result.answer(), v1::ANSWER_SAT);
 }
 
-TEST(Lifecycle, TermLetsRunningCallsFinishAndRefusesNewOnes) {
-  ServerProcess server({"--listen", "127.0.0.1:0", "--drain", "10"});
+TEST(Lifecycle, TermLetsRunningCallsFinish) {
+  ServerProcess server({"--listen", "127.0.0.1:0", "--drain", "100"});
   Client client(server.address());
   v1::VerifyRequest request = Endless();
-  request.mutable_options()->set_timeout_s(1);
-  VerifyOutcome outcome;
-  std::thread running([&] { outcome = client.Verify(request); });
-  absl::SleepFor(absl::Milliseconds(400));
+  request.mutable_options()->set_timeout_s(2);
+  OpenVerify running(client, request);
   server.process().Signal(SIGTERM);
-  absl::SleepFor(absl::Milliseconds(100));
-  EXPECT_EQ(Client(server.address()).Verify(TinySat()).status.error_code(), grpc::StatusCode::UNAVAILABLE);
-  running.join();
+  const VerifyOutcome outcome = running.Finish();
   EXPECT_TRUE(outcome.status.ok()) << outcome.status.error_message();
   EXPECT_EQ(outcome.result.limit(), v1::LIMIT_TIME);
-  EXPECT_EQ(server.process().Wait(absl::Seconds(5)), 0);
+  EXPECT_EQ(server.process().Wait(), 0);
+}
+
+TEST(Lifecycle, TermRefusesNewCallsWhileOthersRun) {
+  ServerProcess server({"--listen", "127.0.0.1:0", "--drain", "100"});
+  Client client(server.address());
+  OpenVerify running(client, Endless());
+  server.process().Signal(SIGTERM);
+  grpc::Status refused;
+  EXPECT_TRUE(Eventually([&] {
+    refused = Client(server.address()).Verify(TinySat()).status;
+    return !refused.ok();
+  }));
+  // gRPC itself cancels a call that arrives in the very moment in which the server closes.
+  EXPECT_TRUE(refused.error_code() == grpc::StatusCode::UNAVAILABLE ||
+              refused.error_code() == grpc::StatusCode::CANCELLED)
+      << refused.error_message();
+  EXPECT_TRUE(running.WaitForProgress()) << "what ran before goes on";
+  running.Cancel();
+  EXPECT_EQ(running.Finish().status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(server.process().Wait(), 0);
 }
 
 TEST(Lifecycle, TermCancelsWhatOutlastsTheDrain) {
   ServerProcess server({"--listen", "127.0.0.1:0", "--drain", "0.2"});
   Client client(server.address());
-  std::thread running([&] { client.Verify(Endless()); });
-  absl::SleepFor(absl::Milliseconds(300));
+  OpenVerify running(client, Endless());
   server.process().Signal(SIGTERM);
-  EXPECT_EQ(server.process().Wait(absl::Seconds(4)), 0);
-  running.join();
+  EXPECT_EQ(server.process().Wait(), 0);
+  EXPECT_FALSE(running.Finish().status.ok());
 }
 
 }  // namespace

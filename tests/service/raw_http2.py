@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 import urllib.parse
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -9,15 +10,17 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDO
 END_STREAM, END_HEADERS = 0x1, 0x4
 
 
-def connect(address, timeout=10):
-    """A connected socket to "HOST:PORT" or "unix:PATH"."""
+def connect(address, timeout=10, patience=200):
+    """A connected socket to "HOST:PORT" or "unix:PATH". `timeout`: of everything but the connecting."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
+        connection.settimeout(patience)
         connection.connect(address[5:])
-        return connection
-    parts = urllib.parse.urlsplit("//" + address)
-    return socket.create_connection((parts.hostname, parts.port), timeout=timeout)
+    else:
+        parts = urllib.parse.urlsplit("//" + address)
+        connection = socket.create_connection((parts.hostname, parts.port), timeout=patience)
+    connection.settimeout(timeout)
+    return connection
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -91,3 +94,30 @@ def drain(connection, limit=1 << 20):
     except (TimeoutError, ConnectionError, socket.timeout):
         pass
     return got
+
+
+class Relay:
+    """Passes what a client and the server say to each other, and counts it; what the server says goes through `change`."""
+
+    def __init__(self, target, change=bytes):
+        self.target, self.change = target, change
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.up = self.down = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            client = self.listener.accept()[0]
+            server = connect(self.target, None)
+            threading.Thread(target=self._pump, args=(client, server, "up", bytes), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, "down", self.change), daemon=True).start()
+
+    def _pump(self, source, sink, way, change):
+        try:
+            while data := source.recv(65536):
+                setattr(self, way, getattr(self, way) + len(data))
+                sink.sendall(change(data))
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other side has gone

@@ -18,7 +18,7 @@ class Tls(Case):
     def test_a_client_that_checks_the_certificate_is_served(self):
         with Server("--listen", "127.0.0.1:0", *self.tls) as server:
             self.assert_answers(verify(server.address, "--tls-ca", self.authority.certificate))
-            self.assertIn("tls=yes", server.log())
+            self.assertTrue(server.wait_for_log("tls=yes"))
 
     def test_plain_text_and_a_foreign_authority_fail(self):
         stranger = Authority(self.folder, "stranger")
@@ -79,7 +79,7 @@ class Tls(Case):
             self.assert_answers(verify("127.0.0.1:" + port, "--tls-ca", self.authority.certificate))
         with Server("--listen", "0.0.0.0:0", "--allow-insecure") as server:
             self.assertIsNotNone(server.address)
-            self.assertIn("event=insecure", server.log())
+            self.assertTrue(server.wait_for_log("event=insecure"))
 
 
 class Tokens(Case):
@@ -98,8 +98,8 @@ class Tokens(Case):
             self.assert_ends(verify(server.address, "--token-file", wrong), 8, "does not know the token")
             self.assert_answers(verify(server.address, *self.as_alice))
             self.assert_answers(verify(server.address, environment={"ESPALIER_TOKEN_FILE": self.as_bob[1]}))
-            self.assertIn("client=alice", server.log())
-            self.assertIn("code=UNAUTHENTICATED", server.log())
+            self.assertTrue(server.wait_for_log("client=alice"))
+            self.assertTrue(server.wait_for_log("code=UNAUTHENTICATED"))
             self.assertNotIn(ALICE[:8] + "0", server.log())
 
     def test_a_job_belongs_to_who_submitted_it(self):

@@ -65,13 +65,9 @@ std::optional<std::string> Process::ReadLine() {
   return line;
 }
 
-std::optional<int> Process::Wait(absl::Duration limit) {
-  const absl::Time end = absl::Now() + limit;
+std::optional<int> Process::Wait() {
   int state = 0;
-  while (waitpid(pid_, &state, WNOHANG) == 0) {
-    if (absl::Now() > end) return std::nullopt;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
+  if (!Eventually([&] { return waitpid(pid_, &state, WNOHANG) != 0; })) return std::nullopt;
   pid_ = -1;
   return WIFSIGNALED(state) ? -WTERMSIG(state) : WEXITSTATUS(state);
 }
@@ -126,6 +122,39 @@ grpc::Status Client::Upload(const v1::UploadBlobHeader& header, const std::strin
   }
   writer->WritesDone();
   return writer->Finish();
+}
+
+OpenVerify::OpenVerify(Client& client, const v1::VerifyRequest& request)
+    : reader_(client.stub().Verify(&context_, request)) {
+  v1::VerifyEvent event;
+  if (reader_->Read(&event)) accepted_ = event.accepted();
+}
+
+OpenVerify::~OpenVerify() {
+  if (finished_) return;
+  Cancel();
+  Finish();
+}
+
+bool OpenVerify::WaitForProgress() {
+  v1::VerifyEvent event;
+  while (reader_->Read(&event)) {
+    if (event.has_progress()) return true;
+  }
+  return false;
+}
+
+VerifyOutcome OpenVerify::Finish() {
+  VerifyOutcome outcome;
+  v1::VerifyEvent event;
+  while (reader_->Read(&event)) {
+    if (event.has_progress()) ++outcome.progress_events;
+    if (event.has_result()) outcome.result = event.result();
+    outcome.events.push_back(event);
+  }
+  outcome.status = reader_->Finish();
+  finished_ = true;
+  return outcome;
 }
 
 v1::ErrorDetail DetailOf(const grpc::Status& status) {

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "espalier/v1/error.pb.h"
 #include "espalier/v1/service.grpc.pb.h"
+#include "tests/service/waiting.h"
 #include "tests/support/test_files.h"
 
 namespace espalier::service_test {
@@ -33,8 +34,8 @@ class Process {
   std::string ReadAll();
   // One line without its end; nullopt at the end of the output.
   std::optional<std::string> ReadLine();
-  // Exit status, or -signal. nullopt when it still runs after `limit`.
-  std::optional<int> Wait(absl::Duration limit);
+  // Exit status, or -signal. nullopt when it still runs after all the patience that a test has.
+  std::optional<int> Wait();
 
  private:
   pid_t pid_ = -1;
@@ -75,6 +76,29 @@ class Client {
  private:
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Espalier::Stub> stub_;
+};
+
+// A Verify call that is under way: the server has put it into its queue, or runs it, when the constructor
+// returns.
+class OpenVerify {
+ public:
+  OpenVerify(Client& client, const v1::VerifyRequest& request);
+  // Ends the call if nobody has.
+  ~OpenVerify();
+  OpenVerify(const OpenVerify&) = delete;
+
+  const v1::Accepted& accepted() const { return accepted_; }
+  // Reads until the search reports progress from now on; false when the call ends without.
+  bool WaitForProgress();
+  void Cancel() { context_.TryCancel(); }
+  // Reads to the end.
+  VerifyOutcome Finish();
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::VerifyEvent>> reader_;
+  v1::Accepted accepted_;
+  bool finished_ = false;
 };
 
 // The detail of an error; empty when there is none.

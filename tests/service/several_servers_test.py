@@ -1,7 +1,6 @@
 """One command, several servers: the idle one is chosen, a job's commands find its server, and one that is dead hinders nobody."""
 
 import json
-import time
 
 import harness
 from harness import Case, Server, endless_query, espalier, model, query, verify
@@ -53,10 +52,8 @@ class SeveralServers(Case):
             self.assert_answers(verify(both))
             job = self.submit(both)
             self.assertEqual(self.held(second.address), [job])
-            start = time.monotonic()
             for command in (("watch", lost), ("cancel", lost), ("jobs", lost)):
                 self.assert_ends(espalier(*command, "--server", both), 5, first.address)
-            self.assertLess(time.monotonic() - start, 30)
             listed = espalier("jobs", "--server", both)
             self.assert_ends(listed, 5, first.address)
             self.assertIn(second.address, listed.stdout)

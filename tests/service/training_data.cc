@@ -65,7 +65,7 @@ Output CallEspalier(const std::vector<std::string>& arguments) {
   Process process(Joined({ESPALIER}, arguments), /*capture_stderr=*/true);
   Output output;
   output.text = process.ReadAll();
-  output.status = process.Wait(absl::Minutes(1)).value_or(-1);
+  output.status = process.Wait().value_or(-1);
   return output;
 }
 
@@ -96,15 +96,12 @@ std::vector<std::string> HalvesFolder::Graft(const std::string& model, const std
 Output InterruptAfterCheckpoint(const std::vector<std::string>& arguments, const std::string& output,
                                 int signal) {
   Process process(Joined({ESPALIER}, arguments), /*capture_stderr=*/true);
-  const absl::Time start = absl::Now();
-  while (!std::filesystem::exists(output + ".checkpoint") && absl::Now() - start < absl::Seconds(30)) {
-    absl::SleepFor(absl::Milliseconds(2));
-  }
+  Eventually([&] { return std::filesystem::exists(output + ".checkpoint"); });
   absl::SleepFor(absl::Milliseconds(100));
   process.Signal(signal);
   Output interrupted;
   interrupted.text = process.ReadAll();
-  interrupted.status = process.Wait(absl::Seconds(10)).value_or(-1);
+  interrupted.status = process.Wait().value_or(-1);
   return interrupted;
 }
 

@@ -27,13 +27,13 @@ class VnncompScripts : public testing::Test {
     std::vector<std::string> command = {test_support::SourceFolder() / "vnncomp_scripts" / script};
     command.insert(command.end(), arguments.begin(), arguments.end());
     Process process(command, /*capture_stderr=*/false);
-    return process.Wait(absl::Seconds(30)).value_or(-1);
+    return process.Wait().value_or(-1);
   }
   int Prepare(const std::string& model, const std::string& query) {
     return Call("prepare_instance.sh", {"v1", "tiny", ModelPath(model), QueryPath(query)});
   }
   // The result file's text.
-  std::string Run(const std::string& model, const std::string& query, const std::string& timeout = "20") {
+  std::string Run(const std::string& model, const std::string& query, const std::string& timeout = "100") {
     Call("run_instance.sh", {"v1", "tiny", ModelPath(model), query, results_, timeout});
     return std::filesystem::exists(results_) ? ReadFile(results_) : "no file";
   }

@@ -3,46 +3,11 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
-#include <thread>
 
-#include "absl/time/clock.h"
 #include "tests/service/job_client.h"
 
 namespace espalier::service_test {
 namespace {
-
-// Processor time of a process, in ticks of the kernel's clock (10 ms).
-int64_t TicksOf(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  std::istringstream rest(text.substr(std::min(text.size(), text.rfind(')') + 2)));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) rest >> skipped;
-  int64_t user = 0;
-  rest >> user;
-  return user;
-}
-
-// Waits until `expected` children of the server have used the processor since now: those that search. The
-// others wait.
-std::vector<pid_t> Busy(ServerProcess& server, size_t expected) {
-  const std::vector<pid_t> children = ChildrenOf(server.process().pid());
-  std::vector<int64_t> before;
-  for (const pid_t pid : children) before.push_back(TicksOf(pid));
-  std::vector<pid_t> busy;
-  const absl::Time end = absl::Now() + absl::Seconds(5);
-  while (busy.size() < expected && absl::Now() < end) {
-    absl::SleepFor(absl::Milliseconds(50));
-    busy.clear();
-    for (size_t i = 0; i < children.size(); ++i) {
-      if (TicksOf(children[i]) > before[i] + 5) busy.push_back(children[i]);
-    }
-  }
-  return busy;
-}
 
 class Worker : public testing::Test {
  protected:
@@ -54,39 +19,32 @@ class Worker : public testing::Test {
 
 TEST_F(Worker, ACrashFailsOneCallAndNamesTheSignal) {
   for (const int signal : {SIGKILL, SIGSEGV, SIGABRT}) {
-    VerifyOutcome first, second;
-    v1::VerifyRequest request = Endless();
-    request.mutable_options()->set_timeout_s(6);
-    std::thread one([&] { first = Client(server_.address()).Verify(request); });
-    std::thread two([&] { second = Client(server_.address()).Verify(request); });
-    absl::SleepFor(absl::Milliseconds(500));
-    const std::vector<pid_t> busy = Busy(server_, 2);
-    EXPECT_EQ(busy.size(), 2U);
-    if (!busy.empty()) kill(busy.front(), signal);
-    one.join();
-    two.join();
-    const bool first_failed = !first.status.ok();
-    const VerifyOutcome& failed = first_failed ? first : second;
-    const VerifyOutcome& other = first_failed ? second : first;
+    OpenVerify first(client_, Endless()), second(client_, Endless());
+    const std::vector<pid_t> searching = SearchingChildren(server_.process().pid(), 2);
+    ASSERT_EQ(searching.size(), 2U);
+    kill(searching.front(), signal);
+    bool first_goes_on = true, second_goes_on = true;
+    while (first_goes_on && second_goes_on) {
+      first_goes_on = first.WaitForProgress();
+      second_goes_on = second.WaitForProgress();
+    }
+    EXPECT_NE(first_goes_on, second_goes_on) << "one of them does";
+    const VerifyOutcome failed = (first_goes_on ? second : first).Finish();
     EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::INTERNAL);
     EXPECT_EQ(DetailOf(failed.status).reason(), "WORKER_DIED");
     EXPECT_NE(failed.status.error_message().find("signal " + std::to_string(signal)), std::string::npos)
         << failed.status.error_message();
-    EXPECT_TRUE(other.status.ok()) << other.status.error_message();
-    EXPECT_EQ(other.result.limit(), v1::LIMIT_TIME);
     EXPECT_EQ(client_.Verify(TinySat()).result.answer(), v1::ANSWER_SAT) << "and the server goes on";
+    EXPECT_TRUE((first_goes_on ? first : second).WaitForProgress());
   }
 }
 
 TEST_F(Worker, ACrashFailsOneJob) {
-  v1::VerifyRequest request = Endless();
-  const std::string killed = Submit(client_, JobOf(request));
-  ASSERT_TRUE(WaitForState(client_, killed, v1::JOB_STATE_RUNNING));
-  absl::SleepFor(absl::Milliseconds(300));
-  const std::vector<pid_t> busy = Busy(server_, 1);
-  ASSERT_EQ(busy.size(), 1U);
+  const std::string killed = Submit(client_, JobOf(Endless()));
+  const std::vector<pid_t> searching = SearchingChildren(server_.process().pid(), 1);
+  ASSERT_EQ(searching.size(), 1U);
   const std::string other = Submit(client_, JobOf(TinyUnsat()));
-  kill(busy.front(), SIGSEGV);
+  kill(searching.front(), SIGSEGV);
   const v1::JobFinished finished = Watch(client_, killed).finished();
   EXPECT_EQ(finished.state(), v1::JOB_STATE_FAILED);
   EXPECT_NE(finished.error().message().find("signal 11"), std::string::npos) << finished.error().message();
@@ -95,38 +53,31 @@ TEST_F(Worker, ACrashFailsOneJob) {
 
 TEST_F(Worker, AnIdleWorkerThatDiedIsReplaced) {
   EXPECT_EQ(client_.Verify(TinySat()).result.answer(), v1::ANSWER_SAT);
-  for (const pid_t pid : ChildrenOf(server_.process().pid())) kill(pid, SIGKILL);
-  absl::SleepFor(absl::Milliseconds(100));
+  const std::vector<pid_t> workers = ChildrenOf(server_.process().pid());
+  EXPECT_FALSE(workers.empty());
+  for (const pid_t pid : workers) kill(pid, SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return std::none_of(workers.begin(), workers.end(), Runs); }));
   for (int i = 0; i < 4; ++i) EXPECT_EQ(client_.Verify(TinySat()).result.answer(), v1::ANSWER_SAT);
 }
 
 TEST_F(Worker, OneThatDoesNotStopIsKilled) {
-  grpc::ClientContext context;
-  const auto reader = client_.stub().Verify(&context, Endless());
-  v1::VerifyEvent event;
-  ASSERT_TRUE(reader->Read(&event));
-  absl::SleepFor(absl::Milliseconds(500));
-  const std::vector<pid_t> busy = Busy(server_, 1);
-  ASSERT_EQ(busy.size(), 1U);
-  kill(busy.front(), SIGSTOP);  // deaf to everything but SIGKILL
-  context.TryCancel();
-  reader->Finish();
-  const absl::Time end = absl::Now() + absl::Seconds(8);
-  while (kill(busy.front(), 0) == 0 && absl::Now() < end) absl::SleepFor(absl::Milliseconds(50));
-  EXPECT_NE(kill(busy.front(), 0), 0) << "it has been killed and reaped";
+  OpenVerify call(client_, Endless());
+  const std::vector<pid_t> searching = SearchingChildren(server_.process().pid(), 1);
+  ASSERT_EQ(searching.size(), 1U);
+  kill(searching.front(), SIGSTOP);  // deaf to everything but SIGKILL
+  call.Cancel();
+  call.Finish();
+  EXPECT_TRUE(Eventually([&] { return kill(searching.front(), 0) != 0; })) << "it has been killed and reaped";
   EXPECT_EQ(client_.Verify(TinySat()).result.answer(), v1::ANSWER_SAT);
 }
 
 TEST_F(Worker, OneThatOutlivesItsTimeLimitIsKilledAndTheAnswerIsUnknown) {
+  client_.Verify(TinySat());  // whatever worker comes next is there already
   v1::VerifyRequest request = Endless();
-  request.mutable_options()->set_timeout_s(5);
-  VerifyOutcome outcome;
-  std::thread call([&] { outcome = Client(server_.address()).Verify(request); });
-  absl::SleepFor(absl::Milliseconds(500));
-  const std::vector<pid_t> busy = Busy(server_, 1);
-  EXPECT_EQ(busy.size(), 1U);
-  if (!busy.empty()) kill(busy.front(), SIGSTOP);
-  call.join();
+  request.mutable_options()->set_timeout_s(1);
+  OpenVerify call(client_, request);
+  for (const pid_t worker : ChildrenOf(server_.process().pid())) kill(worker, SIGSTOP);
+  const VerifyOutcome outcome = call.Finish();
   EXPECT_TRUE(outcome.status.ok()) << outcome.status.error_message();
   EXPECT_EQ(outcome.result.limit(), v1::LIMIT_TIME);
   EXPECT_NE(outcome.result.reason().find("killed"), std::string::npos) << outcome.result.reason();
@@ -134,19 +85,10 @@ TEST_F(Worker, OneThatOutlivesItsTimeLimitIsKilledAndTheAnswerIsUnknown) {
 
 TEST_F(Worker, WorkersEndWithAServerThatIsKilled) {
   EXPECT_EQ(client_.Verify(TinySat()).result.answer(), v1::ANSWER_SAT);
-  const std::vector<pid_t> children = ChildrenOf(server_.process().pid());
-  EXPECT_GE(children.size(), 1U);
+  const std::vector<pid_t> workers = ChildrenOf(server_.process().pid());
+  EXPECT_FALSE(workers.empty());
   server_.process().Signal(SIGKILL);
-  const absl::Time end = absl::Now() + absl::Seconds(5);
-  const auto runs = [](pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    return !text.empty() && text[text.rfind(')') + 2] != 'Z';
-  };
-  while (std::any_of(children.begin(), children.end(), runs) && absl::Now() < end)
-    absl::SleepFor(absl::Milliseconds(10));
-  EXPECT_TRUE(std::none_of(children.begin(), children.end(), runs));
+  EXPECT_TRUE(Eventually([&] { return std::none_of(workers.begin(), workers.end(), Runs); }));
 }
 
 TEST_F(Worker, ResultsCarryThePredictedAndTheMeasuredMemory) {
@@ -186,15 +128,11 @@ TEST(WorkerMemory, RunsThatDoNotFitTogetherTakeTurns) {
   ServerProcess server({"--listen", "127.0.0.1:0", "--concurrency", "2", "--memory-total", "300000000",
                         "--memory", "150000000"});
   Client client(server.address());
-  grpc::ClientContext context;
-  const auto running = client.stub().Verify(&context, Endless());
-  v1::VerifyEvent event;
-  ASSERT_TRUE(running->Read(&event));
-  absl::SleepFor(absl::Milliseconds(300));
+  OpenVerify running(client, Endless());
   v1::VerifyRequest request = TinyUnsat();
   request.mutable_options()->set_timeout_s(0.5);
   EXPECT_EQ(client.Verify(request).result.limit(), v1::LIMIT_TIME) << "it waited";
-  context.TryCancel();
+  running.Cancel();
   EXPECT_EQ(client.Verify(TinyUnsat()).result.answer(), v1::ANSWER_UNSAT);
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -74,15 +75,14 @@ TEST(VnnlibSizeTest, FiftyMegabytesTakeSeconds) {
     text += " (<= Y_0 -1e-5))\n";
   }
   text += "))";
-  const absl::Time start = absl::Now();
+  const std::clock_t start = std::clock();
   const absl::StatusOr<api::Property> property = ReadVnnlib(text, kInputs, 2);
-  const absl::Duration elapsed = absl::Now() - start;
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   ASSERT_TRUE(property.ok()) << property.status();
   EXPECT_EQ(static_cast<int64_t>(property->disjuncts.size()), disjuncts);
   EXPECT_EQ(property->boxes.size(), 1000u);
-  std::cout << text.size() << " bytes, " << disjuncts << " disjuncts: " << absl::FormatDuration(elapsed)
-            << "\n";
-  EXPECT_LT(elapsed, absl::Seconds(30)) << "about a second is usual";
+  std::cout << text.size() << " bytes, " << disjuncts << " disjuncts: " << seconds << " s\n";
+  EXPECT_LT(seconds, 30) << "of processor time; about one is usual";
 }
 
 }  // namespace

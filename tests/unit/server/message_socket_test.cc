@@ -36,7 +36,7 @@ TEST_F(MessageSocketTest, CarriesMessagesOfAnySizeInOrder) {
     }
   });
   for (const size_t size : {size_t{0}, size_t{5}, size_t{3} << 20}) {
-    ASSERT_EQ(right_->Receive(message_, absl::Seconds(10)), MessageSocket::Received::kMessage);
+    ASSERT_EQ(right_->Receive(message_, absl::Seconds(100)), MessageSocket::Received::kMessage);
     EXPECT_EQ(message_.part().bytes().size(), size);
   }
   sender.join();
@@ -45,7 +45,7 @@ TEST_F(MessageSocketTest, CarriesMessagesOfAnySizeInOrder) {
 
 TEST_F(MessageSocketTest, SaysWhenTheOtherSideHasGone) {
   left_.reset();
-  EXPECT_EQ(right_->Receive(message_, absl::Seconds(1)), MessageSocket::Received::kClosed);
+  EXPECT_EQ(right_->Receive(message_, absl::Seconds(100)), MessageSocket::Received::kClosed);
   v1::WorkerInput input;
   input.mutable_part()->set_bytes("x");
   EXPECT_FALSE(right_->Send(input));
@@ -55,15 +55,15 @@ TEST_F(MessageSocketTest, RefusesHalfAMessageAndGarbage) {
   const std::string half("\x08\x00\x00\x00half", 8);
   ASSERT_EQ(write(raw_, half.data(), half.size()), 8);
   left_.reset();
-  EXPECT_EQ(right_->Receive(message_, absl::Seconds(1)), MessageSocket::Received::kClosed);
+  EXPECT_EQ(right_->Receive(message_, absl::Seconds(100)), MessageSocket::Received::kClosed);
   SetUp();
   const std::string huge("\xff\xff\xff\xff", 4);
   ASSERT_EQ(write(raw_, huge.data(), huge.size()), 4);
-  EXPECT_EQ(right_->Receive(message_, absl::Seconds(1)), MessageSocket::Received::kClosed);
+  EXPECT_EQ(right_->Receive(message_, absl::Seconds(100)), MessageSocket::Received::kClosed);
   SetUp();
   const std::string garbage("\x04\x00\x00\x00\xff\xff\xff\xff", 8);
   ASSERT_EQ(write(raw_, garbage.data(), garbage.size()), 8);
-  EXPECT_EQ(right_->Receive(message_, absl::Seconds(1)), MessageSocket::Received::kClosed);
+  EXPECT_EQ(right_->Receive(message_, absl::Seconds(100)), MessageSocket::Received::kClosed);
 }
 
 }  // namespace
