@@ -51,6 +51,7 @@ void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   command.add_flag("--explain", verify.explain, "say on stderr what was chosen and why");
   command.add_flag("--stats", verify.stats, "print statistics and what is needed to run it again on stderr");
   command.add_flag("--quiet", verify.quiet, "no progress on stderr");
+  command.add_flag("--json", verify.json, "the whole result as JSON instead of verdict and assignment");
 }
 
 // A job needs a server that keeps it, so one has to be named.
@@ -103,6 +104,7 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   health_command.add_option("--timeout", line.health.timeout_s, "seconds")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  health_command.add_flag("--json", line.health.json, "as JSON");
   health_command.add_option("--server", line.server, "HOST:PORT or unix:/PATH")
       ->envname("ESPALIER_SERVER")
       ->required();
@@ -156,6 +158,7 @@ void AddOthers(CLI::App& app, CommandLine& line) {
       ->required();
   run.add_option("--output", line.run.output, "write a .npy array here instead of printing");
   run.add_flag("--float64", line.run.float64, "all arithmetic in double");
+  run.add_flag("--json", line.run.json, "as JSON");
 
   SupportsArguments& supports = line.supports;
   CLI::App& support = *app.add_subcommand("supports", "what this verifier can do, one item a line");
@@ -167,6 +170,7 @@ void AddOthers(CLI::App& app, CommandLine& line) {
   support.add_flag("--options", supports.options, "engine options: name, default, meaning");
   support.add_flag("--train-options", supports.train_options, "options of train and of graft's fine-tuning");
   support.add_flag("--graft-options", supports.graft_options, "options of graft");
+  support.add_flag("--json", supports.json, "everything that the server says of itself, as JSON");
   support.require_option(1, 0);
 }
 

@@ -26,6 +26,7 @@ struct VerifyArguments {
   bool explain = false;
   bool stats = false;
   bool quiet = false;
+  bool json = false;
   absl::Time start;  // of the process
 };
 ExitCode RunVerify(Connection& connection, const VerifyArguments& arguments);
@@ -56,13 +57,13 @@ ExitCode RunBounds(Connection& connection, const BoundsArguments& arguments);
 
 struct RunArguments {
   std::string network, input, output;
-  bool float64 = false;
+  bool float64 = false, json = false;
 };
 ExitCode RunModel(Connection& connection, const RunArguments& arguments);
 
 struct SupportsArguments {
   bool operators = false, opsets = false, element_types = false, vnnlib = false, devices = false,
-       options = false, train_options = false, graft_options = false;
+       options = false, train_options = false, graft_options = false, json = false;
 };
 ExitCode RunSupports(Connection& connection, const SupportsArguments& arguments);
 
@@ -77,7 +78,7 @@ struct TrainArguments {
   DataArguments data;
   v1::TrainOptions options;
   std::string output;
-  bool no_resume = false, quiet = false;
+  bool no_resume = false, quiet = false, json = false;
 };
 ExitCode RunTrain(Connection& connection, InterruptWatch& interrupts, const TrainArguments& arguments);
 
@@ -89,7 +90,7 @@ struct GraftArguments {
   std::vector<double> curve;
   std::string output, report;
   std::string command_line;  // for the report
-  bool no_resume = false, quiet = false;
+  bool no_resume = false, quiet = false, json = false;
 };
 ExitCode RunGraft(Connection& connection, InterruptWatch& interrupts, const GraftArguments& arguments);
 
@@ -123,6 +124,7 @@ ExitCode RunBatch(InterruptWatch& interrupts, const BatchArguments& arguments);
 // Whether the server takes calls, by the standard health service: what probes and health checks run.
 struct HealthArguments {
   double timeout_s = 5;
+  bool json = false;
 };
 ExitCode RunHealth(Connection& connection, const HealthArguments& arguments);
 

@@ -50,10 +50,7 @@ ExitCode WriteReports(const GraftArguments& arguments, const report::GraftRun& r
   return kDone;
 }
 
-void PrintSummary(const std::string& output, const v1::GraftReport& report) {
-  for (const std::string& warning : report.warnings()) {
-    std::fprintf(stderr, "warning: %s\n", warning.c_str());
-  }
+std::string Summary(const std::string& output, const v1::GraftReport& report) {
   int64_t neurons = 0, grafted = 0;
   for (const v1::LayerGraftCounts& layer : report.layers()) {
     neurons += layer.neurons();
@@ -64,7 +61,7 @@ void PrintSummary(const std::string& output, const v1::GraftReport& report) {
     const v1::GraftPoint& last = report.points(report.points_size() - 1);
     text += ComparisonTable("base", report.base(), "grafted", last.measurement());
   }
-  std::fputs(text.c_str(), stdout);
+  return text;
 }
 
 }  // namespace
@@ -92,7 +89,10 @@ ExitCode RunGraft(Connection& connection, InterruptWatch& interrupts, const Graf
   code = WriteReports(arguments, record);
   if (code != kDone) return code;
   run.Succeed();
-  PrintSummary(arguments.output, record.report);
+  for (const std::string& warning : record.report.warnings())
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  const std::string text = arguments.json ? GraftJson(record) : Summary(arguments.output, record.report);
+  std::fputs(text.c_str(), stdout);
   return kDone;
 }
 

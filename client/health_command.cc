@@ -38,7 +38,8 @@ ExitCode RunHealth(Connection& connection, const HealthArguments& arguments) {
   const grpc::Status status = done.get_future().get();
   if (!status.ok()) return ReportError(connection, status);
   const bool serving = Text(response) == kServing;
-  std::puts(serving ? "serving" : "not-serving");
+  const char* const word = serving ? "serving" : "not-serving";
+  std::printf(arguments.json ? "{\"status\":\"%s\"}\n" : "%s\n", word);
   return serving ? kDone : kUnreachable;
 }
 

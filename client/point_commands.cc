@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "client/commands.h"
 #include "client/file_bytes.h"
+#include "client/job_text.h"
 
 namespace espalier::client {
 namespace {
@@ -35,6 +36,11 @@ ExitCode RunModel(Connection& connection, const RunArguments& arguments) {
     const absl::Status written = WriteFileBytes(arguments.output, response.output_npy());
     return written.ok() ? kDone : ReportError(written);
   }
+  if (arguments.json) {
+    response.clear_output_npy();
+    std::fputs(Json(response).c_str(), stdout);
+    return kDone;
+  }
   std::string text;
   for (int i = 0; i < response.values_size(); ++i)
     absl::StrAppendFormat(&text, "Y_%d %.17g\n", i, response.values(i));
@@ -49,6 +55,10 @@ ExitCode RunSupports(Connection& connection, const SupportsArguments& arguments)
   const grpc::Status status =
       connection.stub().GetCapabilities(&context, v1::GetCapabilitiesRequest(), &response);
   if (!status.ok()) return ReportError(connection, status);
+  if (arguments.json) {
+    std::fputs(Json(response).c_str(), stdout);
+    return kDone;
+  }
   std::string text;
   const auto list = [&text](bool asked, const auto& items) {
     for (const std::string& item : items) {

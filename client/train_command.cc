@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "client/commands.h"
 #include "client/file_bytes.h"
+#include "client/job_text.h"
 #include "client/training_files.h"
 #include "client/training_run.h"
 
@@ -57,6 +58,10 @@ ExitCode RunTrain(Connection& connection, InterruptWatch& interrupts, const Trai
   if (code != kDone) return code;
   run.Succeed();
   const v1::Measurement& trained = run.result().trained();
+  if (arguments.json) {
+    std::fputs(Json(trained).c_str(), stdout);
+    return kDone;
+  }
   std::fputs(
       absl::StrFormat("%s: clean accuracy %.1f %%, under PGD-20 %.1f %%, on %d samples\n", arguments.output,
                       100 * trained.clean_accuracy(), 100 * trained.attacked_accuracy(), trained.samples())

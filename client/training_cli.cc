@@ -130,6 +130,7 @@ void AddTrain(CLI::App& app, TrainArguments& train) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   AddRun(command, train.output, train.no_resume, train.quiet);
+  command.add_flag("--json", train.json, "the measurements as JSON");
 }
 
 // "verified=0.5,seconds=10".
@@ -203,6 +204,7 @@ void AddGraft(CLI::App& app, GraftArguments& graft) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   AddRun(command, graft.output, graft.no_resume, graft.quiet);
+  command.add_flag("--json", graft.json, "what was made and measured as JSON");
   command
       .add_option("--report", graft.report,
                   "HTML report, with a .json beside it; default: the output's name with .html")

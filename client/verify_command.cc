@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "client/commands.h"
 #include "client/file_bytes.h"
+#include "client/job_text.h"
 #include "client/progress_view.h"
 #include "client/verdict_text.h"
 #include "client/verify_call.h"
@@ -24,7 +25,7 @@ ExitCode Publish(const VerifyArguments& arguments, const v1::VerifyResult& resul
   }
   if (!result.reason().empty()) PrintError("; " + result.reason() + "\n");
   if (arguments.stats) PrintError(StatisticsText(result));
-  std::fputs(StandardOutput(result).c_str(), stdout);
+  std::fputs((arguments.json ? Json(result) : StandardOutput(result)).c_str(), stdout);
   std::fflush(stdout);
   if (arguments.results_file.empty()) return kDone;
   const absl::Status written = WriteFileBytes(arguments.results_file, ResultFile(result));

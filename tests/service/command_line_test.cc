@@ -3,17 +3,12 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <fstream>
+#include <nlohmann/json.hpp>
 
-#include "tests/service/server_process.h"
+#include "tests/service/training_data.h"
 
 namespace espalier::service_test {
 namespace {
-
-struct Output {
-  std::string text;
-  int status = -1;
-};
 
 Output Call(std::vector<std::string> arguments, bool with_stderr = false) {
   arguments.insert(arguments.begin(), ESPALIER);
@@ -31,10 +26,6 @@ std::vector<std::string> VerifyArguments(const std::string& model, const std::st
 std::vector<std::string> With(std::vector<std::string> arguments, const std::vector<std::string>& more) {
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
-}
-
-void WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
 }
 
 class CommandLine : public testing::Test {
@@ -84,6 +75,24 @@ TEST_F(CommandLine, ErrorsHaveExitStatusesAndAResultFile) {
   const std::string nobody = "unix:" + directory_.Path("nobody");
   EXPECT_EQ(Call(With(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"), {"--server", nobody})).status,
             5);
+}
+
+TEST_F(CommandLine, SpeaksJson) {
+  const auto json = [](std::vector<std::string> arguments) {
+    arguments.push_back("--json");
+    const Output output = Call(arguments);
+    EXPECT_EQ(output.status, 0) << arguments[0];
+    return nlohmann::json::parse(output.text);
+  };
+  const nlohmann::json sat = json(VerifyArguments("tiny_max.onnx", "tiny_max_sat.vnnlib"));
+  EXPECT_EQ(sat["answer"], "ANSWER_SAT");
+  EXPECT_EQ(sat["witness"]["input"].size(), 2U);
+  EXPECT_EQ(sat["record"]["model_sha256"].get<std::string>().size(), 64U);
+  WriteFile(directory_.Path("x.npy"), NpyFloats({2}, {0.5F, -1.0F}));
+  EXPECT_EQ(json({"run", ModelPath("tiny_max.onnx"), "--input", directory_.Path("x.npy")})["values"][0], 2);
+  EXPECT_EQ(json({"supports"})["vnnlib_versions"][0], "1.0");
+  ServerProcess server({"--listen", "127.0.0.1:0"});
+  EXPECT_EQ(json({"health", "--server", server.address()})["status"], "serving");
 }
 
 TEST_F(CommandLine, ReadsGzipFiles) {
