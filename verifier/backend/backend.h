@@ -27,6 +27,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "verifier/backend/neuron_math.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/ir/linear_map.h"
 
@@ -169,11 +170,6 @@ template <class T>
 struct LineArrays {
   T *chord_slope = nullptr, *chord_intercept = nullptr, *free_lo = nullptr, *free_hi = nullptr,
     *free_start = nullptr;
-};
-
-template <class T>
-struct HingeArrays {
-  const T *left = nullptr, *right = nullptr, *intercept = nullptr;  // [n]
 };
 
 template <class T>

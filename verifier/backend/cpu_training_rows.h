@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "verifier/backend/training.h"
+#include "verifier/backend/training_math.h"
 
 namespace espalier::backend {
 

@@ -25,6 +25,12 @@ struct HingeLines {
   T free_start;        // adaptive start: the slope of the wider side
 };
 
+// The hinges of n neurons.
+template <class T>
+struct HingeArrays {
+  const T *left = nullptr, *right = nullptr, *intercept = nullptr;  // [n]
+};
+
 template <class T>
 struct Epsilon;
 template <>
