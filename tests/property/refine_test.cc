@@ -111,6 +111,18 @@ TEST(RefineTest, InsideAHalfSpaceTighterAndSoundThere) {
   EXPECT_LT(there, 0.97 * everywhere);
 }
 
+// Margins of the points for a problem's first target's first row, ascending.
+std::vector<double> SortedMargins(const BoundsCase& c, const search::Problem& problem,
+                                  const std::vector<std::vector<double>>& points) {
+  std::vector<double> margins;
+  for (const auto& x : points) {
+    const auto values = ir::EvaluateNodes(c.network, x);
+    margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
+  }
+  std::sort(margins.begin(), margins.end());
+  return margins;
+}
+
 // Bounds that hold only where one target can be unsafe: they hold at each of its unsafe points, refute no
 // target that has one, and leave the other target alone.
 TEST(PartRootTest, UnsafePointsStayInside) {
@@ -121,13 +133,8 @@ TEST(PartRootTest, UnsafePointsStayInside) {
     search::Problem problem = MakeProblem(c);
     problem.targets.push_back(problem.targets[0]);
     // One target near its limit, the other one with plenty of unsafe points.
-    std::vector<double> margins;
     const auto points = c.Points(200);
-    for (const auto& x : points) {
-      const auto values = ir::EvaluateNodes(c.network, x);
-      margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
-    }
-    std::sort(margins.begin(), margins.end());
+    const std::vector<double> margins = SortedMargins(c, problem, points);
     problem.targets[0].rhs[0] +=
         margins[0] - 0.2 * c.random.Uniform(-1, 1) * (margins[20] - margins[0] + 1e-3);
     problem.targets[1].rhs[0] += margins[100];
@@ -184,12 +191,7 @@ TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
     search::Problem problem = MakeProblem(c);
     problem.targets.push_back(problem.targets[0]);
     const auto points = c.Points(400);
-    std::vector<double> margins;
-    for (const auto& x : points) {
-      const auto values = ir::EvaluateNodes(c.network, x);
-      margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
-    }
-    std::sort(margins.begin(), margins.end());
+    const std::vector<double> margins = SortedMargins(c, problem, points);
     problem.targets[0].rhs[0] += margins[20];
     problem.targets[1].rhs[0] += margins[200];
     for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds

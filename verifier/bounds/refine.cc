@@ -235,7 +235,6 @@ void Refinement::NoteShares(int activation, const std::vector<CompactDomain>& ro
     share.activation = activation;
     share.neuron = Unstable(activation)[r / 2];
     share.upper = rows[r].sign < 0;
-    share.bound = share.upper ? -rows[r].bound : rows[r].bound;
     for (const auto& [number, score] : rows[r].candidates) {
       const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
       const auto a = static_cast<size_t>(layer);

@@ -36,7 +36,6 @@ bool TakeSide(const NeuronSide& side, std::vector<LayerBox>& layers);
 struct BoundShare {
   int32_t activation = 0, neuron = 0;
   bool upper = false;
-  double bound = 0;  // of the last pass
   struct Part {
     int32_t activation = 0, neuron = 0;
     float score = 0;  // about what the bound gains when this neuron is split (backend::SplitScore)

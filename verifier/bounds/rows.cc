@@ -26,6 +26,24 @@ absl::StatusOr<std::vector<backend::Buffer<double>>> WidenAll(
   return wide;
 }
 
+// The sides of rows, one list per activation.
+absl::StatusOr<Splits<double>> ToSplits(const Plan& plan, const RowSides& sides, int64_t rows) {
+  Splits<double> splits;
+  splits.layers.resize(plan.activations().size());
+  for (size_t a = 0; a < splits.layers.size(); ++a) {
+    HostSplits<double> host;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (size_t k = 0; k < sides.count(); ++k) {
+        if (sides.activation[k] != static_cast<int32_t>(a)) continue;
+        host.Add(sides.neuron[k], sides.sign[k], sides.beta[static_cast<size_t>(r) * sides.count() + k]);
+      }
+      host.EndRow();
+    }
+    ESPALIER_ASSIGN_OR_RETURN(splits.layers[a], host.ToDevice(plan.backend()));
+  }
+  return splits;
+}
+
 }  // namespace
 
 HostRows HostRows::Slice(int64_t begin, int64_t end, int64_t start_size, int64_t inputs) const {
@@ -114,37 +132,55 @@ std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buff
   return lower;
 }
 
-namespace {
-
-// The sides of rows as the backward pass reads them: one list per activation, row by row.
-absl::StatusOr<Splits<double>> ToSplits(const Plan& plan, const RowSides& sides, int64_t rows) {
-  auto& backend = plan.backend();
-  Splits<double> splits;
-  splits.layers.resize(plan.activations().size());
-  for (size_t a = 0; a < splits.layers.size(); ++a) {
-    std::vector<int32_t> begin{0}, neuron;
-    std::vector<double> sign, beta;
-    for (int64_t r = 0; r < rows; ++r) {
-      for (size_t k = 0; k < sides.count(); ++k) {
-        if (sides.activation[k] != static_cast<int32_t>(a)) continue;
-        neuron.push_back(sides.neuron[k]);
-        sign.push_back(static_cast<double>(sides.sign[k]));
-        beta.push_back(static_cast<double>(sides.beta[static_cast<size_t>(r) * sides.count() + k]));
-      }
-      begin.push_back(static_cast<int32_t>(neuron.size()));
-    }
-    auto& layer = splits.layers[a];
-    layer.count = static_cast<int64_t>(neuron.size());
-    if (layer.count == 0) continue;
-    ESPALIER_ASSIGN_OR_RETURN(layer.begin, ToDevice<int32_t>(backend, begin));
-    ESPALIER_ASSIGN_OR_RETURN(layer.neuron, ToDevice<int32_t>(backend, neuron));
-    ESPALIER_ASSIGN_OR_RETURN(layer.sign, ToDevice<double>(backend, sign));
-    ESPALIER_ASSIGN_OR_RETURN(layer.best, ToDevice<double>(backend, beta));
-  }
-  return splits;
+template <class T>
+absl::StatusOr<typename Splits<T>::Layer> HostSplits<T>::ToDevice(backend::Backend& backend) const {
+  typename Splits<T>::Layer layer;
+  layer.count = static_cast<int64_t>(neuron.size());
+  if (layer.count == 0) return layer;
+  ESPALIER_ASSIGN_OR_RETURN(layer.begin, bounds::ToDevice<int32_t>(backend, begin));
+  ESPALIER_ASSIGN_OR_RETURN(layer.neuron, bounds::ToDevice<int32_t>(backend, neuron));
+  ESPALIER_ASSIGN_OR_RETURN(layer.sign, bounds::ToDevice<T>(backend, sign));
+  ESPALIER_ASSIGN_OR_RETURN(layer.best, bounds::ToDevice<T>(backend, beta));
+  return layer;
 }
 
-}  // namespace
+template struct HostSplits<float>;
+template struct HostSplits<double>;
+
+absl::StatusOr<std::vector<double>> CertifiedPass(const Plan& plan, const BackwardInput<double>& in,
+                                                  RowDetails* details) {
+  auto& backend = plan.backend();
+  const int64_t rows = in.rows.rows, entries = rows * plan.node(0).size;
+  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> bound, backend::Allocate<double>(backend, rows));
+  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, rows));
+  BackwardOutput<double> out{.bound = bound.data(), .error = error.data()};
+  backend::Buffer<double> corner, lambda;
+  std::vector<backend::Buffer<double>> saved;
+  if (details != nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(corner, backend::Allocate<double>(backend, entries));
+    ESPALIER_ASSIGN_OR_RETURN(lambda, backend::Allocate<double>(backend, entries));
+    out.corner = corner.data();
+    out.input_lambda = lambda.data();
+    if (details->neurons) out.saved = &saved;
+  }
+  BackwardPass<double> pass(plan);
+  ESPALIER_RETURN_IF_ERROR(pass.Run(in, out));
+  if (details != nullptr) {
+    details->corner.resize(static_cast<size_t>(entries));
+    details->input_lambda.resize(static_cast<size_t>(entries));
+    backend.Download(corner.data(), entries * 8, details->corner.data());
+    backend.Download(lambda.data(), entries * 8, details->input_lambda.data());
+    details->neuron_lambda.assign(saved.size(), {});
+    for (size_t a = 0; a < saved.size(); ++a) {
+      if (saved[a].data() == nullptr) continue;  // the rows start below this layer
+      details->neuron_lambda[a].resize(static_cast<size_t>(rows) *
+                                       in.relaxation->unstable(static_cast<int>(a)).size());
+      backend.Download(saved[a].data(), static_cast<int64_t>(details->neuron_lambda[a].size()) * 8,
+                       details->neuron_lambda[a].data());
+    }
+  }
+  return TakeCertified(backend, bound, error, rows);
+}
 
 absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const HostRows& rows,
                                                     const Slopes<float>* slopes, RowDetails* details,
@@ -166,36 +202,7 @@ absl::StatusOr<std::vector<double>> CertifiedBounds(const Scope& scope, const Ho
     ESPALIER_ASSIGN_OR_RETURN(splits, ToSplits(plan, *sides, rows.count()));
     in.splits = &splits;
   }
-  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> bound, backend::Allocate<double>(backend, rows.count()));
-  ESPALIER_ASSIGN_OR_RETURN(backend::Buffer<double> error, backend::Allocate<double>(backend, rows.count()));
-  BackwardOutput<double> out{.bound = bound.data(), .error = error.data()};
-  backend::Buffer<double> corner, lambda;
-  std::vector<backend::Buffer<double>> saved;
-  const int64_t entries = rows.count() * plan.node(0).size;
-  if (details != nullptr) {
-    ESPALIER_ASSIGN_OR_RETURN(corner, backend::Allocate<double>(backend, entries));
-    ESPALIER_ASSIGN_OR_RETURN(lambda, backend::Allocate<double>(backend, entries));
-    out.corner = corner.data();
-    out.input_lambda = lambda.data();
-    if (details->neurons) out.saved = &saved;
-  }
-  BackwardPass<double> pass(plan);
-  ESPALIER_RETURN_IF_ERROR(pass.Run(in, out));
-  if (details != nullptr) {
-    details->corner.resize(static_cast<size_t>(entries));
-    details->input_lambda.resize(static_cast<size_t>(entries));
-    backend.Download(corner.data(), entries * 8, details->corner.data());
-    backend.Download(lambda.data(), entries * 8, details->input_lambda.data());
-    details->neuron_lambda.assign(saved.size(), {});
-    for (size_t a = 0; a < saved.size(); ++a) {
-      if (saved[a].data() == nullptr) continue;  // the rows start below this layer
-      details->neuron_lambda[a].resize(static_cast<size_t>(rows.count()) *
-                                       scope.relaxation64->unstable(static_cast<int>(a)).size());
-      backend.Download(saved[a].data(), static_cast<int64_t>(details->neuron_lambda[a].size()) * 8,
-                       details->neuron_lambda[a].data());
-    }
-  }
-  return TakeCertified(backend, bound, error, rows.count());
+  return CertifiedPass(plan, in, details);
 }
 
 }  // namespace espalier::bounds

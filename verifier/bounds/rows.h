@@ -66,6 +66,22 @@ struct RowDetails {
   std::vector<std::vector<double>> neuron_lambda;
 };
 
+// Splits of one activation, row by row, as the backward pass reads them.
+template <class T>
+struct HostSplits {
+  std::vector<int32_t> begin{0}, neuron;
+  std::vector<T> sign, beta;
+
+  void Add(int32_t split_neuron, double split_sign, float split_beta) {
+    neuron.push_back(split_neuron);
+    sign.push_back(static_cast<T>(split_sign));
+    beta.push_back(static_cast<T>(split_beta));
+  }
+  void EndRow() { begin.push_back(static_cast<int32_t>(neuron.size())); }
+  // With beta as the best multipliers; nothing of an optimiser's.
+  absl::StatusOr<typename Splits<T>::Layer> ToDevice(backend::Backend& backend) const;
+};
+
 // Sides of neurons (splits) that all rows of a bound are on, with a multiplier for each row and side.
 struct RowSides {
   std::vector<int32_t> activation, neuron;  // [sides]
@@ -77,6 +93,11 @@ struct RowSides {
 // Takes bound - allowance of a finished pass to the host; NaN becomes -infinity.
 std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
                                   const backend::Buffer<double>& error, int64_t rows);
+
+// One float64 pass over `in` (magnitudes set): certified lower bounds, and details when asked for. A bound
+// that is NaN proves nothing and comes back as -infinity.
+absl::StatusOr<std::vector<double>> CertifiedPass(const Plan& plan, const BackwardInput<double>& in,
+                                                  RowDetails* details);
 
 // Certified lower bounds of the rows: one float64 pass with the rounding allowance taken off. `slopes` (best)
 // come from a float32 optimisation of the same rows, or are null: adaptive slopes. A bound that is NaN proves

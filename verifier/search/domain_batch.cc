@@ -108,26 +108,19 @@ absl::Status DomainBatch<T>::LoadSplits(const std::vector<const Domain*>& domain
   splits_.layers.resize(root_.bounds.layers.size());
   for (size_t a = 0; a < splits_.layers.size(); ++a) {
     const std::vector<int32_t>& unstable = relaxation().unstable(static_cast<int>(a));
-    std::vector<int32_t> begin{0}, neuron;
-    std::vector<T> sign, beta;
+    bounds::HostSplits<T> host;
     for (const Domain* domain : domains) {
       for (const Split& split : domain->splits) {
-        if (split.layer != static_cast<int16_t>(a)) continue;
-        neuron.push_back(unstable[static_cast<size_t>(split.unstable)]);
-        sign.push_back(static_cast<T>(split.sign));
-        beta.push_back(static_cast<T>(split.beta));
+        if (split.layer == static_cast<int16_t>(a))
+          host.Add(unstable[static_cast<size_t>(split.unstable)], split.sign, split.beta);
       }
-      begin.push_back(static_cast<int32_t>(neuron.size()));
+      host.EndRow();
     }
     auto& layer = splits_.layers[a];
-    layer.count = static_cast<int64_t>(neuron.size());
+    ESPALIER_ASSIGN_OR_RETURN(layer, host.ToDevice(backend));
     if (layer.count == 0) continue;
-    ESPALIER_ASSIGN_OR_RETURN(layer.begin, ToDevice<int32_t>(backend, begin));
-    ESPALIER_ASSIGN_OR_RETURN(layer.neuron, ToDevice<int32_t>(backend, neuron));
-    ESPALIER_ASSIGN_OR_RETURN(layer.sign, ToDevice<T>(backend, sign));
-    ESPALIER_ASSIGN_OR_RETURN(layer.beta, ToDevice<T>(backend, beta));
-    ESPALIER_ASSIGN_OR_RETURN(layer.best, ToDevice<T>(backend, beta));
-    const std::vector<T> zero(beta.size(), T(0));
+    ESPALIER_ASSIGN_OR_RETURN(layer.beta, ToDevice<T>(backend, host.beta));
+    const std::vector<T> zero(host.beta.size(), T(0));
     ESPALIER_ASSIGN_OR_RETURN(layer.first, ToDevice<T>(backend, zero));
     ESPALIER_ASSIGN_OR_RETURN(layer.second, ToDevice<T>(backend, zero));
   }
@@ -204,30 +197,9 @@ absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
                                                    const bounds::InputBoxes* part,
                                                    bounds::RowDetails* details) {
   PhaseTimer timer(run.statistics, "certify");
-  auto& backend = run.plan.backend();
   DomainBatch<double> batch(run, root, part);
   ESPALIER_RETURN_IF_ERROR(batch.Load(domains));
-  const auto count = static_cast<int64_t>(domains.size());
-  ESPALIER_ASSIGN_OR_RETURN(Buffer<double> bound, Allocate<double>(backend, count));
-  ESPALIER_ASSIGN_OR_RETURN(Buffer<double> error, Allocate<double>(backend, count));
-  bounds::BackwardOutput<double> out{.bound = bound.data(), .error = error.data()};
-  Buffer<double> corner, lambda;
-  const int64_t entries = details != nullptr ? count * run.problem.inputs : 0;
-  if (details != nullptr) {
-    ESPALIER_ASSIGN_OR_RETURN(corner, Allocate<double>(backend, entries));
-    ESPALIER_ASSIGN_OR_RETURN(lambda, Allocate<double>(backend, entries));
-    out.corner = corner.data();
-    out.input_lambda = lambda.data();
-  }
-  bounds::BackwardPass<double> pass(run.plan);
-  ESPALIER_RETURN_IF_ERROR(pass.Run(batch.Input(), out));
-  if (details != nullptr) {
-    details->corner.resize(static_cast<size_t>(entries));
-    details->input_lambda.resize(static_cast<size_t>(entries));
-    backend.Download(corner.data(), entries * 8, details->corner.data());
-    backend.Download(lambda.data(), entries * 8, details->input_lambda.data());
-  }
-  return bounds::TakeCertified(backend, bound, error, count);
+  return bounds::CertifiedPass(run.plan, batch.Input(), details);
 }
 
 }  // namespace espalier::search

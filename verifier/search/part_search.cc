@@ -16,6 +16,7 @@ namespace {
 constexpr int kFirstRounds = 12;          // of the whole box's half-space
 constexpr int kPartRounds = 1;            // of a part's
 constexpr int64_t kDomainsPerNeuron = 2;  // what a root costs
+
 int64_t RootCost(const PartRoot& part) {
   return kDomainsPerNeuron * part.root.slope_count + 1;
 }
@@ -60,12 +61,15 @@ PartSearch::Part PartSearch::PartOf(std::unique_ptr<PartRoot> root) const {
   return part;
 }
 
-// log2 of the domains in all when each doubling goes on to lift the bound as the last one did.
-double PartSearch::LogDomainsLeft(const Part& part) const {
-  const double now = part.bab->WorstBound(), targets = static_cast<double>(StillOpen(part).size());
+// log2 of the domains in all when each doubling goes on to lift the bound by `lift`.
+double PartSearch::LogDomainsLeft(const Part& part, double lift) const {
+  const double now = part.bab->WorstBound();
   if (!(now < 0)) return 0;
-  if (!(part.lift > 0)) return std::numeric_limits<double>::infinity();
-  return std::log2(static_cast<double>(part.domains) / targets + 1) - now / part.lift + std::log2(targets);
+  if (!(lift > 0)) return std::numeric_limits<double>::infinity();
+  const std::vector<Domain>& open = part.root->open;
+  const auto targets = static_cast<double>(std::count_if(
+      open.begin(), open.end(), [&](const Domain& domain) { return part.bab->IsOpen(domain.target); }));
+  return std::log2(static_cast<double>(part.domains) / targets + 1) - now / lift + std::log2(targets);
 }
 
 absl::StatusOr<SearchEnd> PartSearch::Begin() {
@@ -80,43 +84,38 @@ absl::StatusOr<SearchEnd> PartSearch::Begin() {
   divisible_ = root->bounder->reduced() && run_.options.intermediate_iterations > 0;
   const std::string who =
       starts_.size() == 1 ? absl::StrCat("disjunct ", starts_[0].target, " alone") : "all disjuncts";
-  run_.explanation.push_back(absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count,
-                                          " unstable neurons on box ",
-                                          run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
+  run_.explanation.push_back(
+      absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count, " unstable neurons",
+                   root->bounder->reduced() ? ", on the neurons that are alive there," : "", " on box ",
+                   run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
   parts_.push_back(PartOf(std::move(root)));
   return SearchEnd::kBudget;
 }
 
 absl::StatusOr<SearchEnd> PartSearch::SearchPart(Part& part, int64_t domains) {
-  SearchEnd end = SearchEnd::kBudget;
-  if (part.bab == nullptr) {
-    // A single part stands for its targets, and refutes them as they are closed.
-    const bool whole = !divided_;
-    part.bab = std::make_unique<ReluBab>(run_, part.root->root,
-                                         ReluBab::Of{share_, /*part=*/!whole, std::move(part.root->bounder)});
-    std::vector<Domain> starts;
-    for (const Domain& domain : part.root->open) {
-      const auto left = left_.find(domain.target);
-      if (left == left_.end()) {
-        starts.push_back(domain);
-        continue;
-      }
-      part.bab->Restore(left->second, domain);
-      left_.erase(left);
+  if (part.bab != nullptr) return part.bab->Resume(domains);
+  // A single part stands for its targets, and refutes them as they are closed.
+  part.bab = std::make_unique<ReluBab>(run_, part.root->root,
+                                       ReluBab::Of{share_, /*part=*/divided_, std::move(part.root->bounder)});
+  std::vector<Domain> starts;
+  for (const Domain& domain : part.root->open) {
+    const auto left = left_.find(domain.target);
+    if (left == left_.end()) {
+      starts.push_back(domain);
+      continue;
     }
-    ESPALIER_ASSIGN_OR_RETURN(end, part.bab->Search(std::move(starts), domains));
-  } else {
-    ESPALIER_ASSIGN_OR_RETURN(end, part.bab->Resume(domains));
+    part.bab->Restore(left->second, domain);
+    left_.erase(left);
   }
-  return end;
+  return part.bab->Search(std::move(starts), domains);
 }
 
-// At a leaf the program's optimum may lie where the part's bounds do not hold: those of the whole box decide.
+// At a leaf the program's optimum may lie where the part's bounds do not hold: those of the whole box decide,
+// to the end.
 absl::StatusOr<SearchEnd> PartSearch::SearchOverBox(Part& part) {
   std::map<int32_t, SplitParts> open;
   part.bab->Save(open);
   part.bab = std::make_unique<ReluBab>(run_, shared_.root, ReluBab::Of{share_, /*part=*/true, nullptr});
-  part.over_box = true;
   for (const Domain& start : starts_) {
     const auto left = open.find(start.target);
     if (left != open.end()) part.bab->Restore(left->second, start);
@@ -173,11 +172,11 @@ void PartSearch::Divide(Halves halves) {
 absl::Status PartSearch::LookAtProgress(Part& part, SearchEnd& end) {
   const double now = part.bab->WorstBound();
   const auto times = static_cast<double>(part.domains) / static_cast<double>(part.domains_before);
-  part.lift = (now - part.bound_before) / std::log2(times);
+  const double lift = (now - part.bound_before) / std::log2(times);
   part.bound_before = now;
   part.domains_before = part.domains;
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
-  const double search = LogDomainsLeft(part), trial = LogTrial(*part.root);
+  const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
   if (!divisible_ || search < trial + rule_.trial_log) return absl::OkStatus();
   if (!part.halves.has_value()) {
     ESPALIER_ASSIGN_OR_RETURN(part.halves, Halve(part, end));
@@ -188,7 +187,7 @@ absl::Status PartSearch::LookAtProgress(Part& part, SearchEnd& end) {
   if (!(part.halves->log_roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
     run_.explanation.push_back(absl::StrCat("roots of parts: about 2^", std::lround(part.halves->log_roots),
-                                            " of them, where branch and ", "bound would need 2^",
+                                            " of them, where branch and bound would need 2^",
                                             std::lround(std::min(search, 999.0)), " domains"));
   }
   Divide(*std::exchange(part.halves, std::nullopt));
@@ -204,20 +203,13 @@ void PartSearch::Finish(SearchEnd end) {
   parts_.pop_back();
 }
 
-// One piece of work on the last part; `end` as of the part.
+// One piece of work on the last part; `end` becomes the part's, if it ends.
 absl::Status PartSearch::TakeStep(int64_t domains, SearchEnd& end) {
   Part& part = parts_.back();
-  end = SearchEnd::kBudget;
-  const int64_t before = run_.statistics.domains;
-  if (part.over_box) {
-    ESPALIER_ASSIGN_OR_RETURN(end, part.bab->Resume(domains));
-  } else if (part.domains < part.next) {
-    const int64_t until = part.next - part.domains;
-    ESPALIER_ASSIGN_OR_RETURN(end, SearchPart(part, domains > 0 ? std::min(until, domains) : until));
-  } else {
-    return LookAtProgress(part, end);
-  }
-  if (end == SearchEnd::kNumerical && !part.over_box) {
+  if (part.domains >= part.next) return LookAtProgress(part, end);
+  const int64_t before = run_.statistics.domains, until = part.next - part.domains;
+  ESPALIER_ASSIGN_OR_RETURN(end, SearchPart(part, domains > 0 ? std::min(until, domains) : until));
+  if (end == SearchEnd::kNumerical) {
     ESPALIER_ASSIGN_OR_RETURN(end, SearchOverBox(part));
   }
   part.domains += run_.statistics.domains - before;

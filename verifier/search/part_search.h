@@ -6,10 +6,10 @@
 // turn, or split again. Which of the two pays is estimated for each part, from what a short search of it and
 // its two halves have gained:
 //
-//   domains below a root   n · 2^(-bound / s), s: what the last doubling of the domains has lifted the bound
-//   roots below a pair     N with N(m) = N(m - g1) + N(m - g2), N = 1 for m <= 0, at m = -bound: the
-//   branching
-//                          number of the halves' gains (Le Bodic and Nemhauser, Math. Programming 166, 2017)
+//   domains below a root: n · 2^(-bound / s), s: what the last doubling of the domains has lifted the bound
+//   roots below a pair: N at m = -bound, where N(m) = N(m - g1) + N(m - g2) and N = 1 for m <= 0
+//
+// (the branching number of the halves' gains g1 and g2; Le Bodic and Nemhauser, Math. Programming 166, 2017).
 //
 // A root costs about as much as two domains per unstable neuron. Decisions count domains, never seconds.
 //
@@ -60,13 +60,11 @@ class PartSearch {
   struct Part {
     std::unique_ptr<PartRoot> root;
     std::unique_ptr<ReluBab> bab;  // null: not begun
-    bool over_box = false;         // below the shared root
     double bound = 0;              // the worst at the root
     int64_t domains = 0;           // spent
     int64_t next = 0;              // domains after which its progress is looked at
     int64_t domains_before = 1;    // when it was looked at last
     double bound_before = 0;       // the worst then
-    double lift = 0;               // per doubling since then
     // Once they were made:
     std::optional<Halves> halves;
   };
@@ -76,7 +74,7 @@ class PartSearch {
   absl::Status TakeStep(int64_t domains, SearchEnd& end);
   absl::StatusOr<SearchEnd> SearchPart(Part& part, int64_t domains);
   absl::StatusOr<SearchEnd> SearchOverBox(Part& part);
-  double LogDomainsLeft(const Part& part) const;
+  double LogDomainsLeft(const Part& part, double lift) const;
   absl::Status LookAtProgress(Part& part, SearchEnd& end);
   absl::StatusOr<Halves> Halve(const Part& part, SearchEnd& end);
   void Divide(Halves halves);
