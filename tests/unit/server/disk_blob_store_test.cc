@@ -136,8 +136,8 @@ TEST_F(DiskBlobStoreTest, AFolderOfAnEarlierVersionLearnsWhatItsFilesAre) {
   {
     // The table as version 0.1.0 made it.
     Database::Session session(directory_->database());
-    session.Execute("ALTER TABLE blobs DROP COLUMN kind");
-    session.Execute("ALTER TABLE blobs DROP COLUMN added_s");
+    Statement(session, "ALTER TABLE blobs DROP COLUMN kind").Run();
+    Statement(session, "ALTER TABLE blobs DROP COLUMN added_s").Run();
     ASSERT_TRUE(session.Commit().ok());
   }
   Open();
