@@ -123,6 +123,12 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
   return lower;
 }
 
+// Rows that are asked for are few beside those of the layers: where these were optimised, the last step of
+// tightness costs next to nothing.
+int64_t RowIterations(const BoundsRequest& request) {
+  return std::max<int64_t>(1, (request.optimise_intermediate ? 2 : 1) * request.iterations);
+}
+
 absl::StatusOr<std::vector<double>> BackwardRows(const bounds::Plan& plan, const bounds::DomainBounds& layers,
                                                  const bounds::HostRows& rows, const BoundsRequest& request,
                                                  StopToken stop) {
@@ -142,8 +148,7 @@ absl::StatusOr<std::vector<double>> BackwardRows(const bounds::Plan& plan, const
   bounds::Optimiser<float> optimiser(plan);
   ESPALIER_RETURN_IF_ERROR(optimiser.StartSlopes(in, slopes));
   bounds::OptimiseResult result;
-  ESPALIER_RETURN_IF_ERROR(
-      optimiser.Run(in, {.iterations = std::max<int64_t>(1, request.iterations)}, nullptr, stop, result));
+  ESPALIER_RETURN_IF_ERROR(optimiser.Run(in, {.iterations = RowIterations(request)}, nullptr, stop, result));
   return bounds::CertifiedBounds({&plan, &layers.boxes, &relaxation, &certified, &layers.magnitudes}, rows,
                                  &slopes);
 }

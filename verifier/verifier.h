@@ -96,8 +96,9 @@ struct BoundsRequest {
   bool intersect_interval = true;  // false: plain CROWN of every neuron, no intersection with interval bounds
   bool optimise_intermediate = true;  // alpha-CROWN: false keeps intermediate bounds at CROWN
   bool layers = false;                // also return every activation layer's pre-activation bounds
-  int64_t iterations =
-      20;  // alpha-CROWN: optimisation steps (output rows, and intermediate rows if optimised)
+  // alpha-CROWN: optimisation steps of intermediate rows, if optimised, and then twice as many of output
+  // rows; otherwise of output rows.
+  int64_t iterations = 20;
   int64_t threads = 0;
   int64_t device = -1;  // as options.device
 };
