@@ -25,6 +25,16 @@ PROPERTIES = [
     ("digits_by_splits", 280, 0.05, [("digits", "unsat"), ("digits_grafted", "unsat")], "branch and bound"),
     ("digits_counterexample", 60, 0.06, [("digits", "sat")], "a counterexample"),
     ("digits_pair", 253, 0.06, [("digits", "unsat"), ("digits_grafted", "unsat")], "grafting saves domains"),
+    # Of the pair that models/make_trained makes.
+    ("trained_by_splits", 44, 0.05, [("digits_trained", "unsat"), ("digits_trained_grafted", "unsat")], "grafting saves domains"),
+    ("trained_pair", 151, 0.07, [("digits_trained", "unsat"), ("digits_trained_grafted", "unsat")], "grafting saves domains"),
+    (
+        "trained_counterexample",
+        117,
+        0.05,
+        [("digits_trained", "sat"), ("digits_trained_grafted", "unsat")],
+        "grafting changes the answer",
+    ),
 ]
 
 
