@@ -125,7 +125,7 @@ absl::Status Maker::Make(const SharedRoot& from, std::vector<Domain> domains) {
       settings.inside = inside_ = &unsafe;
     }
     const absl::Status refined = bounds::RefineBounds(run_.plan, settings, run_.stop, bounds_);
-    if (absl::IsUnimplemented(refined) || run_.stop.StopRequested()) return absl::OkStatus();
+    if (bounds::DoWithout(refined) || run_.stop.StopRequested()) return absl::OkStatus();
     ESPALIER_RETURN_IF_ERROR(refined);
     if (!bounds_.empty.empty()) part_.open.clear();
     if (part_.open.empty()) return absl::OkStatus();

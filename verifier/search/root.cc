@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/refine.h"
 
 namespace espalier::search {
@@ -33,8 +34,9 @@ RootRows CollectRows(const Run& run, const SharedRoot& root, const std::vector<s
   return all;
 }
 
-// Optimises (when asked) and certifies the rows; returns certified margins.
-absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows) {
+// Optimises (when asked) and certifies rows that fit in memory together; returns certified margins.
+absl::StatusOr<std::vector<double>> BoundRowsTogether(Run& run, SharedRoot& root,
+                                                      const bounds::HostRows& rows) {
   bounds::Slopes<float> slopes;
   const int64_t iterations = run.options.alpha_iterations;
   if (iterations > 0) {
@@ -53,6 +55,20 @@ absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const 
   const bounds::Scope scope{&run.plan, &root.bounds.boxes, &root.relaxation32, &root.relaxation64,
                             &root.bounds.magnitudes};
   return bounds::CertifiedBounds(scope, rows, iterations > 0 ? &slopes : nullptr);
+}
+
+// The same in as few parts as memory allows. Rows that a stop leaves out get -infinity.
+absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows) {
+  std::vector<double> margin(static_cast<size_t>(rows.count()), -INFINITY);
+  const auto part = [&](int64_t begin, int64_t end) -> absl::Status {
+    ESPALIER_ASSIGN_OR_RETURN(
+        const std::vector<double> certified,
+        BoundRowsTogether(run, root, rows.Slice(begin, end, run.problem.outputs, run.problem.inputs)));
+    std::copy(certified.begin(), certified.end(), margin.begin() + begin);
+    return absl::OkStatus();
+  };
+  ESPALIER_RETURN_IF_ERROR(bounds::InBlocks(run.plan.backend(), rows.count(), rows.count(), run.stop, part));
+  return margin;
 }
 
 // Bounds all rows of the targets; refutes, and keeps the rest as start domains.
