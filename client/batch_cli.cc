@@ -1,5 +1,7 @@
 #include "client/batch_cli.h"
 
+#include "client/number_check.h"
+
 namespace espalier::client {
 
 void AddBatch(CLI::App& command, BatchArguments& batch) {
@@ -11,9 +13,9 @@ void AddBatch(CLI::App& command, BatchArguments& batch) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command.add_option("--timeout", batch.timeout_s, "seconds for each instance, instead of the file's")
-      ->check(CLI::PositiveNumber);
+      ->check(Positive());
   command.add_option("--timeout-cap", batch.timeout_cap_s, "no instance gets more seconds than this")
-      ->check(CLI::PositiveNumber);
+      ->check(Positive());
   command
       .add_option(
           "--results-dir", batch.results_dir,
@@ -41,7 +43,7 @@ void AddBatch(CLI::App& command, BatchArguments& batch) {
   command
       .add_option("--patience", batch.patience_s,
                   "seconds to wait when none of the named servers answers, before giving up")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NotNegative())
       ->capture_default_str();
   command.add_flag("--json", batch.json, "print counts and all results as JSON instead of a table");
   command.add_flag("--quiet", batch.quiet, "no progress on stderr");

@@ -10,6 +10,7 @@
 #include "client/batch_cli.h"
 #include "client/completion.h"
 #include "client/engine_flags.h"
+#include "client/number_check.h"
 #include "client/training_cli.h"
 
 namespace espalier::client {
@@ -46,7 +47,7 @@ void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   command
       .add_option("--timeout", flags.timeout_s,
                   "seconds from the start of this process; default 300 in the server")
-      ->check(CLI::NonNegativeNumber);
+      ->check(NotNegative());
   command.add_option("--results-file", verify.results_file, "also write the result here, in VNN-COMP form");
   command.add_flag("--explain", verify.explain, "say on stderr what was chosen and why");
   command.add_flag("--stats", verify.stats, "print statistics and what is needed to run it again on stderr");
@@ -54,7 +55,16 @@ void AddVerify(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   command.add_flag("--json", verify.json, "the whole result as JSON instead of verdict and assignment");
 }
 
-// A job needs a server that keeps it, so one has to be named.
+// What is to be kept needs a server that keeps it, so one has to be named.
+void AddKeepingServer(CLI::App& command, CommandLine& line) {
+  command
+      .add_option("--server", line.server,
+                  "HOST:PORT or unix:/PATH of a server with a data directory, or several with commas")
+      ->envname("ESPALIER_SERVER")
+      ->required();
+  AddCredentialFlags(command, line.credentials);
+}
+
 void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   SubmitArguments& submit = line.submit;
   CLI::App& submit_command =
@@ -66,7 +76,7 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   submit_command
       .add_option("--timeout", flags.timeout_s,
                   "seconds from the start of the run; default 300 in the server")
-      ->check(CLI::NonNegativeNumber);
+      ->check(NotNegative());
   submit_command.add_option("--label", submit.label, "for people: shown in lists");
   submit_command.add_option("--request-id", submit.request_id,
                             "submitting again with the same one gives the same job instead of another");
@@ -76,10 +86,9 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
   CLI::App& watch_command =
       *app.add_subcommand("watch", "follow a job to its answer; survives the server's restart");
   watch_command.add_option("job", watch.job_id, "number of the job")->required();
-  watch_command.add_option("--from", watch.from, "number of the first event; 0: all")
-      ->check(CLI::NonNegativeNumber);
+  watch_command.add_option("--from", watch.from, "number of the first event; 0: all")->check(NotNegative());
   watch_command.add_option("--patience", watch.patience_s, "seconds to try again when the server is away")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NotNegative())
       ->capture_default_str();
   watch_command.add_flag("--json", watch.json, "every event as one line of JSON");
   watch_command.add_flag("--quiet", watch.quiet, "no progress on stderr");
@@ -95,28 +104,40 @@ void AddJobs(CLI::App& app, CommandLine& line, VerifyFlags& flags) {
       ->check(CLI::IsMember({"queued", "running", "done", "failed", "cancelled"}))
       ->excludes(job);
   jobs_command.add_option("--limit", jobs.limit, "at most so many")
-      ->check(CLI::PositiveNumber)
+      ->check(Positive())
       ->capture_default_str()
       ->excludes(job);
   jobs_command.add_flag("--delete", jobs.remove, "forget the job and its result")->needs(job);
   jobs_command.add_flag("--json", jobs.json, "one line of JSON a job");
+  for (CLI::App* command : {&submit_command, &watch_command, &cancel_command, &jobs_command})
+    AddKeepingServer(*command, line);
+}
+
+void AddKept(CLI::App& app, CommandLine& line) {
+  ModelsArguments& models = line.models;
+  CLI::App& models_command =
+      *app.add_subcommand("models", "list the models that a server keeps, last used first, or show one");
+  CLI::Option* digest =
+      models_command.add_option("model", models.sha256, "SHA-256 digest of the model to show");
+  models_command.add_option("--upload", models.upload, "add this ONNX file, and print its digest")
+      ->excludes(digest);
+  models_command.add_option("--limit", models.limit, "at most so many")
+      ->check(Positive())
+      ->capture_default_str()
+      ->excludes(digest);
+  models_command.add_flag("--delete", models.remove, "forget the model's file; results stay")->needs(digest);
+  models_command.add_flag("--json", models.json, "one line of JSON a model");
+  AddKeepingServer(models_command, line);
+
   CLI::App& health_command = *app.add_subcommand("health", "ask whether a server takes calls");
   health_command.add_option("--timeout", line.health.timeout_s, "seconds")
-      ->check(CLI::PositiveNumber)
+      ->check(Positive())
       ->capture_default_str();
   health_command.add_flag("--json", line.health.json, "as JSON");
   health_command.add_option("--server", line.server, "HOST:PORT or unix:/PATH")
       ->envname("ESPALIER_SERVER")
       ->required();
   AddCredentialFlags(health_command, line.credentials);
-  for (CLI::App* command : {&submit_command, &watch_command, &cancel_command, &jobs_command}) {
-    command
-        ->add_option("--server", line.server,
-                     "HOST:PORT or unix:/PATH of a server with a data directory, or several with commas")
-        ->envname("ESPALIER_SERVER")
-        ->required();
-    AddCredentialFlags(*command, line.credentials);
-  }
 }
 
 void AddOthers(CLI::App& app, CommandLine& line) {
@@ -138,9 +159,9 @@ void AddOthers(CLI::App& app, CommandLine& line) {
       bound.add_option("--upper", bounds.upper, ".npy array of upper input bounds")->excludes(query);
   lower->needs(upper);
   upper->needs(lower);
-  bound.add_option("--box", bounds.box, "which of the query's boxes, from 0")->check(CLI::NonNegativeNumber);
+  bound.add_option("--box", bounds.box, "which of the query's boxes, from 0")->check(NotNegative());
   bound.add_option("--iterations", bounds.iterations, "optimisation steps of alpha-CROWN; default 20");
-  bound.add_option("--threads", bounds.threads, "0: all")->check(CLI::NonNegativeNumber);
+  bound.add_option("--threads", bounds.threads, "0: all")->check(NotNegative());
   bound.add_option("--device", bounds.device, "auto, cpu or cuda:N")->capture_default_str();
   bound.add_flag("--keep-intermediate", bounds.keep_intermediate,
                  "alpha-CROWN: do not optimise intermediate bounds");
@@ -217,6 +238,7 @@ Command ChosenCommand(const CLI::App& app) {
   if (name == "watch") return Command::kWatch;
   if (name == "cancel") return Command::kCancel;
   if (name == "jobs") return Command::kJobs;
+  if (name == "models") return Command::kModels;
   if (name == "health") return Command::kHealth;
   return Command::kSupports;
 }
@@ -244,6 +266,7 @@ CommandLine ParseCommandLine(int argc, char** argv) {
   CLI::App* completion = app.add_subcommand("completion", "print a script that completes commands");
   completion->add_option("shell", shell, "")->required()->check(CLI::IsMember({"bash"}));
   AddJobs(app, line, flags);
+  AddKept(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -23,6 +23,7 @@ enum class Command {
   kWatch,
   kCancel,
   kJobs,
+  kModels,
   kHealth
 };
 
@@ -44,6 +45,7 @@ struct CommandLine {
   WatchArguments watch;
   CancelArguments cancel;
   JobsArguments jobs;
+  ModelsArguments models;
   HealthArguments health;
 };
 

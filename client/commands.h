@@ -121,6 +121,15 @@ struct BatchArguments {
 };
 ExitCode RunBatch(InterruptWatch& interrupts, const BatchArguments& arguments);
 
+// The models that a server keeps: a list, one of them, or one more or fewer.
+struct ModelsArguments {
+  std::string sha256;  // empty: a list
+  std::string upload;  // file to add
+  int limit = 100;     // of the list
+  bool remove = false, json = false;
+};
+ExitCode RunModels(Connection& connection, const ModelsArguments& arguments);
+
 // Whether the server takes calls, by the standard health service: what probes and health checks run.
 struct HealthArguments {
   double timeout_s = 5;

@@ -58,22 +58,22 @@ grpc::Status Connection::Send(std::string bytes, v1::BlobKind kind, v1::Blob& bl
     blob.set_inline_bytes(std::move(bytes));
     return grpc::Status::OK;
   }
-  v1::UploadBlobHeader header;
-  header.set_kind(kind);
-  header.set_sha256(proto::Sha256Hex(bytes));
-  header.set_size(static_cast<int64_t>(bytes.size()));
-  blob.set_sha256(header.sha256());
-  return Upload(bytes, header, deadline);
+  v1::UploadBlobResponse response;
+  const grpc::Status status = Upload(bytes, kind, response, deadline);
+  blob.set_sha256(response.sha256());
+  return status;
 }
 
-grpc::Status Connection::Upload(const std::string& bytes, const v1::UploadBlobHeader& header,
+grpc::Status Connection::Upload(const std::string& bytes, v1::BlobKind kind, v1::UploadBlobResponse& response,
                                 absl::Time deadline) {
   grpc::ClientContext context;
   Prepare(context, deadline);
-  v1::UploadBlobResponse response;
   const auto writer = stub_->UploadBlob(&context, &response);
   v1::UploadBlobRequest request;
-  *request.mutable_header() = header;
+  v1::UploadBlobHeader& header = *request.mutable_header();
+  header.set_kind(kind);
+  header.set_sha256(proto::Sha256Hex(bytes));
+  header.set_size(static_cast<int64_t>(bytes.size()));
   bool open = writer->Write(request);
   for (size_t at = 0; open && at < bytes.size(); at += kChunk) {
     request.set_chunk(bytes.substr(at, kChunk));

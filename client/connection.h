@@ -25,7 +25,7 @@ struct ConnectionSettings {
   std::string server;                            // "HOST:PORT" or "unix:/path"; empty: a private server
   absl::Time deadline = absl::InfiniteFuture();  // of every call
   Credentials credentials;                       // for a named server
-  std::vector<std::string> private_flags = {"--log-level", "warn"};  // of a private server
+  std::vector<std::string> private_flags = {"--log-level", "error"};  // of a private server
 };
 
 class Connection {
@@ -40,6 +40,10 @@ class Connection {
   grpc::Status Send(std::string bytes, v1::BlobKind kind, v1::Blob& blob,
                     absl::Time deadline = absl::InfiniteFuture());
 
+  // Uploads bytes however small they are.
+  grpc::Status Upload(const std::string& bytes, v1::BlobKind kind, v1::UploadBlobResponse& response,
+                      absl::Time deadline = absl::InfiniteFuture());
+
   // Sets the deadline, to the settings' or to `deadline` where that is earlier.
   void Prepare(grpc::ClientContext& context, absl::Time deadline = absl::InfiniteFuture()) const;
 
@@ -47,8 +51,6 @@ class Connection {
   std::string Explain(const grpc::Status& status);
 
  private:
-  grpc::Status Upload(const std::string& bytes, const v1::UploadBlobHeader& header, absl::Time deadline);
-
   ConnectionSettings settings_;
   std::optional<PrivateServer> private_server_;
   std::shared_ptr<grpc::Channel> channel_;

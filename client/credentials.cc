@@ -64,6 +64,8 @@ void AddCredentialFlags(CLI::App& command, Credentials& credentials) {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& server,
                                                            const Credentials& credentials,
                                                            const grpc::ChannelArguments& arguments) {
+  if (!absl::StrContains(server, ':'))
+    return absl::InvalidArgumentError(absl::StrCat("server '", server, "': use HOST:PORT or unix:/PATH"));
   std::string token;
   if (!credentials.token_file.empty()) {
     ESPALIER_ASSIGN_OR_RETURN(token, ReadToken(credentials.token_file));

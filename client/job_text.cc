@@ -25,8 +25,9 @@ std::string AnswerName(const v1::Job& job) {
   }
 }
 
-// "12s", "5m", "3h", "8d".
-std::string Age(double seconds) {
+}  // namespace
+
+std::string AgeText(double seconds) {
   if (seconds < 100) return absl::StrFormat("%.0fs", seconds);
   if (seconds < 100 * 60) return absl::StrFormat("%.0fm", seconds / 60);
   if (seconds < 48 * 3600) return absl::StrFormat("%.0fh", seconds / 3600);
@@ -37,8 +38,6 @@ std::string TimeText(double seconds) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::UnixEpoch() + absl::Seconds(seconds),
                           absl::LocalTimeZone());
 }
-
-}  // namespace
 
 std::string StateName(v1::JobState state) {
   const auto index = static_cast<size_t>(state);
@@ -58,7 +57,7 @@ std::string JobTable(const google::protobuf::RepeatedPtrField<v1::Job>& jobs, ab
   const double now_s = absl::ToDoubleSeconds(now - absl::UnixEpoch());
   for (const v1::Job& job : jobs) {
     absl::StrAppendFormat(&text, "%-32s  %-9s  %-9s  %5s  %s\n", job.job_id(), StateName(job.state()),
-                          AnswerName(job), Age(now_s - job.created_s()), job.label());
+                          AnswerName(job), AgeText(now_s - job.created_s()), job.label());
   }
   return text;
 }

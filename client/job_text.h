@@ -15,6 +15,11 @@ namespace espalier::client {
 std::string StateName(v1::JobState state);
 std::optional<v1::JobState> StateOf(const std::string& name);
 
+// How long ago: "12s", "5m", "3h", "8d".
+std::string AgeText(double seconds);
+// Local time; `seconds` since 1970.
+std::string TimeText(double seconds);
+
 // A header and one line a job: number, state, answer, age, label.
 std::string JobTable(const google::protobuf::RepeatedPtrField<v1::Job>& jobs, absl::Time now);
 

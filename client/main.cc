@@ -49,6 +49,8 @@ ExitCode Dispatch(Connection& connection, const CommandLine& line, InterruptWatc
       return RunCancel(connection, line.cancel);
     case Command::kJobs:
       return RunJobs(connection, line.jobs);
+    case Command::kModels:
+      return RunModels(connection, line.models);
     case Command::kHealth:
       return RunHealth(connection, line.health);
     case Command::kBatch:
@@ -73,17 +75,22 @@ absl::StatusOr<std::unique_ptr<Connection>> Open(const CommandLine& line,
   return job.empty() ? OpenLeastLoaded(servers, settings) : OpenOwner(servers, settings, job);
 }
 
-// The jobs of each server under its name. The first error is the command's, after the others have been shown.
-ExitCode ListEverywhere(const CommandLine& line, const std::vector<std::string>& servers,
-                        ConnectionSettings settings) {
+// Whether the command is about each of several servers by itself: what it has, or a model that all may have.
+bool IsForEach(const CommandLine& line) {
+  return (line.command == Command::kJobs && line.jobs.job_id.empty()) || line.command == Command::kModels;
+}
+
+// What each server says, under its name. The first error is the command's, after the others have been shown.
+ExitCode AskEach(const CommandLine& line, const std::vector<std::string>& servers,
+                 ConnectionSettings settings) {
   ExitCode first = kDone;
   for (const std::string& server : servers) {
     settings.server = server;
     const absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(settings);
-    if (!line.jobs.json) std::printf("%s\n", server.c_str());
+    if (!line.jobs.json && !line.models.json) std::printf("%s\n", server.c_str());
     std::fflush(stdout);
     const ExitCode code =
-        connection.ok() ? RunJobs(**connection, line.jobs) : ReportError(connection.status());
+        connection.ok() ? Dispatch(**connection, line, nullptr) : ReportError(connection.status());
     if (first == kDone) first = code;
   }
   return first;
@@ -106,8 +113,7 @@ ExitCode Main(int argc, char** argv) {
     std::fputs("espalier: health asks one server\n", stderr);
     return kUsage;
   }
-  if (servers.size() > 1 && line.command == Command::kJobs && line.jobs.job_id.empty())
-    return ListEverywhere(line, servers, settings);
+  if (servers.size() > 1 && IsForEach(line)) return AskEach(line, servers, settings);
   // First of all, so that a private server starts while this process reads the files.
   const absl::StatusOr<std::unique_ptr<Connection>> connection = Open(line, servers, settings);
   if (!connection.ok()) {

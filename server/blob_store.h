@@ -4,7 +4,7 @@
 // the others leave in the order in which they were last asked for. Thread-safe.
 //
 //   MemoryBlobStore store(int64_t{1} << 30);           // or a DiskBlobStore (disk_blob_store.h)
-//   auto blob = store.Add(digest, std::move(bytes));   // the same pointer when it was known
+//   auto blob = store.Add(digest, std::move(bytes), kind);   // the same pointer when it was known
 //   store.Find(digest);                                // nullptr when it is not held
 #pragma once
 
@@ -12,13 +12,16 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "espalier/v1/blob.pb.h"
 
 namespace espalier::server {
 
@@ -33,6 +36,16 @@ struct BlobPin {
   std::string sha256;
   int64_t size = 0;
   std::shared_ptr<const void> hold;
+};
+
+// What is known of a blob beside its bytes.
+struct BlobInfo {
+  std::string sha256;
+  v1::BlobKind kind = v1::BLOB_KIND_UNSPECIFIED;  // unspecified: nobody said
+  int64_t size = 0;
+  double added_s = 0;  // since 1970; 0: not known
+  double used_s = 0;
+  bool in_use = false;
 };
 
 class BlobStore {
@@ -67,7 +80,18 @@ class BlobStore {
 
   // `sha256` must be the digest of `bytes`; the caller has checked it. RESOURCE_EXHAUSTED when blobs in use
   // fill the quota; INTERNAL when it cannot be written.
-  virtual absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes) = 0;
+  virtual absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes, v1::BlobKind kind) = 0;
+
+  // Says what a blob is, where nobody has said it.
+  virtual void NoteKind(std::string_view sha256, v1::BlobKind kind) = 0;
+
+  // Looking counts as no use. nullopt when it is not held.
+  virtual std::optional<BlobInfo> Look(std::string_view sha256) const = 0;
+  // Those of a kind by digest, from the first one after `after` on, at most `most`.
+  virtual std::vector<BlobInfo> List(v1::BlobKind kind, const std::string& after, size_t most) const = 0;
+
+  // Returns its size. NOT_FOUND; FAILED_PRECONDITION when it is in use; INTERNAL when it may come back.
+  virtual absl::StatusOr<int64_t> Remove(std::string_view sha256) = 0;
 
   // Makes room for `bytes` more. RESOURCE_EXHAUSTED when blobs in use and other uploads fill the quota.
   virtual absl::StatusOr<Reservation> Reserve(int64_t bytes) = 0;
@@ -76,6 +100,9 @@ class BlobStore {
 
  protected:
   virtual void Release(int64_t bytes) = 0;
+
+  static double Now();  // seconds since 1970
+  static void SortPage(std::vector<BlobInfo>& found, size_t most);
 };
 
 class MemoryBlobStore final : public BlobStore {
@@ -84,12 +111,25 @@ class MemoryBlobStore final : public BlobStore {
 
   BlobPtr Find(std::string_view sha256) override;
   BlobPin Pin(std::string_view sha256) override;
-  absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes) override;
+  absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes, v1::BlobKind kind) override;
+  void NoteKind(std::string_view sha256, v1::BlobKind kind) override;
+  std::optional<BlobInfo> Look(std::string_view sha256) const override;
+  std::vector<BlobInfo> List(v1::BlobKind kind, const std::string& after, size_t most) const override;
+  absl::StatusOr<int64_t> Remove(std::string_view sha256) override;
   absl::StatusOr<Reservation> Reserve(int64_t bytes) override;
   int64_t bytes_held() const override;
 
  private:
-  using Order = std::list<BlobPtr>;  // least recently used first
+  struct Item {
+    BlobPtr blob;
+    v1::BlobKind kind;
+    double added_s, used_s;
+  };
+  using Order = std::list<Item>;  // least recently used first
+
+  static BlobInfo InfoOf(const Item& item);
+  BlobPtr Use(Order::iterator item);           // requires mutex_
+  Order::iterator Drop(Order::iterator item);  // requires mutex_; returns the next one
 
   void Release(int64_t bytes) override;
   absl::Status MakeRoom(int64_t bytes);  // requires mutex_

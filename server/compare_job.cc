@@ -20,13 +20,12 @@ class CompareJob : public TrainingJob {
 
   Failure Prepare() override;
   Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) override;
-  v1::WorkerRun Message() const override {
-    v1::WorkerRun run;
-    *run.mutable_compare() = request_;
-    return run;
-  }
 
  private:
+  FileSizes Sizes() const override {
+    return {static_cast<int64_t>(base_blob_->bytes.size() + other_blob_->bytes.size()), data_.file_bytes()};
+  }
+  void Fill(v1::WorkerRun& run) const override { *run.mutable_compare() = request_; }
   Failure PrepareNumbers();
 
   Core& core_;
@@ -79,6 +78,7 @@ Failure CompareJob::Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome)
   engine_.base = &base;
   engine_.other = &other;
   engine_.data = data_.get();
+  engine_.memory_bytes = budget();
   const absl::StatusOr<api::DifferenceBounds> difference = Compare(engine_, hooks, stop);
   if (!difference.ok()) {
     return TrainingFailure(difference.status(), base.Describe().unsupported.empty() ? &other : &base);

@@ -18,6 +18,12 @@ constexpr int kRecordWorkers = 4;  // they wait for the disk, not for a processo
 constexpr int kRecordQueue = 10000;
 constexpr int64_t kCarriedBytes = int64_t{256} << 20;
 
+// What the file is that a request's field holds.
+v1::BlobKind KindOf(std::string_view field) {
+  if (field == "model" || field == "base" || field == "other") return v1::BLOB_KIND_ONNX_MODEL;
+  return field == "query" ? v1::BLOB_KIND_VNNLIB_QUERY : v1::BLOB_KIND_UNSPECIFIED;
+}
+
 }  // namespace
 
 Core::Core(const Limits& limits, std::unique_ptr<BlobStore> blobs)
@@ -59,7 +65,7 @@ Failure Core::NotHeld(const v1::Blob& source, const char* field) {
 }
 
 Failure Core::Put(BlobStore& store, const std::string& bytes, const char* field, BlobPtr& blob) {
-  absl::StatusOr<BlobPtr> added = store.Add(proto::Sha256Hex(bytes), bytes);
+  absl::StatusOr<BlobPtr> added = store.Add(proto::Sha256Hex(bytes), bytes, KindOf(field));
   if (!added.ok()) {
     const bool full = added.status().code() == absl::StatusCode::kResourceExhausted;
     return {added.status(),
@@ -68,6 +74,7 @@ Failure Core::Put(BlobStore& store, const std::string& bytes, const char* field,
              .retry_delay_s = kRetryDelaySeconds}};
   }
   blob = *std::move(added);
+  store.NoteKind(blob->sha256, KindOf(field));  // where it was held before anybody said so
   return {};
 }
 
@@ -76,10 +83,19 @@ BlobPtr Core::FindBlob(const std::string& sha256) {
   return blob == nullptr && carried_ != nullptr ? carried_->Find(sha256) : blob;
 }
 
+absl::StatusOr<int64_t> Core::RemoveBlob(const std::string& sha256) {
+  if (carried_ != nullptr) {
+    const absl::StatusOr<int64_t> carried = carried_->Remove(sha256);
+    if (carried.status().code() == absl::StatusCode::kFailedPrecondition) return carried;
+  }
+  return blobs_->Remove(sha256);
+}
+
 Failure Core::Resolve(const v1::Blob& source, const char* field, BlobPtr& blob) {
   if (Failure failure = CheckSource(source, field); !failure.ok()) return failure;
   if (source.has_inline_bytes()) return Put(carried(), source.inline_bytes(), field, blob);
   blob = FindBlob(source.sha256());
+  blobs_->NoteKind(source.sha256(), KindOf(field));
   return blob != nullptr ? Failure() : NotHeld(source, field);
 }
 
@@ -94,6 +110,7 @@ Failure Core::Claim(v1::Blob& source, const char* field, Keep keep, BlobPin& pin
     return pin.hold != nullptr ? Failure() : NotHeld(source, field);
   }
   pin = blobs_->Pin(source.sha256());
+  blobs_->NoteKind(source.sha256(), KindOf(field));
   if (pin.hold != nullptr || carried_ == nullptr)
     return pin.hold != nullptr ? Failure() : NotHeld(source, field);
   // An earlier request carried it.

@@ -52,7 +52,9 @@ class Core {
   Failure Claim(v1::Blob& source, const char* field, Keep keep, BlobPin& pin);
   // nullptr when it is not held.
   BlobPtr FindBlob(const std::string& sha256);
-  // The same, parsed as an ONNX model.
+  // An uploaded one, and what a request carried of it; see BlobStore::Remove.
+  absl::StatusOr<int64_t> RemoveBlob(const std::string& sha256);
+  // What a request names or carries, parsed as an ONNX model.
   Failure ResolveModel(const v1::Blob& source, BlobPtr& blob, Model& model);
   // A blob that was found, parsed as an ONNX model.
   Failure Load(const BlobPtr& blob, const char* field, Model& model);
@@ -66,7 +68,8 @@ class Core {
   int64_t EffectiveThreads(int64_t asked) const;
 
   const Limits& limits() const { return limits_; }
-  BlobStore& blobs() { return *blobs_; }       // uploaded ones
+  BlobStore& blobs() { return *blobs_; }  // uploaded ones
+  const BlobStore& blobs() const { return *blobs_; }
   WorkQueue& searches() { return searches_; }  // Verify, Bounds, Train, Graft, Compare, jobs: long
   WorkQueue& lookups() { return lookups_; }    // Describe and Evaluate: short
   WorkQueue& records() { return records_; }    // reading and writing the job store: shorter

@@ -48,8 +48,9 @@ struct Continuation {
 
 // The product of training, grafting or comparing.
 struct TrainOutcome {
-  std::string model;      // ONNX; empty: none
-  v1::TrainEvent result;  // trained, grafted or difference
+  std::string model;       // ONNX; empty: none
+  v1::TrainEvent result;   // trained, grafted or difference
+  int64_t peak_bytes = 0;  // most memory that a process of its own held; 0: there was none
 };
 
 class Engine {

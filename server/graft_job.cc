@@ -18,13 +18,12 @@ class GraftJob : public TrainingJob {
 
   Failure Prepare() override;
   Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) override;
-  v1::WorkerRun Message() const override {
-    v1::WorkerRun run;
-    *run.mutable_graft() = request_;
-    return run;
-  }
 
  private:
+  FileSizes Sizes() const override {
+    return {static_cast<int64_t>(model_blob_->bytes.size()), files_.file_bytes()};
+  }
+  void Fill(v1::WorkerRun& run) const override { *run.mutable_graft() = request_; }
   Failure PrepareOptions();
 
   Core& core_;
@@ -69,6 +68,7 @@ Failure GraftJob::Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) {
   engine.evaluation = files_.evaluation.get();
   engine.graft = graft_;
   engine.train = train_;
+  engine.memory_bytes = budget();
   engine.curve_ratios.assign(request_.curve_ratios().begin(), request_.curve_ratios().end());
   if (files_.resume != nullptr) hooks.resume = files_.resume->bytes;
   absl::StatusOr<GraftedModel> grafted = Graft(engine, hooks, stop);

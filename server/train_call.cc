@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/core.h"
 
@@ -19,6 +20,9 @@ TrainCall* TrainCall::Start(Ticket ticket, Core& core, grpc::CallbackServerConte
 
 Failure TrainCall::Admit(absl::Time call_deadline) {
   if (Failure failure = job_->Prepare(); !failure.ok()) return failure;
+  if (Failure failure = job_->LimitMemory(core_.limits()); !failure.ok()) return failure;
+  const int64_t memory = job_->memory_bytes();
+  if (memory > 0) memory_.emplace_back("memory_limit_bytes", absl::StrCat(memory));
   stop_ = StopSource(call_deadline);
   const absl::StatusOr<int64_t> position = core_.searches().Submit({
       .owner = this,
@@ -30,6 +34,7 @@ Failure TrainCall::Admit(absl::Time call_deadline) {
           },
       .deadline = call_deadline,
       .client = ticket_.client,
+      .memory_bytes = memory,
   });
   if (!position.ok()) return NotAdmitted(position.status());
   v1::Accepted accepted;
@@ -41,6 +46,7 @@ Failure TrainCall::Admit(absl::Time call_deadline) {
 void TrainCall::Run() {
   TrainOutcome outcome;
   Failure failure = core_.engine().Train(std::move(job_), *this, stop_.token(), outcome);
+  if (outcome.peak_bytes > 0) memory_.emplace_back("memory_peak_bytes", absl::StrCat(outcome.peak_bytes));
   if (failure.ok()) buffer_.PushResult(std::move(outcome.model), std::move(outcome.result));
   End(std::move(failure));
 }
@@ -56,7 +62,7 @@ void TrainCall::OnCheckpoint(std::string bytes) {
 }
 
 void TrainCall::End(Failure failure) {
-  ticket_.End(failure);
+  ticket_.End(failure, memory_);
   if (!failure.ok()) buffer_.Close();
   Complete(std::move(failure));
 }

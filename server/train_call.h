@@ -46,6 +46,7 @@ class TrainCall : public StreamCall<v1::TrainEvent>, private TrainListener {
   Core& core_;
   std::unique_ptr<TrainingJob> job_;  // gone once it has run: it holds the data
   StopSource stop_;
+  LogFields memory_;  // what the run may take, and what it took
   TrainBuffer buffer_;
 };
 

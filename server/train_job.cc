@@ -16,13 +16,13 @@ class TrainJob : public TrainingJob {
 
   Failure Prepare() override;
   Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) override;
-  v1::WorkerRun Message() const override {
-    v1::WorkerRun run;
-    *run.mutable_train() = request_;
-    return run;
-  }
 
  private:
+  FileSizes Sizes() const override {
+    return {model_blob_ == nullptr ? 0 : static_cast<int64_t>(model_blob_->bytes.size()),
+            files_.file_bytes()};
+  }
+  void Fill(v1::WorkerRun& run) const override { *run.mutable_train() = request_; }
   Core& core_;
   const v1::TrainRequest& request_;
   api::TrainOptions options_;
@@ -57,6 +57,7 @@ Failure TrainJob::Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) {
   engine.data = files_.data.get();
   engine.evaluation = files_.evaluation.get();
   engine.options = options_;
+  engine.memory_bytes = budget();
   if (files_.resume != nullptr) hooks.resume = files_.resume->bytes;
   absl::StatusOr<TrainedModel> trained = Train(engine, hooks, stop);
   if (!trained.ok()) return TrainingFailure(trained.status(), engine.model);

@@ -49,6 +49,8 @@ const char* ReasonOf(const absl::Status& status, const std::string& field) {
       return "UNSUPPORTED_MODEL";
     case absl::StatusCode::kFailedPrecondition:
       return "NOTHING_TO_GRAFT";
+    case absl::StatusCode::kResourceExhausted:
+      return "NOT_ENOUGH_MEMORY";
     case absl::StatusCode::kAborted:
       return "LOSS_NOT_FINITE";
     case absl::StatusCode::kInvalidArgument:
@@ -87,17 +89,17 @@ Failure TrainingFailure(const absl::Status& status, const Model* model) {
   return {status, std::move(context)};
 }
 
-std::unique_ptr<TrainingJob> MakeTrainingJob(Core& core, const v1::WorkerRun& run) {
-  if (run.has_train()) return MakeTrainJob(core, run.train());
-  if (run.has_graft()) return MakeGraftJob(core, run.graft());
-  if (run.has_compare()) return MakeCompareJob(core, run.compare());
-  return nullptr;
-}
-
 Failure LabelledInput::Resolve(Core& core, const v1::LabelledData& source) {
   if (Failure failure = core.Resolve(source.data(), name_.c_str(), data_); !failure.ok()) return failure;
   if (!source.has_labels()) return {};
   return core.Resolve(source.labels(), name_ == "data" ? "labels" : (name_ + ".labels").c_str(), labels_);
+}
+
+int64_t LabelledInput::file_bytes() const {
+  int64_t bytes = 0;
+  for (const BlobPtr& file : {data_, labels_})
+    bytes += file == nullptr ? 0 : static_cast<int64_t>(file->bytes.size());
+  return bytes;
 }
 
 Failure LabelledInput::Read() {

@@ -24,6 +24,7 @@ class LabelledInput {
   Failure Resolve(Core& core, const v1::LabelledData& source);
   // Parses, and lets the bytes go. Nothing happens when nothing was resolved.
   Failure Read();
+  int64_t file_bytes() const;  // of what was resolved and not read yet
   // nullptr before Read, or when there are no data.
   const Dataset* get() const { return dataset_ ? &*dataset_ : nullptr; }
 
@@ -46,6 +47,10 @@ struct TrainingFiles {
       if (Failure f = evaluation.Resolve(core, request.evaluation()); !f.ok()) return f;
     }
     return request.has_resume() ? core.Resolve(request.resume(), "resume", resume) : Failure();
+  }
+  int64_t file_bytes() const {
+    const int64_t rest = resume == nullptr ? 0 : static_cast<int64_t>(resume->bytes.size());
+    return data.file_bytes() + evaluation.file_bytes() + rest;
   }
   Failure Read() {
     if (Failure f = data.Read(); !f.ok()) return f;

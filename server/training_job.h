@@ -25,11 +25,33 @@ class TrainingJob {
   // is dropped while it waits. Quick; parses nothing.
   virtual Failure Prepare() = 0;
 
+  // After Prepare: decides what the run may take, by the sizes of its files, and bounds it by that.
+  // RESOURCE_EXHAUSTED when it cannot fit even alone.
+  Failure LimitMemory(const Limits& limits);
+  // Upper limit of what the run takes beside what the server itself holds; 0: not limited.
+  int64_t memory_bytes() const { return memory_bytes_; }
+
   // Parses and works, on the calling thread. Call once, after Prepare.
   virtual Failure Run(TrainHooks hooks, StopToken stop, TrainOutcome& outcome) = 0;
 
-  // The request, as a worker process gets it.
-  virtual v1::WorkerRun Message() const = 0;
+  // The run, as a worker process gets it.
+  v1::WorkerRun Message() const;
+
+ protected:
+  struct FileSizes {
+    int64_t models = 0, others = 0;  // bytes
+  };
+  virtual FileSizes Sizes() const = 0;
+  // Sets the request.
+  virtual void Fill(v1::WorkerRun& run) const = 0;
+
+  int64_t budget() const { return budget_; }  // of a run beside its files; 0: not limited
+
+ private:
+  friend std::unique_ptr<TrainingJob> MakeTrainingJob(Core& core, const v1::WorkerRun& run);
+
+  int64_t budget_ = 0;
+  int64_t memory_bytes_ = 0;
 };
 
 std::unique_ptr<TrainingJob> MakeTrainJob(Core& core, const v1::TrainRequest& request);

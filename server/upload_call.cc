@@ -69,6 +69,7 @@ Failure UploadCall::TakeHeader(const v1::UploadBlobHeader& header) {
   }
   if (const BlobPtr blob = core_.blobs().Find(header.sha256()); blob != nullptr) {
     known_ = true;
+    core_.blobs().NoteKind(header.sha256(), header.kind());
     response_->set_already_known(true);
     response_->set_sha256(blob->sha256);
     response_->set_size(static_cast<int64_t>(blob->bytes.size()));
@@ -106,7 +107,7 @@ Failure UploadCall::Complete() {
     return BadRequest(absl::StrCat("the bytes have digest ", digest), "header.sha256", "WRONG_DIGEST");
   }
   reservation_ = {};
-  const absl::StatusOr<BlobPtr> blob = core_.blobs().Add(header_.sha256(), std::move(bytes_));
+  const absl::StatusOr<BlobPtr> blob = core_.blobs().Add(header_.sha256(), std::move(bytes_), header_.kind());
   if (!blob.ok()) {
     return {blob.status(), {.reason = "QUOTA_EXCEEDED", .retry_delay_s = kRetryDelaySeconds}};
   }

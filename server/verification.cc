@@ -1,6 +1,5 @@
 #include "server/verification.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,16 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/convert.h"
+#include "server/memory_limit.h"
 
 namespace espalier::server {
 namespace {
-
-// What a worker process holds beside its budget (libraries, threads, generated kernels), and what a byte of a
-// model's file becomes: the file itself, its parsed form, float32 weights and the lowered network's doubles.
-// docs/operations.md says how these were measured.
-constexpr int64_t kWorkerBytes = int64_t{96} << 20;
-constexpr int64_t kBytesPerFileByte = 6;
-constexpr int64_t kLeastBudget = int64_t{32} << 20;  // with less, a search is not worth starting
 
 const Capabilities& EngineCapabilities() {
   static const Capabilities* const capabilities = new Capabilities(GetCapabilities());
@@ -76,18 +69,9 @@ Failure Verification::Prepare(Core& core, const v1::VerifyRequest& request, Core
 
 Failure Verification::PredictMemory(const Limits& limits, api::Options& options) {
   if (limits.memory_total == 0) return {};
-  const int64_t fixed = kWorkerBytes + kBytesPerFileByte * model_.size;
-  if (fixed + kLeastBudget > limits.memory_total) {
-    return {absl::ResourceExhaustedError(absl::StrCat("a model of ", model_.size, " bytes needs about ",
-                                                      fixed + kLeastBudget,
-                                                      " bytes of memory to verify; this server may use ",
-                                                      limits.memory_total, " for all verifications")),
-            {.reason = "NOT_ENOUGH_MEMORY", .field = "model"}};
-  }
-  // Nobody said: an even share, or what the model leaves.
-  if (options.memory_bytes == 0)
-    options.memory_bytes = std::max(limits.memory_total / limits.concurrency - fixed, kLeastBudget);
-  options.memory_bytes = std::min(options.memory_bytes, limits.memory_total - fixed);
+  const int64_t fixed = kWorkerBytes + kBytesPerModelByte * model_.size;
+  const std::string what = absl::StrCat("to verify a model of ", model_.size, " bytes");
+  if (Failure failure = LimitMemory(limits, fixed, what, options.memory_bytes); !failure.ok()) return failure;
   memory_bytes_ = fixed + options.memory_bytes;
   return {};
 }

@@ -124,6 +124,12 @@ absl::StatusOr<std::vector<double>> IntervalRows(const bounds::Plan& plan, const
   return lower;
 }
 
+// Rows that are asked for are few beside those of the layers: where these were optimised, the last step of
+// tightness costs next to nothing.
+int64_t RowIterations(const BoundsRequest& request) {
+  return std::max<int64_t>(1, (request.optimise_intermediate ? 2 : 1) * request.iterations);
+}
+
 // Rows that fit in memory together.
 absl::StatusOr<std::vector<double>> BackwardTogether(const bounds::Scope& scope, const bounds::HostRows& rows,
                                                      const BoundsRequest& request, StopToken stop) {
@@ -136,8 +142,7 @@ absl::StatusOr<std::vector<double>> BackwardTogether(const bounds::Scope& scope,
   bounds::Optimiser<float> optimiser(*scope.plan);
   ESPALIER_RETURN_IF_ERROR(optimiser.StartSlopes(in, slopes));
   bounds::OptimiseResult result;
-  ESPALIER_RETURN_IF_ERROR(
-      optimiser.Run(in, {.iterations = std::max<int64_t>(1, request.iterations)}, nullptr, stop, result));
+  ESPALIER_RETURN_IF_ERROR(optimiser.Run(in, {.iterations = RowIterations(request)}, nullptr, stop, result));
   return bounds::CertifiedBounds(scope, rows, &slopes);
 }
 

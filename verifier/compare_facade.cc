@@ -10,6 +10,7 @@
 #include "verifier/measure.h"
 #include "verifier/model_impl.h"
 #include "verifier/train/trainer.h"
+#include "verifier/training_memory.h"
 
 namespace espalier {
 namespace {
@@ -57,8 +58,14 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
                                               StopToken stop) {
   const absl::Time start = absl::Now();
   ESPALIER_RETURN_IF_ERROR(CheckRequest(request));
-  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
-                            MakeBackend({.device = request.device}, {.threads = request.threads}));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const MemoryShares memory,
+      DivideMemory(
+          request.memory_bytes,
+          {{&*request.base->impl().network, &*request.other->impl().network}, {request.data}, true}));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::unique_ptr<backend::Backend> backend,
+      MakeBackend({.device = request.device}, {.threads = request.threads, .memory_bytes = memory.backend}));
   Samples all{request.data, std::vector<int64_t>(static_cast<size_t>(request.data->size()))};
   std::iota(all.order.begin(), all.order.end(), int64_t{0});
   const std::string* network = nullptr;
@@ -95,6 +102,7 @@ absl::StatusOr<api::DifferenceBounds> Compare(const CompareRequest& request, con
   const MeasureSettings settings{.box = {request.epsilon, request.low, request.high},
                                  .verify_samples = samples,
                                  .verify_timeout_s = request.verify_timeout_s,
+                                 .verify_memory_bytes = memory.verification,
                                  .threads = request.threads};
   const std::string names[] = {"base", "other"};
   network = &names[0];

@@ -3,6 +3,7 @@
 #include "verifier/base/status.h"
 #include "verifier/device.h"
 #include "verifier/graft_session.h"
+#include "verifier/train/accuracy.h"
 #include "verifier/train_inputs.h"
 #include "verifier/verifier.h"
 
@@ -48,16 +49,21 @@ absl::StatusOr<GraftedModel> Graft(const GraftRequest& request, const TrainHooks
   ESPALIER_ASSIGN_OR_RETURN(const TrainableModel start, TrainableOf(*request.model));
   ESPALIER_RETURN_IF_ERROR(CheckGraftable(start.network));
   ESPALIER_ASSIGN_OR_RETURN(const Split split, SplitData(request.data, request.evaluation, start.network));
-  ESPALIER_ASSIGN_OR_RETURN(
-      const std::unique_ptr<backend::Backend> backend,
-      MakeBackend({.device = request.train.device}, {.threads = request.train.threads}));
+  ESPALIER_ASSIGN_OR_RETURN(const MemoryShares memory,
+                            DivideMemory(request.memory_bytes, {{&start.network},
+                                                                {request.data, request.evaluation},
+                                                                request.graft.measure_samples > 0}));
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend,
+                            MakeBackend({.device = request.train.device},
+                                        {.threads = request.train.threads, .memory_bytes = memory.backend}));
+  ESPALIER_RETURN_IF_ERROR(train::CheckAccuracyFits(start.network, split.evaluation.size(), *backend));
   CheckpointState state;
   state.fingerprint = FingerprintOf(request, start, split);
   if (!hooks.resume.empty()) {
     ESPALIER_ASSIGN_OR_RETURN(state, ReadCheckpoint(hooks.resume, state.fingerprint));
   }
   const Reporter reporter(hooks, state.seconds);
-  const Execution execution{*backend, reporter, stop};
+  const Execution execution{*backend, memory, reporter, stop};
   return GraftSession(request, start, split, execution, state).Run();
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "verifier/base/status.h"
+#include "verifier/device.h"
 #include "verifier/graft/fit.h"
 #include "verifier/graft/score.h"
 #include "verifier/train/batch.h"
@@ -22,12 +23,19 @@ constexpr int64_t kGrid = 20;
 // Stream of random numbers that orders the samples to score.
 constexpr uint64_t kScoreStream = 0x5C03E;
 
-graft::ScoreSettings ScoreSettingsOf(const GraftRequest& request, int64_t samples) {
-  return {.epsilon = request.train.epsilon,
-          .low = request.train.low,
-          .high = request.train.high,
-          .samples = samples,
-          .alpha_iterations = request.graft.alpha_iterations};
+graft::ScoreSettings ScoreSettingsOf(const GraftRequest& request, int64_t samples,
+                                     const backend::Backend& backend) {
+  graft::ScoreSettings settings{.epsilon = request.train.epsilon,
+                                .low = request.train.low,
+                                .high = request.train.high,
+                                .samples = samples,
+                                .alpha_iterations = request.graft.alpha_iterations};
+  // A card has all its threads busy with one batch; so small a network leaves a processor's waiting for each
+  // other.
+  if (request.train.device > kCpuDevice) return settings;
+  settings.workers = backend.threads();
+  settings.make_worker = [] { return MakeBackend({.device = kCpuDevice}, {.threads = 1}); };
+  return settings;
 }
 
 graft::SelectSettings SelectSettingsOf(const GraftRequest& request, double ratio) {
@@ -81,8 +89,9 @@ absl::Status GraftSession::Score() {
   const auto progress = [&](int64_t done, int64_t total) { execution_.reporter.Count("score", done, total); };
   ESPALIER_ASSIGN_OR_RETURN(
       graft::Scores scores,
-      graft::ComputeScores(start_.network, samples, ScoreSettingsOf(request_, samples.size()),
-                           execution_.backend, progress, execution_.stop));
+      graft::ComputeScores(start_.network, samples,
+                           ScoreSettingsOf(request_, samples.size(), execution_.backend), execution_.backend,
+                           progress, execution_.stop));
   state_.scores = std::move(scores);
   return execution_.reporter.Checkpoint(state_);
 }
@@ -118,9 +127,10 @@ absl::StatusOr<std::vector<double>> GraftSession::UnstablePerLayer(const ir::Net
   Samples samples = ScoreSamples();
   samples.order.resize(std::min(samples.order.size(), static_cast<size_t>(kRecountSamples)));
   const auto progress = [&](int64_t done, int64_t total) { execution_.reporter.Count("count", done, total); };
-  ESPALIER_ASSIGN_OR_RETURN(graft::Scores scores,
-                            graft::ComputeScores(network, samples, ScoreSettingsOf(request_, samples.size()),
-                                                 execution_.backend, progress, execution_.stop));
+  ESPALIER_ASSIGN_OR_RETURN(
+      graft::Scores scores,
+      graft::ComputeScores(network, samples, ScoreSettingsOf(request_, samples.size(), execution_.backend),
+                           execution_.backend, progress, execution_.stop));
   return std::move(scores.unstable_per_layer);
 }
 

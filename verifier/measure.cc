@@ -24,6 +24,7 @@ absl::Status CheckOrder(const Samples& samples) {
 api::Options OptionsOf(const MeasureSettings& settings) {
   api::Options options;
   options.threads = settings.threads;
+  options.memory_bytes = settings.verify_memory_bytes;
   options.seed = static_cast<int64_t>(settings.seed & ((uint64_t{1} << 62) - 1));
   // Neurons are split, never inputs, so that "at the root" means the same for every network.
   options.input_split = 0;

@@ -19,11 +19,12 @@ namespace espalier {
 
 struct MeasureSettings {
   BoxSettings box;
-  int64_t samples = -1;         // for accuracy: the first ones of `order`; -1: all
-  int64_t verify_samples = 0;   // the first ones of `order`
-  double verify_timeout_s = 0;  // limit of one complete verification; 0: bounds at the root only
-  int64_t threads = 0;          // of one verification; samples are verified one after the other
-  uint64_t seed = 0;            // of the attack
+  int64_t samples = -1;             // for accuracy: the first ones of `order`; -1: all
+  int64_t verify_samples = 0;       // the first ones of `order`
+  double verify_timeout_s = 0;      // limit of one complete verification; 0: bounds at the root only
+  int64_t verify_memory_bytes = 0;  // as options.memory_bytes of one verification
+  int64_t threads = 0;              // of one verification; samples are verified one after the other
+  uint64_t seed = 0;                // of the attack
 };
 
 using MeasureProgress = std::function<void(const api::TrainProgress&)>;

@@ -3,10 +3,12 @@
 #include "verifier/base/status.h"
 #include "verifier/device.h"
 #include "verifier/formats/onnx_writer.h"
+#include "verifier/train/accuracy.h"
 #include "verifier/train/spec.h"
 #include "verifier/train/trainer.h"
 #include "verifier/train_checkpoint.h"
 #include "verifier/train_inputs.h"
+#include "verifier/training_memory.h"
 #include "verifier/verifier.h"
 
 namespace espalier {
@@ -41,8 +43,14 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
   ESPALIER_ASSIGN_OR_RETURN(const TrainableModel start, StartNetwork(request));
   ESPALIER_ASSIGN_OR_RETURN(const Split split, SplitData(request.data, request.evaluation, start.network));
   ESPALIER_ASSIGN_OR_RETURN(
+      const MemoryShares memory,
+      DivideMemory(request.memory_bytes, {{&start.network}, {request.data, request.evaluation}}));
+  ESPALIER_ASSIGN_OR_RETURN(
       const std::unique_ptr<backend::Backend> backend,
-      MakeBackend({.device = request.options.device}, {.threads = request.options.threads}));
+      MakeBackend({.device = request.options.device},
+                  {.threads = request.options.threads, .memory_bytes = memory.backend}));
+  // Before hours of training rather than after them.
+  ESPALIER_RETURN_IF_ERROR(train::CheckAccuracyFits(start.network, split.evaluation.size(), *backend));
   CheckpointState state;
   state.fingerprint = FingerprintOf(request, start, split);
   if (!hooks.resume.empty()) {
@@ -64,7 +72,7 @@ absl::StatusOr<TrainedModel> Train(const TrainRequest& request, const TrainHooks
   TrainedModel result;
   ESPALIER_ASSIGN_OR_RETURN(result.onnx, formats::WriteOnnx(trained, start.file));
   ESPALIER_ASSIGN_OR_RETURN(result.measurement, MeasureFile(result.onnx, split.evaluation, request.options,
-                                                            {}, {*backend, reporter, stop}));
+                                                            {}, {*backend, memory, reporter, stop}));
   return result;
 }
 

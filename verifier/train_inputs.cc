@@ -105,6 +105,7 @@ absl::StatusOr<api::Measurement> MeasureFile(const std::string& onnx, const Samp
       .box = {.epsilon = options.epsilon, .low = options.low, .high = options.high},
       .verify_samples = verify.samples,
       .verify_timeout_s = verify.timeout_s,
+      .verify_memory_bytes = execution.memory.verification,
       .threads = options.threads,
       .seed = static_cast<uint64_t>(options.seed)};
   const auto progress = [&](const api::TrainProgress& line) {

@@ -11,6 +11,7 @@
 #include "verifier/formats/onnx_writer.h"
 #include "verifier/ir/network.h"
 #include "verifier/train_checkpoint.h"
+#include "verifier/training_memory.h"
 #include "verifier/verifier.h"
 
 namespace espalier {
@@ -56,6 +57,7 @@ class Reporter {
 // Where and how long a call runs, and whom it tells.
 struct Execution {
   backend::Backend& backend;
+  const MemoryShares& memory;
   const Reporter& reporter;
   StopToken stop;
 };

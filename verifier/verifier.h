@@ -96,8 +96,9 @@ struct BoundsRequest {
   bool intersect_interval = true;  // false: plain CROWN of every neuron, no intersection with interval bounds
   bool optimise_intermediate = true;  // alpha-CROWN: false keeps intermediate bounds at CROWN
   bool layers = false;                // also return every activation layer's pre-activation bounds
-  int64_t iterations =
-      20;  // alpha-CROWN: optimisation steps (output rows, and intermediate rows if optimised)
+  // alpha-CROWN: optimisation steps of intermediate rows, if optimised, and then twice as many of output
+  // rows; otherwise of output rows.
+  int64_t iterations = 20;
   int64_t threads = 0;
   int64_t device = -1;  // as options.device
 };
@@ -151,6 +152,7 @@ struct TrainRequest {
   const Dataset* data = nullptr;
   const Dataset* evaluation = nullptr;  // null: the last tenth of `data` is held out
   api::TrainOptions options;
+  int64_t memory_bytes = 0;  // that the call may take beside what the process holds without it; 0: no limit
 };
 
 struct TrainedModel {
@@ -169,6 +171,7 @@ struct GraftRequest {
   api::GraftOptions graft;
   api::TrainOptions train;           // of the fine-tuning; epsilon is that of scoring and measuring as well
   std::vector<double> curve_ratios;  // further ratios to graft and measure for the report's trade-off curve
+  int64_t memory_bytes = 0;          // as TrainRequest's
 };
 
 struct GraftedModel {
@@ -190,7 +193,8 @@ struct CompareRequest {
   int64_t alpha_iterations = 20;
   double verify_timeout_s = 0;  // 0: bounds at the root only
   int64_t threads = 0;
-  int64_t device = -1;  // as options.device
+  int64_t device = -1;       // as options.device
+  int64_t memory_bytes = 0;  // as TrainRequest's
 };
 
 // What deploying `other` in place of `base` changes. INVALID_ARGUMENT when inputs, outputs or data do not

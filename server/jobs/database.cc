@@ -68,6 +68,11 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   return database;
 }
 
+bool Database::HasColumn(Session& session, const char* table, const char* column) {
+  Statement find(session, "SELECT 1 FROM pragma_table_info(?) WHERE name=?");
+  return find.Text(table).Text(column).Next();
+}
+
 absl::Status Database::Migrate() {
   Session session(*this);
   int64_t version = 0;
@@ -82,6 +87,10 @@ absl::Status Database::Migrate() {
   }
   if (version == 0) session.Execute(kSchema);
   // What older programs need not know of.
+  if (!HasColumn(session, "blobs", "kind")) {
+    session.Execute("ALTER TABLE blobs ADD COLUMN kind INTEGER NOT NULL DEFAULT 0");
+    session.Execute("ALTER TABLE blobs ADD COLUMN added_s REAL NOT NULL DEFAULT 0");
+  }
   session.Execute("CREATE INDEX IF NOT EXISTS jobs_finished ON jobs(finished_s, number) WHERE finished_s>0");
   session.Execute(absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str());
   return session.Commit();

@@ -60,6 +60,7 @@ class Database {
   friend class Statement;
   explicit Database(sqlite3* handle) : handle_(handle) {}
   absl::Status Migrate();
+  static bool HasColumn(Session& session, const char* table, const char* column);
 
   std::mutex mutex_;
   sqlite3* handle_;

@@ -14,7 +14,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/digest.h"
 #include "server/log.h"
 #include "verifier/base/status.h"
@@ -24,10 +23,6 @@ namespace {
 
 constexpr double kIndexLag_s = 60;  // a blob in constant use is not written to the index at every use
 constexpr const char* kUnfinished = ".part";
-
-double Now() {
-  return absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
-}
 
 absl::Status SystemError(const std::string& path) {
   const int error = errno;
@@ -67,11 +62,13 @@ absl::StatusOr<std::unique_ptr<DiskBlobStore>> DiskBlobStore::Open(Database& dat
 
 absl::Status DiskBlobStore::ReadIndex() {
   Database::Session session(database_);
-  Statement rows(session, "SELECT sha256, size, used_s FROM blobs");
+  Statement rows(session, "SELECT sha256, size, used_s, kind, added_s FROM blobs");
   while (rows.Next()) {
     Entry& entry = entries_[rows.BytesAt(0)];
     entry.size = rows.IntegerAt(1);
     entry.used_s = entry.written_s = rows.RealAt(2);
+    entry.kind = static_cast<v1::BlobKind>(rows.IntegerAt(3));
+    entry.added_s = rows.RealAt(4);
   }
   return session.status();
 }
@@ -139,7 +136,7 @@ BlobPtr DiskBlobStore::HandOut(Entry& entry, BlobPtr bytes) {
 BlobPtr DiskBlobStore::Hold(const std::string& sha256, std::string bytes) {
   // What does not fit among the recent bytes lives as long as somebody holds it.
   absl::StatusOr<BlobPtr> recent = static_cast<int64_t>(bytes.size()) <= quota_ / 64
-                                       ? recent_.Add(sha256, bytes)
+                                       ? recent_.Add(sha256, bytes, v1::BLOB_KIND_UNSPECIFIED)
                                        : absl::ResourceExhaustedError("large");
   BlobPtr blob =
       recent.ok() ? *std::move(recent) : std::make_shared<const Blob>(Blob{sha256, std::move(bytes)});
@@ -176,7 +173,7 @@ BlobPtr DiskBlobStore::Find(std::string_view digest) {
   if (BlobPtr blob = ReadFile(sha256); blob != nullptr) return blob;
   Log(LogLevel::kError, {{"event", "blob-lost"}, {"sha256", sha256}});
   std::lock_guard<std::mutex> lock(mutex_);
-  Drop(sha256);
+  (void)Drop(sha256);
   return nullptr;
 }
 
@@ -206,7 +203,7 @@ absl::Status DiskBlobStore::WriteFile(const std::string& sha256, const std::stri
   return status;
 }
 
-absl::StatusOr<BlobPtr> DiskBlobStore::Add(std::string sha256, std::string bytes) {
+absl::StatusOr<BlobPtr> DiskBlobStore::Add(std::string sha256, std::string bytes, v1::BlobKind kind) {
   if (BlobPtr known = Find(sha256); known != nullptr) return known;
   const auto size = static_cast<int64_t>(bytes.size());
   // The room is taken before the file is written, without the lock.
@@ -216,15 +213,65 @@ absl::StatusOr<BlobPtr> DiskBlobStore::Add(std::string sha256, std::string bytes
   if (entries_.count(sha256) == 0) {
     const double now = Now();
     Database::Session session(database_);
-    Statement insert(session, "INSERT OR REPLACE INTO blobs(sha256, size, used_s) VALUES(?, ?, ?)");
-    insert.Text(sha256).Integer(size).Real(now).Run();
+    Statement insert(
+        session, "INSERT OR REPLACE INTO blobs(sha256, size, used_s, kind, added_s) VALUES(?, ?, ?, ?, ?)");
+    insert.Text(sha256).Integer(size).Real(now).Integer(kind).Real(now).Run();
     ESPALIER_RETURN_IF_ERROR(session.Commit());
     Entry& entry = entries_[sha256];
+    entry.kind = kind;
     entry.size = size;
-    entry.used_s = entry.written_s = now;
+    entry.added_s = entry.used_s = entry.written_s = now;
     held_ += size;
   }
   return Hold(sha256, std::move(bytes));
+}
+
+void DiskBlobStore::NoteKind(std::string_view digest, v1::BlobKind kind) {
+  const std::string sha256(digest);
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = entries_.find(sha256);
+  if (found == entries_.end() || found->second.kind != v1::BLOB_KIND_UNSPECIFIED) return;
+  found->second.kind = kind;
+  Database::Session session(database_);
+  Statement(session, "UPDATE blobs SET kind=? WHERE sha256=?").Integer(kind).Text(sha256).Run();
+  if (absl::Status status = session.Commit(); !status.ok())  // it is said again with the next use
+    Log(LogLevel::kWarning, {{"event", "blob-index"}, {"error", std::string(status.message())}});
+}
+
+BlobInfo DiskBlobStore::InfoOf(const std::string& sha256, const Entry& entry) {
+  return {sha256, entry.kind, entry.size, entry.added_s, entry.used_s, !entry.pin.expired()};
+}
+
+std::optional<BlobInfo> DiskBlobStore::Look(std::string_view digest) const {
+  const std::string sha256(digest);
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = entries_.find(sha256);
+  if (found == entries_.end()) return std::nullopt;
+  return InfoOf(sha256, found->second);
+}
+
+std::vector<BlobInfo> DiskBlobStore::List(v1::BlobKind kind, const std::string& after, size_t most) const {
+  std::vector<BlobInfo> infos;
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& [sha256, entry] : entries_) {
+    if (entry.kind == kind && sha256 > after) infos.push_back(InfoOf(sha256, entry));
+  }
+  SortPage(infos, most);
+  return infos;
+}
+
+absl::StatusOr<int64_t> DiskBlobStore::Remove(std::string_view digest) {
+  const std::string sha256(digest);
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = entries_.find(sha256);
+  if (found == entries_.end()) return absl::NotFoundError("it is not held");
+  if (!found->second.pin.expired()) return absl::FailedPreconditionError("it is in use");
+  const int64_t size = found->second.size;
+  ESPALIER_RETURN_IF_ERROR(Drop(sha256));
+  (void)recent_.Remove(sha256);
+  // Without this the file could be found again after a loss of power.
+  ESPALIER_RETURN_IF_ERROR(SyncFolder(folder_));
+  return size;
 }
 
 absl::StatusOr<BlobStore::Reservation> DiskBlobStore::Reserve(int64_t bytes) {
@@ -244,18 +291,20 @@ void DiskBlobStore::Release(int64_t bytes) {
   reserved_ -= bytes;
 }
 
-void DiskBlobStore::Drop(const std::string& sha256) {
+absl::Status DiskBlobStore::Drop(const std::string& sha256) {
   const auto found = entries_.find(sha256);
-  if (found == entries_.end()) return;
+  if (found == entries_.end()) return absl::OkStatus();
   held_ -= found->second.size;
   entries_.erase(found);
   // The index first: a file without an entry is found again at the next start, an entry without a file is not
   // whole.
   Database::Session session(database_);
   Statement(session, "DELETE FROM blobs WHERE sha256=?").Text(sha256).Run();
-  if (absl::Status status = session.Commit(); !status.ok())
+  absl::Status status = session.Commit();
+  if (!status.ok())
     Log(LogLevel::kWarning, {{"event", "blob-index"}, {"error", std::string(status.message())}});
   unlink(PathOf(sha256).c_str());
+  return status;
 }
 
 absl::Status DiskBlobStore::MakeRoom(int64_t bytes) {
@@ -267,7 +316,7 @@ absl::Status DiskBlobStore::MakeRoom(int64_t bytes) {
   std::sort(unused.begin(), unused.end());
   for (const auto& [used, sha256] : unused) {
     if (held_ + reserved_ + bytes <= quota_) break;
-    Drop(sha256);
+    (void)Drop(sha256);
   }
   if (held_ + reserved_ + bytes <= quota_) return absl::OkStatus();
   return absl::ResourceExhaustedError(

@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -29,13 +31,19 @@ class DiskBlobStore final : public BlobStore {
 
   BlobPtr Find(std::string_view sha256) override;
   BlobPin Pin(std::string_view sha256) override;
-  absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes) override;
+  absl::StatusOr<BlobPtr> Add(std::string sha256, std::string bytes, v1::BlobKind kind) override;
+  void NoteKind(std::string_view sha256, v1::BlobKind kind) override;
+  std::optional<BlobInfo> Look(std::string_view sha256) const override;
+  std::vector<BlobInfo> List(v1::BlobKind kind, const std::string& after, size_t most) const override;
+  absl::StatusOr<int64_t> Remove(std::string_view sha256) override;
   absl::StatusOr<Reservation> Reserve(int64_t bytes) override;
   int64_t bytes_held() const override;
 
  private:
   struct Entry {
+    v1::BlobKind kind = v1::BLOB_KIND_UNSPECIFIED;
     int64_t size = 0;
+    double added_s = 0;                // since 1970; 0: written by a version that did not say
     double used_s = 0;                 // since 1970
     double written_s = 0;              // used_s in the index; it may lag by kIndexLag
     std::weak_ptr<const Blob> loaded;  // its bytes, when they are in memory
@@ -54,7 +62,8 @@ class DiskBlobStore final : public BlobStore {
   // These require mutex_.
   void MarkUsed(const std::string& sha256, Entry& entry);
   absl::Status MakeRoom(int64_t bytes);
-  void Drop(const std::string& sha256);
+  absl::Status Drop(const std::string& sha256);  // the entry is gone even where this fails
+  static BlobInfo InfoOf(const std::string& sha256, const Entry& entry);
   static std::shared_ptr<const void> PinOf(Entry& entry);
   // A pointer to the bytes that also pins the file.
   static BlobPtr HandOut(Entry& entry, BlobPtr bytes);

@@ -294,7 +294,9 @@ Failure RemoteEngine::Train(std::unique_ptr<TrainingJob> job, TrainListener& lis
     }
   };
   v1::WorkerDone done;
-  return Execute(run, sink, stop, done);
+  Failure failure = Execute(run, sink, stop, done);
+  outcome.peak_bytes = done.peak_bytes();
+  return failure;
 }
 
 }  // namespace espalier::server

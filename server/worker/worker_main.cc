@@ -190,7 +190,7 @@ class Worker final : private VerifyListener, private TrainListener {
       last = input->part().last();
     }
     if (!open) return absl::UnavailableError("the server has gone");
-    absl::StatusOr<BlobPtr> added = core_.blobs().Add(sha256, std::move(bytes));
+    absl::StatusOr<BlobPtr> added = core_.blobs().Add(sha256, std::move(bytes), v1::BLOB_KIND_UNSPECIFIED);
     if (!added.ok()) return added.status();
     blob = *std::move(added);
     return {};

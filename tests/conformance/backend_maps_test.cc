@@ -136,6 +136,7 @@ TEST_P(BackendMapsTest, LongestSumCoversEverySum) {
     }
     EXPECT_GE((*prepared)->longest_sum(), *std::max_element(by_row.begin(), by_row.end()));
     EXPECT_GE((*prepared)->longest_sum(), *std::max_element(by_column.begin(), by_column.end()));
+    EXPECT_GE((*prepared)->longest_backward_sum(), *std::max_element(by_column.begin(), by_column.end()));
   }
 }
 

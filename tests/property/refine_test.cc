@@ -77,6 +77,61 @@ TEST(RefineTest, AsTightOnResidualImages) {
   EXPECT_LT(ours, before - 0.97 * (before - theirs));
 }
 
+// Rows that begin where they ended are as tight after one step as they were after all of them.
+TEST(RefineTest, GoesOnFromWhatIsKept) {
+  double cold = 0, warm = 0, once = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    const bounds::DomainBounds plain = c.Layers({});
+    bounds::DomainBounds first = plain, again = plain, single = plain;
+    bounds::RefineMemory memory, kept;
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, {.iterations = 15, .keep = &memory}, StopToken(), first).ok());
+    ASSERT_FALSE(memory.empty());
+    ASSERT_TRUE(
+        bounds::RefineBounds(*c.plan, {.iterations = 1, .start = &memory, .keep = &kept}, StopToken(), again)
+            .ok());
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, {.iterations = 1}, StopToken(), single).ok());
+    for (const std::vector<double>& x : c.Points(50)) ExpectInside(c, again, x);
+    EXPECT_EQ(kept.unstable, memory.unstable);
+    cold += Area(c, first);
+    warm += Area(c, again);
+    once += Area(c, single);
+  }
+  EXPECT_LT(cold, 0.98 * once);
+  EXPECT_LT(warm, once - 0.9 * (once - cold));  // slopes are kept in 255 steps
+}
+
+// Bounds of layers that are left out stay, and what was known of their rows is handed on.
+TEST(RefineTest, LeavesOutFirstLayers) {
+  int64_t left_out = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    bounds::DomainBounds bounds = c.Layers({});
+    bounds::RefineMemory memory, kept;
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, {.iterations = 5, .keep = &memory}, StopToken(), bounds).ok());
+    const bounds::DomainBounds before = bounds;
+    const auto last = static_cast<int32_t>(bounds.layers.size()) - 1;
+    const bounds::RefineSettings settings{.first = last, .start = &memory, .keep = &kept};
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, settings, StopToken(), bounds).ok());
+    for (size_t a = 0; a < static_cast<size_t>(last); ++a) {
+      EXPECT_EQ(bounds.layers[a].lower, before.layers[a].lower);
+      EXPECT_EQ(bounds.layers[a].upper, before.layers[a].upper);
+      ASSERT_EQ(kept.rows[a].size(), 2 * kept.unstable[a].size());
+      for (size_t r = 0; r < kept.rows[a].size(); ++r) {
+        const auto& theirs = memory.unstable[a];
+        const auto at =
+            std::lower_bound(theirs.begin(), theirs.end(), kept.unstable[a][r / 2]) - theirs.begin();
+        const auto known = static_cast<size_t>(2 * at) + r % 2;
+        EXPECT_LE(kept.rows[a][r].slopes.size(), memory.rows[a][known].slopes.size());
+        left_out += !kept.rows[a][r].slopes.empty();
+      }
+    }
+  }
+  EXPECT_GT(left_out, 100);
+}
+
 TEST(RefineTest, InsideAHalfSpaceTighterAndSoundThere) {
   int64_t inside = 0;
   double everywhere = 0, there = 0;
@@ -217,7 +272,7 @@ TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
       for (const search::Domain& d : (*part)->open) children.push_back(search::MakeChild(d, split, sign));
       std::vector<bounds::NeuronSide> sides = search::SidesOf((*part)->root, children[0]);
       const double area = Area(c, (*part)->root.bounds);
-      auto half = search::MakePartRoot(run, (*part)->root, children, 1);
+      auto half = search::MakeHalf(run, **part, children);
       ASSERT_TRUE(half.ok()) << half.status();
       ++parts;
       for (const auto& x : points) {

@@ -1,6 +1,8 @@
 """The Python package against real servers. Run by run.py."""
 
+import dataclasses
 import gzip
+import inspect
 import io
 import os
 import pathlib
@@ -96,6 +98,74 @@ class Verify(unittest.TestCase):
     def test_describe_and_capabilities(self):
         self.assertEqual(self.client.describe(MODELS / "digits.onnx").parameters, 8170)
         self.assertIn("Conv", self.client.capabilities().operators)
+
+
+    def test_a_result_shows_itself_in_a_notebook(self):
+        page = self.client.verify(TINY, SAT).result()._repr_html_()
+        self.assertIn("sat</b>", page)
+        self.assertIn("witness X", page)
+        result = self.client.verify(TINY, UNSAT).result()
+        spiteful = dataclasses.replace(result, answer="unknown", reason="<script>x</script>")
+        self.assertIn("&lt;script&gt;", spiteful._repr_html_())
+        self.assertNotIn("<script>", spiteful._repr_html_())
+
+
+class Models(unittest.TestCase):
+    def test_uploaded_used_listed_and_deleted(self):
+        with espalier.connect() as client:
+            kept = client.upload(TINY)
+            self.assertEqual(client.upload(io.BytesIO(TINY.read_bytes())), kept)
+            self.assertEqual(client.verify(kept, UNSAT).result().record["model_sha256"], kept.sha256)
+            self.assertEqual(client.describe(kept).sha256, kept.sha256)
+            client.upload(MODELS / "digits.onnx")
+            self.assertEqual(sorted(m.sha256 for m in client.models()), [m.sha256 for m in client.models()])
+            (listed,) = [m for m in client.models() if m.sha256 == kept.sha256]
+            self.assertEqual((listed.size, listed.in_use, listed.description), (kept.size, False, None))
+            self.assertLess(abs(listed.added.timestamp() - time.time()), 3600)
+            self.assertEqual(client.model(kept.sha256).description.inputs[0].shape, [1, 2])
+            client.delete_model(kept)
+            self.assertEqual(len(list(client.models())), 1)
+            for call in (client.model, client.delete_model):
+                with self.assertRaises(espalier.InvalidInput) as raised:
+                    call(kept)
+                self.assertEqual(raised.exception.detail.reason, "UNKNOWN_BLOB")
+            broken = client.model(client.upload(b"no model"))
+            self.assertIsNone(broken.description)
+            self.assertIsInstance(broken.error, espalier.InvalidInput)
+
+    def test_more_than_a_page(self):
+        with espalier.connect() as client:
+            digests = sorted(client.upload(f"model {i}".encode()).sha256 for i in range(101))
+            self.assertEqual([m.sha256 for m in client.models()], digests)
+
+
+@unittest.skipUnless(os.environ.get("TORCH_FOLDER"), "no PyTorch of this Python version")
+class Torch(unittest.TestCase):
+    def test_an_exported_network_is_verified_from_memory(self):
+        sys.path.append(os.environ["TORCH_FOLDER"])  # last, so that it brings nothing else along
+        self.addCleanup(sys.path.remove, os.environ["TORCH_FOLDER"])
+        import torch
+
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 3))
+        options = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+        model = io.BytesIO()
+        torch.onnx.export(net, torch.zeros(1, 1, 6, 6), model, **options)
+        # The outputs over the box are known from points in it to be somewhere about these values.
+        points = torch.rand(1000, 1, 6, 6) * 0.1
+        with torch.no_grad():
+            most = net(points)[:, 0].max().item()
+        box = "".join(f"(declare-const X_{i} Real)\n(assert (>= X_{i} 0.0))\n(assert (<= X_{i} 0.1))\n" for i in range(36))
+        box += "".join(f"(declare-const Y_{i} Real)\n" for i in range(3))
+        with espalier.connect() as client:
+            reached = client.verify(model, f"{box}(assert (>= Y_0 {most - 1e-3:.9f}))".encode(), timeout=100).result()
+            self.assertEqual(reached.answer, "sat")
+            with torch.no_grad():
+                replayed = net(torch.tensor(reached.witness.inputs).reshape(1, 1, 6, 6))[0]
+            for own, theirs in zip(replayed.tolist(), reached.witness.outputs):
+                self.assertAlmostEqual(own, theirs, places=5)
+            refuted = client.verify(model, f"{box}(assert (>= Y_0 {most + 1.0:.9f}))".encode(), timeout=100).result()
+            self.assertEqual(refuted.answer, "unsat")
 
 
 class Servers(unittest.TestCase):

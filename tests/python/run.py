@@ -3,7 +3,8 @@
 
     run.py ROOT BUILD-FOLDER ESPALIERD
 
-The environment is made once for each content of the package and of proto/. Exit status 77 (skipped) when it cannot be
+The environment is made once for each content of the package and of proto/, with what requirements.txt names for the notebook.
+A PyTorch of the same Python version, where there is one, is lent to the tests. Exit status 77 (skipped) when it cannot be
 made because PyPI cannot be reached or Python has no venv.
 """
 
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 SKIPPED = 77
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def content(root):
@@ -23,6 +25,7 @@ def content(root):
         for path in sorted(root.glob(pattern)):
             if path.is_file():
                 digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    digest.update((HERE / "requirements.txt").read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -50,7 +53,7 @@ def environment(root, folder):
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(root / "client/python", copy / "client/python")
     shutil.copytree(root / "proto", copy / "proto")
-    if subprocess.run([*install, str(copy / "client/python")]).returncode != 0:
+    if subprocess.run([*install, str(copy / "client/python"), "-r", str(HERE / "requirements.txt")]).returncode != 0:
         if reachable(python):
             sys.exit("pip install ./client/python failed")
         print("skipped: PyPI cannot be reached")
@@ -59,14 +62,25 @@ def environment(root, folder):
     return python
 
 
+def torch_folder():
+    """Where a Python of this version has PyTorch; empty when none does."""
+    code = "import os, sys, torch; print(*sys.version_info[:2], os.path.dirname(os.path.dirname(torch.__file__)), sep='\\n')"
+    for python in (sys.executable, "/usr/bin/python3"):
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+        found = done.stdout.splitlines()
+        if done.returncode == 0 and found[:2] == [str(number) for number in sys.version_info[:2]]:
+            return found[2]
+    return ""
+
+
 def main():
     root, folder, server = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
     python = environment(root, folder)
     if python is None:
         return SKIPPED
-    variables = dict(os.environ, ESPALIER_SERVER_BINARY=str(server), ESPALIER_ROOT=str(root))
-    tests = pathlib.Path(__file__).with_name("client_test.py")
-    return subprocess.run([python, "-I", str(tests), "-v"], env=variables, cwd=folder).returncode
+    variables = dict(os.environ, ESPALIER_SERVER_BINARY=str(server), ESPALIER_ROOT=str(root), TORCH_FOLDER=torch_folder())
+    tests = [str(HERE / name) for name in ("client_test.py", "notebook_test.py")]
+    return max(subprocess.run([python, "-I", test, "-v"], env=variables, cwd=folder).returncode for test in tests)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ TEST(Completion, OffersCommandsFlagsAndValues) {
   EXPECT_EQ(Offered("espalier verify --time"), "--timeout\n");
   EXPECT_EQ(Offered("espalier batch list.csv --results-"), "--results-dir\n");
   EXPECT_EQ(Offered("espalier bounds --method cr"), "crown\n");
+  EXPECT_EQ(Offered("espalier mod"), "models\n");
+  EXPECT_EQ(Offered("espalier models --de"), "--delete\n");
   EXPECT_EQ(Offered("espalier --vers"), "--version\n");
   EXPECT_EQ(Offered("espalier completion ''"), "\n") << "words that are no flags are files";
   EXPECT_EQ(Offered("espalier verify --network --"), "\n") << "a value is expected";

@@ -121,6 +121,20 @@ class Tokens(Case):
             self.assertEqual(espalier("jobs", job, "--delete", *at, *self.as_root).returncode, 0)
             self.assertNotIn(job, espalier("jobs", "--json", *at, *self.as_alice).stdout)
 
+    def test_models_are_listed_and_deleted_by_administrators(self):
+        with Server(*self.flags, "--data-dir", self.path("data")) as server:
+            at = ["--server", server.address]
+            added = espalier("models", "--upload", model("tiny_max.onnx"), *at, *self.as_alice)
+            digest = added.stdout.strip()
+            self.assertEqual((added.returncode, len(digest)), (0, 64), added.stderr)
+            for command in (["models"], ["models", digest, "--delete"]):
+                self.assert_ends(espalier(*command, *at, *self.as_alice), 8, "only an administrator")
+                self.assert_ends(espalier(*command, *at), 8, "asks for a token")
+            self.assertIn(digest, espalier("models", digest, *at, *self.as_bob).stdout)  # who knows it may use it
+            self.assertIn(digest, espalier("models", "--json", *at, *self.as_root).stdout)
+            self.assertEqual(espalier("models", digest, "--delete", *at, *self.as_root).returncode, 0)
+            self.assert_ends(espalier("models", digest, *at, *self.as_bob), 3, "no model")
+
     def test_one_clients_request_id_says_nothing_about_anothers(self):
         with Server(*self.flags, "--data-dir", self.path("data")) as server:
             jobs = [espalier("submit", query("tiny_max_unsat.vnnlib"), "--network", model("tiny_max.onnx"),

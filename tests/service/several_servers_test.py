@@ -21,6 +21,20 @@ class SeveralServers(Case):
     def held(self, address):
         return [json.loads(line)["job_id"] for line in espalier("jobs", "--json", "--server", address).stdout.splitlines()]
 
+    def test_models_of_each_server_stand_under_its_address(self):
+        with Server("--listen", "unix:" + self.path("a")) as a, Server("--listen", "unix:" + self.path("b")) as b:
+            both = f"{a.address},{b.address}"
+            uploaded = espalier("models", "--upload", harness.model("tiny_max.onnx"), "--server", b.address).stdout.strip()
+            listed = espalier("models", "--server", both).stdout.splitlines()
+            self.assertEqual((listed[0], listed[2]), (a.address, b.address))
+            self.assertTrue(listed[4].endswith(uploaded), listed)
+            shown = espalier("models", uploaded, "--server", both)
+            self.assertEqual(shown.returncode, 3, "one of them does not have it")
+            self.assertIn("no model", shown.stderr)
+            self.assertIn("parameters", shown.stdout)
+            added = espalier("models", "--upload", harness.model("tiny_max.onnx"), "--server", both).stdout.split()
+            self.assertEqual(added, [a.address, uploaded, b.address, uploaded])
+
     def test_the_idle_server_is_chosen_and_jobs_are_found_where_they_are(self):
         with self.serve("a") as first, self.serve("b") as second:
             both = f"{first.address},{second.address}"

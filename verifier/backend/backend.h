@@ -82,9 +82,12 @@ class PreparedMap {
   int64_t output_size() const { return output_size_; }
   // Longest sum that one element of Forward or Backward needs: the n of the rounding allowance γ_n.
   int64_t longest_sum() const { return longest_sum_; }
+  // The same of Backward alone, which is shorter where a map has fewer outputs than inputs.
+  int64_t longest_backward_sum() const { return backward_sum_ > 0 ? backward_sum_ : longest_sum_; }
 
  protected:
   int64_t input_size_ = 0, output_size_ = 0, longest_sum_ = 0;
+  int64_t backward_sum_ = 0;  // 0: no better one is known than longest_sum_
 };
 
 // Which rows of a batch belong to which domain: domain_of_row[r] indexes the per-domain arrays below.

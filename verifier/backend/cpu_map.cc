@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -16,6 +18,11 @@
 
 namespace espalier::backend {
 namespace {
+
+// Large enough for oneDNN's products.
+bool IsLarge(const ir::DenseMap& map) {
+  return map.weights.size() >= (size_t{1} << 16);
+}
 
 double Coefficient(double value, bool absolute) {
   return absolute ? std::fabs(value) : value;
@@ -41,6 +48,13 @@ void ByRowBlocks(int64_t rows, double flops_per_row, Body body) {
     const int64_t begin = rows * me / team, end = rows * (me + 1) / team;
     if (end > begin) body(begin, end - begin);
   }
+}
+
+// Kernel elements, of those along one side, that meet one pixel of the big image at most: they differ by a
+// multiple of the stride.
+int64_t Taps(int64_t kernel, int64_t stride, int64_t dilation) {
+  const int64_t apart = stride / std::gcd(stride, dilation);
+  return (kernel + apart - 1) / apart;
 }
 
 // Gives each map class its float and double entry points from one template, so that each map is written once.
@@ -74,21 +88,30 @@ class CpuMapBase : public CpuMap {
   const Derived& self() const { return static_cast<const Derived&>(*this); }
 };
 
+// Float64 coefficients are the network's own; what |W| needs beyond one vector's product is made when it is
+// asked for: intervals and magnitudes of one box never do.
 class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
  public:
-  DenseCpuMap(const ir::DenseMap& m, bool absolute)
-      : rows_(m.rows), cols_(m.cols), onednn_(UsesOneDnn(ir::LinearMap(m))) {
-    input_size_ = m.cols;
-    output_size_ = m.rows;
-    longest_sum_ = std::max(m.rows, m.cols);
-    f64_.reserve(m.weights.size());
-    for (double w : m.weights) f64_.push_back(Coefficient(w, absolute));
-    f32_.assign(f64_.begin(), f64_.end());
+  DenseCpuMap(std::shared_ptr<const ir::DenseMap> map, bool absolute)
+      : map_(std::move(map)),
+        rows_(map_->rows),
+        cols_(map_->cols),
+        absolute_(absolute),
+        onednn_(IsLarge(*map_)) {
+    input_size_ = cols_;
+    output_size_ = rows_;
+    longest_sum_ = std::max(rows_, cols_);
+    backward_sum_ = rows_;
+    if (!absolute) f32_.assign(map_->weights.begin(), map_->weights.end());
   }
 
   template <class T>
   absl::Status ForwardT(int64_t rows, const T* x, T* y, bool accumulate, CpuScratch&) const {
-    Gemm({rows, rows_, cols_, true, accumulate}, x, y);
+    if (std::is_same_v<T, double> && absolute_ && rows == 1) {
+      AbsoluteProduct(x, y, accumulate);
+    } else {
+      Gemm({rows, rows_, cols_, true, accumulate}, x, y);
+    }
     return absl::OkStatus();
   }
   template <class T>
@@ -103,47 +126,80 @@ class DenseCpuMap : public CpuMapBase<DenseCpuMap> {
   }
 
  private:
-  const float* Weights(float) const { return f32_.data(); }
-  const double* Weights(double) const { return f64_.data(); }
+  const float* Weights(float) const {
+    if (absolute_) {
+      std::call_once(narrow_once_, [this] {
+        for (double w : map_->weights) f32_.push_back(static_cast<float>(std::fabs(w)));
+      });
+    }
+    return f32_.data();
+  }
+  const double* Weights(double) const {
+    if (!absolute_) return map_->weights.data();
+    std::call_once(wide_once_, [this] {
+      for (double w : map_->weights) f64_.push_back(std::fabs(w));
+    });
+    return f64_.data();
+  }
+
+  // y = |W| x, or +=, of one vector: reads the coefficients once, which is all that it costs.
+  template <class T>
+  void AbsoluteProduct(const T* x, T* y, bool accumulate) const {
+    const double* weights = map_->weights.data();
+#pragma omp parallel for schedule(static) if (rows_ * cols_ > (1 << 18))
+    for (int64_t r = 0; r < rows_; ++r) {
+      const double* row = weights + r * cols_;
+      double sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t c = 0; c < cols_; ++c) sum += std::fabs(row[c]) * static_cast<double>(x[c]);
+      y[r] = static_cast<T>(accumulate ? static_cast<double>(y[r]) + sum : sum);
+    }
+  }
 
   template <class T>
   void Gemm(const GemmShape& shape, const T* a, T* c) const {
     if (shape.n == 0) return;
+    const T* weights = Weights(T(0));
     ByRowBlocks(shape.m, 2.0 * static_cast<double>(shape.n * shape.k), [&](int64_t begin, int64_t count) {
       GemmShape block = shape;
       block.m = count;
-      Block(block, a + begin * shape.k, c + begin * shape.n);
+      Block(block, a + begin * shape.k, weights, c + begin * shape.n);
     });
   }
-  void Block(const GemmShape& s, const float* a, float* c) const {
+  void Block(const GemmShape& s, const float* a, const float* weights, float* c) const {
     if (onednn_) {
-      SgemmRowMajor(s, a, f32_.data(), c);
+      SgemmRowMajor(s, a, weights, c);
       return;
     }
     const auto m = static_cast<int>(s.m), n = static_cast<int>(s.n), k = static_cast<int>(s.k);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, s.transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, k,
-                f32_.data(), s.transpose_b ? k : n, s.accumulate ? 1.0f : 0.0f, c, n);
+                weights, s.transpose_b ? k : n, s.accumulate ? 1.0f : 0.0f, c, n);
   }
-  void Block(const GemmShape& s, const double* a, double* c) const {
+  void Block(const GemmShape& s, const double* a, const double* weights, double* c) const {
     const auto m = static_cast<int>(s.m), n = static_cast<int>(s.n), k = static_cast<int>(s.k);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, s.transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0, a, k,
-                f64_.data(), s.transpose_b ? k : n, s.accumulate ? 1.0 : 0.0, c, n);
+                weights, s.transpose_b ? k : n, s.accumulate ? 1.0 : 0.0, c, n);
   }
 
+  std::shared_ptr<const ir::DenseMap> map_;
   int64_t rows_, cols_;
-  bool onednn_;
-  std::vector<float> f32_;
-  std::vector<double> f64_;
+  bool absolute_, onednn_;
+  mutable std::once_flag narrow_once_, wide_once_;
+  mutable std::vector<float> f32_;
+  mutable std::vector<double> f64_;  // of |W| alone
 };
 
 class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
  public:
-  ConvCpuMap(const ir::ConvMap& m, bool absolute) : geometry_(m), onednn_(m, absolute) {
-    const ir::LinearMap whole = m;
-    input_size_ = ir::InputSize(whole);
-    output_size_ = ir::OutputSize(whole);
+  ConvCpuMap(std::shared_ptr<const ir::ConvMap> map, bool absolute)
+      : map_(std::move(map)), absolute_(absolute), geometry_(ir::GeometryOf(*map_)), onednn_(map_, absolute) {
+    const ir::ConvMap& m = geometry_;
+    input_size_ = m.transposed ? SmallSize() : BigSize();
+    output_size_ = m.transposed ? BigSize() : SmallSize();
     longest_sum_ = m.kernel_h * m.kernel_w * std::max(m.big_c, m.small_c);
-    for (double& k : geometry_.kernel) k = Coefficient(k, absolute);
+    backward_sum_ = m.transposed ? m.kernel_h * m.kernel_w * m.big_c
+                                 : Taps(m.kernel_h, m.stride_h, m.dilation_h) *
+                                       Taps(m.kernel_w, m.stride_w, m.dilation_w) * m.small_c;
   }
 
   template <class T>
@@ -162,6 +218,15 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
   }
 
  private:
+  // Float64 coefficients are the network's own; those of |W| are made when they are asked for.
+  const double* Kernel() const {
+    if (!absolute_) return map_->kernel.data();
+    std::call_once(kernel_once_, [this] {
+      for (double k : map_->kernel) kernel_.push_back(std::fabs(k));
+    });
+    return kernel_.data();
+  }
+
   int64_t BigSize() const { return geometry_.big_h * geometry_.big_w * geometry_.big_c; }
   int64_t SmallSize() const { return geometry_.small_h * geometry_.small_w * geometry_.small_c; }
 
@@ -174,11 +239,11 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
                        [&](float* target) { return onednn_.SmallToBig(rows, x, target); });
   }
   absl::Status BigToSmall(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch&) const {
-    ConvBigToSmall(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
+    ConvBigToSmall(geometry_, Kernel(), rows, x, accumulate, y);
     return absl::OkStatus();
   }
   absl::Status SmallToBig(int64_t rows, const double* x, double* y, bool accumulate, CpuScratch&) const {
-    ConvSmallToBig(geometry_, geometry_.kernel.data(), rows, x, accumulate, y);
+    ConvSmallToBig(geometry_, Kernel(), rows, x, accumulate, y);
     return absl::OkStatus();
   }
 
@@ -195,6 +260,7 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
   template <class T>
   void AddSmallRow(int64_t neuron, T sign, T* out) const {
     const ir::ConvMap& g = geometry_;
+    const double* coefficients = Kernel();
     const int64_t o = neuron % g.small_c, q = neuron / g.small_c % g.small_w,
                   p = neuron / g.small_c / g.small_w;
     for (int64_t i = 0; i < g.kernel_h; ++i) {
@@ -203,7 +269,7 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
       for (int64_t j = 0; j < g.kernel_w; ++j) {
         const int64_t w = q * g.stride_w - g.pad_left + j * g.dilation_w;
         if (w < 0 || w >= g.big_w) continue;
-        const double* kernel = g.kernel.data() + ((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c;
+        const double* kernel = coefficients + ((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c;
         T* target = out + (h * g.big_w + w) * g.big_c;
         for (int64_t c = 0; c < g.big_c; ++c) target[c] += sign * static_cast<T>(kernel[c]);
       }
@@ -213,6 +279,7 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
   template <class T>
   void AddBigRow(int64_t neuron, T sign, T* out) const {
     const ir::ConvMap& g = geometry_;
+    const double* coefficients = Kernel();
     const int64_t c = neuron % g.big_c, w = neuron / g.big_c % g.big_w, h = neuron / g.big_c / g.big_w;
     for (int64_t i = 0; i < g.kernel_h; ++i) {
       const int64_t ph = h + g.pad_top - i * g.dilation_h;
@@ -223,15 +290,19 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
         T* target = out + (ph / g.stride_h * g.small_w + qw / g.stride_w) * g.small_c;
         for (int64_t o = 0; o < g.small_c; ++o) {
           const double k =
-              g.kernel[static_cast<size_t>(((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c + c)];
+              coefficients[static_cast<size_t>(((o * g.kernel_h + i) * g.kernel_w + j) * g.big_c + c)];
           target[o] += sign * static_cast<T>(k);
         }
       }
     }
   }
 
-  ir::ConvMap geometry_;
-  mutable OneDnnConvolution onednn_;  // caches primitives; a Backend serves one thread at a time
+  std::shared_ptr<const ir::ConvMap> map_;
+  bool absolute_;
+  ir::ConvMap geometry_;  // without coefficients
+  mutable std::once_flag kernel_once_;
+  mutable std::vector<double> kernel_;  // of |W| alone
+  mutable OneDnnConvolution onednn_;    // caches primitives; a Backend serves one thread at a time
 };
 
 // Both directions as gathers over compressed rows. Identity and scale are rows of one entry.
@@ -242,7 +313,8 @@ class SparseCpuMap : public CpuMapBase<SparseCpuMap> {
     by_column_ = ir::Transposed(by_row_);
     input_size_ = by_row_.cols;
     output_size_ = by_row_.rows;
-    longest_sum_ = std::max(ir::LongestRow(by_row_), ir::LongestRow(by_column_));
+    backward_sum_ = ir::LongestRow(by_column_);
+    longest_sum_ = std::max(ir::LongestRow(by_row_), backward_sum_);
   }
 
   template <class T>
@@ -354,18 +426,18 @@ bool LeavesAStrideUnread(const ir::ConvMap& m) {
 }  // namespace
 
 bool UsesOneDnn(const ir::LinearMap& map) {
-  if (const auto* m = std::get_if<ir::DenseMap>(&map)) return m->weights.size() >= (size_t{1} << 16);
+  if (const auto* m = std::get_if<ir::DenseMap>(&map)) return IsLarge(*m);
   return std::holds_alternative<ir::ConvMap>(map);
 }
 
 absl::StatusOr<std::shared_ptr<const CpuMap>> MakeCpuMap(const ir::LinearMapPtr& map, bool absolute) {
   if (const auto* m = std::get_if<ir::DenseMap>(map.get())) {
     if (IsSparse(*m)) return std::make_shared<SparseCpuMap>(ir::ToSparse(*map), absolute);
-    return std::make_shared<DenseCpuMap>(*m, absolute);
+    return std::make_shared<DenseCpuMap>(std::shared_ptr<const ir::DenseMap>(map, m), absolute);
   }
   if (const auto* m = std::get_if<ir::ConvMap>(map.get())) {
     if (LeavesAStrideUnread(*m)) return std::make_shared<SparseCpuMap>(ir::ToSparse(*map), absolute);
-    return std::make_shared<ConvCpuMap>(*m, absolute);
+    return std::make_shared<ConvCpuMap>(std::shared_ptr<const ir::ConvMap>(map, m), absolute);
   }
   if (const auto* m = std::get_if<ir::SparseMap>(map.get()))
     return std::make_shared<SparseCpuMap>(*m, absolute);

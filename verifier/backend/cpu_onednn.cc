@@ -2,11 +2,13 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "dnnl.hpp"
 #include "verifier/backend/cpu_conv_patches.h"
 #include "verifier/backend/cpu_onednn_conv.h"
+#include "verifier/ir/map_forms.h"
 
 namespace espalier::backend {
 
@@ -31,16 +33,27 @@ struct CachedPrimitive {
 }  // namespace
 
 struct OneDnnConvolution::Impl {
-  explicit Impl(const ir::ConvMap& map) : geometry(map), descriptions(map) { geometry.kernel.clear(); }
+  Impl(std::shared_ptr<const ir::ConvMap> m, bool a)
+      : map(std::move(m)), absolute(a), geometry(ir::GeometryOf(*map)), descriptions(geometry) {}
 
+  std::shared_ptr<const ir::ConvMap> map;
+  bool absolute;
   ir::ConvMap geometry;  // without coefficients
   ConvDescriptions descriptions;
   std::vector<float> kernel;
   dnnl::stream stream{CpuEngine()};
   std::map<int64_t, CachedPrimitive> forward, backward;  // by batch size
 
+  float* Kernel() {
+    if (kernel.empty()) {
+      kernel.reserve(map->kernel.size());
+      for (double k : map->kernel) kernel.push_back(static_cast<float>(absolute ? std::fabs(k) : k));
+    }
+    return kernel.data();
+  }
+
   memory ReorderedWeights(const memory::desc& wanted) {
-    memory plain(descriptions.Kernel(), CpuEngine(), kernel.data());
+    memory plain(descriptions.Kernel(), CpuEngine(), Kernel());
     memory target(wanted, CpuEngine());
     dnnl::reorder(plain, target).execute(stream, plain, target);
     stream.wait();
@@ -74,11 +87,8 @@ struct OneDnnConvolution::Impl {
   }
 };
 
-OneDnnConvolution::OneDnnConvolution(const ir::ConvMap& map, bool absolute)
-    : impl_(std::make_unique<Impl>(map)) {
-  impl_->kernel.reserve(map.kernel.size());
-  for (double k : map.kernel) impl_->kernel.push_back(static_cast<float>(absolute ? std::fabs(k) : k));
-}
+OneDnnConvolution::OneDnnConvolution(std::shared_ptr<const ir::ConvMap> map, bool absolute)
+    : impl_(std::make_unique<Impl>(std::move(map), absolute)) {}
 
 OneDnnConvolution::~OneDnnConvolution() = default;
 
@@ -101,7 +111,7 @@ absl::Status OneDnnConvolution::BigToSmall(int64_t rows, const float* big, float
 
 absl::Status OneDnnConvolution::SmallToBig(int64_t rows, const float* small, float* big_out) {
   if (PatchesAreFaster(impl_->geometry)) {
-    ConvSmallToBig(impl_->geometry, impl_->kernel.data(), rows, small, /*accumulate=*/false, big_out);
+    ConvSmallToBig(impl_->geometry, impl_->Kernel(), rows, small, /*accumulate=*/false, big_out);
     return absl::OkStatus();
   }
   return CatchOneDnn([&] {

@@ -25,8 +25,8 @@ void SgemmRowMajor(const GemmShape& shape, const float* a, const float* b, float
 // images of few channels, patches take oneDNN's place. Not thread-safe.
 class OneDnnConvolution {
  public:
-  // Kernel coefficients rounded to float32; |.| of them when `absolute`.
-  OneDnnConvolution(const ir::ConvMap& map, bool absolute);
+  // Kernel coefficients rounded to float32 by the first product; |.| of them when `absolute`.
+  OneDnnConvolution(std::shared_ptr<const ir::ConvMap> map, bool absolute);
   ~OneDnnConvolution();
 
   // Overwrites the target. INTERNAL when oneDNN refuses.

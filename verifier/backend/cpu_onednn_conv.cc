@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "verifier/ir/map_forms.h"
+
 namespace espalier::backend {
 namespace {
 
@@ -20,8 +22,7 @@ const dnnl::engine& CpuEngine() {
   return *engine;
 }
 
-ConvDescriptions::ConvDescriptions(const ir::ConvMap& map) : map_(map) {
-  map_.kernel.clear();
+ConvDescriptions::ConvDescriptions(const ir::ConvMap& map) : map_(ir::GeometryOf(map)) {
   strides_ = {map.stride_h, map.stride_w};
   dilations_ = {map.dilation_h - 1, map.dilation_w - 1};
   pad_before_ = {map.pad_top, map.pad_left};

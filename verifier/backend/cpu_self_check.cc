@@ -1,5 +1,6 @@
 #include "verifier/backend/cpu_self_check.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -28,18 +29,21 @@ absl::Status CheckMap(const ir::LinearMap& map) {
                                    std::string(checked.message())));
 }
 
+// What a library was found to compute stays so for the process's life; a failure is looked at again.
+std::atomic<bool> blas_right = false, onednn_right = false;
+
 }  // namespace
 
 absl::Status CpuSelfCheck::ForMap(const ir::LinearMap& map) {
-  if (!blas_) {
+  if (!blas_right) {
     ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense(9, 7)));
-    blas_ = true;
+    blas_right = true;
   }
   // With 256 columns large enough for oneDNN's product, with few for OpenBLAS's.
-  if (UsesOneDnn(map) && !onednn_) {
+  if (UsesOneDnn(map) && !onednn_right) {
     ESPALIER_RETURN_IF_ERROR(CheckMap(SampleDense(256, 256)));
     ESPALIER_RETURN_IF_ERROR(CheckMap(SampleConv()));
-    onednn_ = true;
+    onednn_right = true;
   }
   return absl::OkStatus();
 }

@@ -9,11 +9,9 @@ namespace espalier::backend {
 
 class CpuSelfCheck {
  public:
-  // INTERNAL when a library that `map` needs computes wrong results. Each library is checked once.
+  // INTERNAL when a library that `map` needs computes wrong results. Each library is checked once in a
+  // process.
   absl::Status ForMap(const ir::LinearMap& map);
-
- private:
-  bool blas_ = false, onednn_ = false;
 };
 
 }  // namespace espalier::backend

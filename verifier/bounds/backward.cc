@@ -19,12 +19,13 @@ absl::StatusOr<T*> BackwardPass<T>::Reserve(ir::NodeId node, int64_t rows) {
   return buffer.data();
 }
 
-// Products of this node's maps (longest_sum), the rounding of stored coefficients and slopes, accumulation
-// over terms; in double also the sums along the node's neurons (float32 passes make those in double).
+// Products of this node's maps (longest_backward_sum), the rounding of stored coefficients and slopes,
+// accumulation over terms; in double also the sums along the node's neurons (float32 passes make those in
+// double).
 template <class T>
 double BackwardPass<T>::ErrorFactor(const PlanNode& node) const {
-  const auto sums =
-      static_cast<double>(node.longest_sum + node.fan_in + static_cast<int64_t>(node.terms.size()) + 8);
+  const auto sums = static_cast<double>(node.longest_backward_sum + node.fan_in +
+                                        static_cast<int64_t>(node.terms.size()) + 8);
   return Gamma<T>(sums) + SumFactor(node.size);
 }
 

@@ -26,7 +26,8 @@ class Merger {
 
  private:
   void MergeStage(size_t stage);
-  // The row with every passed-through slot replaced by what it reads.
+  void NoteReach(const std::vector<int32_t>& slots);
+  // The row with every passed-through slot replaced by what it reads; what that is has been noted.
   Row Expand(const Row& row, float& bias);
   double SampledSize(const std::vector<int32_t>& readers);
   bool Reads(const Row& row) const;
@@ -39,9 +40,9 @@ class Merger {
   std::vector<char> kept_;         // per slot: read by an unstable neuron, or an output
   std::vector<char> passed_;       // per slot: being merged
   std::vector<char> gone_;         // per slot: merged
-  std::vector<double> sum_;        // per slot, scratch of Expand
-  std::vector<char> touched_;      // per slot, likewise
-  std::vector<int32_t> columns_;   // likewise
+  std::vector<int32_t> reach_;     // what the slots that are being merged read, ascending
+  std::vector<char> in_reach_;     // per slot, scratch of NoteReach
+  std::vector<double> sum_;        // per slot, scratch of Expand: zero
 };
 
 Merger::Merger(CompactNetwork& network) : network_(network) {
@@ -53,7 +54,7 @@ Merger::Merger(CompactNetwork& network) : network_(network) {
   passed_.assign(slots, 0);
   gone_.assign(slots, 0);
   sum_.assign(slots, 0.0);
-  touched_.assign(slots, 0);
+  in_reach_.assign(slots, 0);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const CompactStage& stage = network.stages[s];
     for (int32_t source : stage.source) kept_[static_cast<size_t>(source)] = 1;
@@ -76,33 +77,42 @@ bool Merger::Reads(const Row& row) const {
                      [&](const auto& entry) { return passed_[static_cast<size_t>(entry.first)] != 0; });
 }
 
+// The products' targets, once for all readers: what is left to do for a product is one addition.
+void Merger::NoteReach(const std::vector<int32_t>& slots) {
+  reach_.clear();
+  for (int32_t slot : slots) {
+    for (const auto& [column, value] : rows_[static_cast<size_t>(slot)]) {
+      if (std::exchange(in_reach_[static_cast<size_t>(column)], 1) == 0) reach_.push_back(column);
+    }
+  }
+  std::sort(reach_.begin(), reach_.end());
+  for (int32_t column : reach_) in_reach_[static_cast<size_t>(column)] = 0;
+}
+
 Row Merger::Expand(const Row& row, float& bias) {
-  columns_.clear();
   double constant = bias;
-  const auto add = [&](int32_t column, double value) {
-    const auto c = static_cast<size_t>(column);
-    if (touched_[c] == 0) touched_[c] = 1, columns_.push_back(column);
-    sum_[c] += value;
-  };
+  Row own;
   for (const auto& [column, value] : row) {
     const auto c = static_cast<size_t>(column);
     if (passed_[c] == 0) {
-      add(column, value);
+      own.emplace_back(column, value);
       continue;
     }
     constant += static_cast<double>(value) * static_cast<double>(bias_[c]);
+    const auto weight = static_cast<double>(value);
     for (const auto& [inner, factor] : rows_[c])
-      add(inner, static_cast<double>(value) * static_cast<double>(factor));
+      sum_[static_cast<size_t>(inner)] += weight * static_cast<double>(factor);
   }
-  std::sort(columns_.begin(), columns_.end());
   Row expanded;
-  expanded.reserve(columns_.size());
-  for (int32_t column : columns_) {
-    const auto c = static_cast<size_t>(column);
-    expanded.emplace_back(column, static_cast<float>(sum_[c]));
-    sum_[c] = 0;
-    touched_[c] = 0;
+  expanded.reserve(reach_.size() + own.size());
+  auto next = own.begin();
+  for (int32_t column : reach_) {
+    for (; next != own.end() && next->first < column; ++next) expanded.push_back(*next);
+    double sum = std::exchange(sum_[static_cast<size_t>(column)], 0.0);
+    if (next != own.end() && next->first == column) sum += static_cast<double>((next++)->second);
+    if (sum != 0) expanded.emplace_back(column, static_cast<float>(sum));
   }
+  expanded.insert(expanded.end(), next, own.end());
   bias = static_cast<float>(constant);
   return expanded;
 }
@@ -139,6 +149,7 @@ void Merger::MergeStage(size_t stage) {
         products += static_cast<double>(rows_[static_cast<size_t>(column)].size());
     }
   }
+  NoteReach(slots);
   double after = 0;
   std::vector<Row> expanded;
   std::vector<float> bias;

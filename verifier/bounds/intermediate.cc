@@ -7,14 +7,13 @@
 #include <optional>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/centre.h"
 #include "verifier/bounds/cone_scope.h"
 #include "verifier/bounds/interval.h"
 
 namespace espalier::bounds {
 namespace {
 
-// Below this many operations a float32 screening pass costs more than it saves.
-constexpr double kScreenFlops = 2e8;
 // Cones pay for their preparation only on larger work, with enough rows a tile to keep the kernels busy, and
 // where the cone is clearly smaller than the network.
 constexpr double kConeFlops = 1e9;
@@ -43,6 +42,10 @@ class LayerSweep {
   // them; on the whole network, or on a cone of it.
   absl::Status BoundOn(RowBounder& bounder, const ConeScope* cone, int activation, const HostRows& rows,
                        double flops, LayerBox& box);
+  // Screens first the rows that can decide their neurons, going by the box's centre, then the other rows of
+  // neurons that those leave open.
+  absl::Status ScreenBySides(RowBounder& bounder, const ConeScope* cone, int activation, const HostRows& rows,
+                             LayerBox& box);
   int64_t IterationsFor(int activation, int64_t rows, double flops);
   bool Unstable(int activation, const LayerBox& box, size_t at) const;
   HostRows StillUnstable(int activation, const HostRows& rows, const LayerBox& box) const;
@@ -56,6 +59,7 @@ class LayerSweep {
   Relaxation<float> relaxation32_;
   Relaxation<double> relaxation64_;
   std::unique_ptr<RowBounder> whole_;
+  std::vector<std::vector<float>> centre_;  // pre-activations per activation, once they were needed
   double flops_left_ = 0;
   bool screen_ = false;  // this layer's rows are worth a float32 pass first
 };
@@ -147,6 +151,32 @@ int64_t LayerSweep::IterationsFor(int activation, int64_t rows, double flops) {
   return iterations;
 }
 
+absl::Status LayerSweep::ScreenBySides(RowBounder& bounder, const ConeScope* cone, int activation,
+                                       const HostRows& rows, LayerBox& box) {
+  if (centre_.empty() && result_.boxes.domains == 1) {
+    ESPALIER_ASSIGN_OR_RETURN(centre_, PreActivationsAtCentre(plan_, result_.boxes));
+  }
+  const int64_t n = plan_.node(rows.start).size;
+  for (const bool likely : {true, false}) {
+    HostRows part;
+    part.start = rows.start;
+    for (size_t r = 0; r < rows.domain.size(); ++r) {
+      const auto neuron = static_cast<size_t>(rows.neuron[r]);
+      const bool decides =
+          centre_.empty() || (centre_[static_cast<size_t>(activation)][neuron] >= 0) == (rows.sign[r] > 0);
+      if (decides != likely) continue;
+      if (!likely && !Unstable(activation, box, static_cast<size_t>(rows.domain[r] * n) + neuron)) continue;
+      part.domain.push_back(rows.domain[r]);
+      part.neuron.push_back(rows.neuron[r]);
+      part.sign.push_back(rows.sign[r]);
+    }
+    std::vector<double> lower;
+    ESPALIER_RETURN_IF_ERROR(bounder.Screen(cone == nullptr ? part : cone->Translate(part), stop_, lower));
+    Tighten(part, lower, box);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LayerSweep::BoundOn(RowBounder& bounder, const ConeScope* cone, int activation,
                                  const HostRows& rows, double flops, LayerBox& box) {
   const auto local = [cone](const HostRows& wanted) {
@@ -155,6 +185,7 @@ absl::Status LayerSweep::BoundOn(RowBounder& bounder, const ConeScope* cone, int
   std::vector<double> lower;
   HostRows left = rows;
   if (screen_) {
+    if (settings_.screening_only) return ScreenBySides(bounder, cone, activation, rows, box);
     ESPALIER_RETURN_IF_ERROR(bounder.Screen(local(rows), stop_, lower));
     Tighten(rows, lower, box);
     left = StillUnstable(activation, rows, box);
@@ -273,7 +304,8 @@ absl::Status LayerSweep::Layer(int activation) {
     const bool first = activation == 0 && settings_.intersect_interval &&
                        plan_.node(rows.start).terms.size() == 1 &&
                        plan_.node(rows.start).terms[0].predecessor == 0;
-    screen_ = settings_.screening && settings_.intersect_interval && flops > kScreenFlops;
+    screen_ = settings_.screening && (settings_.intersect_interval || settings_.screening_only) &&
+              flops > settings_.screening_flops;
     if (!first) ESPALIER_RETURN_IF_ERROR(Bound(activation, rows, box));
   }
   // Again: a neuron's own rows may show that it cannot be on its side.

@@ -24,6 +24,10 @@ struct IntermediateSettings {
   bool every_neuron = false;
   // Bound large layers in float32 first; neurons which that decides keep its slightly looser bounds.
   bool screening = true;
+  double screening_flops = 2e8;  // below this many operations of a layer it costs more than it saves
+  // Keep what float32 screening gives for undecided neurons, too: its allowance makes their bounds a little
+  // looser, and the float64 pass takes more time than all else.
+  bool screening_only = false;
   int64_t iterations = 0;  // > 0: optimise the slopes of unstable neurons' rows (one domain only)
   double alpha_rate = 0.1;
   double max_flops = 1e15;  // of the optimisation; beyond it later layers get fewer iterations

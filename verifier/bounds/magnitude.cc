@@ -23,7 +23,9 @@ std::vector<double> OfHinge(const ir::HingeLayer& hinge, const LayerBox& box) {
   std::vector<double> magnitude(n, 0.0);
   for (size_t k = 0; k < box.lower.size(); ++k) {
     const size_t i = k % n;
-    const double steep = Largest(hinge.left[i], hinge.right[i]);
+    // On one side only that side's slope counts; an interval with an end that is no number is on neither.
+    const double left = std::fabs(hinge.left[i]), right = std::fabs(hinge.right[i]);
+    const double steep = box.upper[k] <= 0 ? left : box.lower[k] >= 0 ? right : std::max(left, right);
     const double reach =
         (steep * Largest(box.lower[k], box.upper[k]) + std::fabs(hinge.intercept[i])) * kInflate;
     if (!(reach <= magnitude[i]) && !std::isnan(magnitude[i])) magnitude[i] = reach;  // NaN stays

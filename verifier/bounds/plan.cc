@@ -86,6 +86,7 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::Make(const ir::Network& network, bac
       ESPALIER_ASSIGN_OR_RETURN(prepared.map, backend.Prepare(term.map));
       ESPALIER_ASSIGN_OR_RETURN(prepared.absolute, backend.PrepareAbs(term.map));
       node.longest_sum = std::max(node.longest_sum, prepared.map->longest_sum());
+      node.longest_backward_sum = std::max(node.longest_backward_sum, prepared.map->longest_backward_sum());
       ++plan->nodes_[static_cast<size_t>(term.predecessor)].consumers;
       node.terms.push_back(std::move(prepared));
       flops += MapFlops(*term.map);

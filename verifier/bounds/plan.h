@@ -35,8 +35,9 @@ struct PlanNode {
   bool has_bias = false;        // any non-zero bias
   bool has_intercept = false;   // any non-zero hinge intercept
   int consumers = 0;
-  int64_t longest_sum = 1;  // over the terms
-  int64_t fan_in = 0;       // most consumers that add into one of its predecessors (or their pre-activations)
+  int64_t longest_sum = 1;           // over the terms
+  int64_t longest_backward_sum = 1;  // the same of backward products alone
+  int64_t fan_in = 0;  // most consumers that add into one of its predecessors (or their pre-activations)
   std::vector<PlanTerm> terms;
   DeviceNode<float> f32;
   DeviceNode<double> f64;

@@ -37,6 +37,11 @@ class Refinement {
   // it.
   int32_t NumberBefore(int activation, const NeuronSide& side) const;
   void NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
+  // Has the rows begin where those of settings.start have ended; `starts` is what they refer to.
+  void TakeStarts(int activation, std::vector<CompactDomain>& rows,
+                  std::vector<std::vector<uint8_t>>& starts) const;
+  void Number();
+  void Keep(int activation, std::vector<CompactDomain>& rows) const;
   void SetLines(int activation);
   const std::vector<int32_t>& Unstable(int activation) const {
     return unstable_[static_cast<size_t>(activation)];
@@ -51,6 +56,7 @@ class Refinement {
   std::vector<std::vector<int32_t>> unstable_;
   std::vector<int32_t> first_;  // per activation: number of its first one
   std::vector<int32_t> stage_;  // per activation: its stage
+  std::vector<int32_t> known_;  // per unstable neuron: its number in settings.start
   std::vector<backend::CompactStage> stages_;
   Relaxation<double> relaxation_;  // tightened from the front
   std::unique_ptr<backend::CompactBounder> bounder_;
@@ -76,6 +82,7 @@ absl::Status Refinement::Run() {
     stage_[static_cast<size_t>(layer)] = static_cast<int32_t>(s);
   }
   ESPALIER_ASSIGN_OR_RETURN(bounder_, plan_.backend().MakeCompact(*std::move(network)));
+  Number();
   for (size_t a = 0; a < bounds_.layers.size(); ++a) {
     if (stop_.StopRequested()) return absl::OkStatus();
     if (stage_[a] >= 0) ESPALIER_RETURN_IF_ERROR(Layer(static_cast<int>(a)));
@@ -118,9 +125,17 @@ std::vector<CompactDomain> Refinement::Rows(int activation) const {
 absl::Status Refinement::Layer(int activation) {
   const backend::CompactStage& stage = stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
   std::vector<CompactDomain> rows = Rows(activation);
+  std::vector<std::vector<uint8_t>> starts(rows.size());
+  if (!known_.empty()) TakeStarts(activation, rows, starts);
+  if (activation < settings_.first) {
+    for (size_t r = 0; r < rows.size(); ++r) rows[r].slopes = std::move(starts[r]);
+    if (settings_.keep != nullptr) Keep(activation, rows);
+    return absl::OkStatus();
+  }
   backend::CompactSettings wanted;
   wanted.iterations = settings_.iterations;
   wanted.exact_slopes = true;
+  wanted.slopes = settings_.keep != nullptr;
   wanted.start_stage = stage.source_stage;
   if (settings_.shares != nullptr) wanted.candidates = settings_.parts;
   if (settings_.inside != nullptr) wanted.half_space = &half_space_;
@@ -136,7 +151,73 @@ absl::Status Refinement::Layer(int activation) {
     if (settings_.shares != nullptr) NoteShares(activation, rows, begin, end);
     for (size_t r = begin; r < end; ++r) rows[r].exact_slopes = {};
   }
+  if (settings_.keep != nullptr) Keep(activation, rows);
   return absl::OkStatus();
+}
+
+// Prepares the memories: what is known there of this refinement's neurons, and how it numbers them itself.
+void Refinement::Number() {
+  const RefineMemory* start = settings_.start;
+  if (start != nullptr && !start->empty()) {
+    int32_t before = 0;
+    for (size_t a = 0; a < unstable_.size(); ++a) {
+      const std::vector<int32_t>& theirs = start->unstable[a];
+      for (const int32_t neuron : unstable_[a]) {
+        const auto at = std::lower_bound(theirs.begin(), theirs.end(), neuron);
+        const bool found = at != theirs.end() && *at == neuron;
+        known_.push_back(found ? before + static_cast<int32_t>(at - theirs.begin()) : -1);
+      }
+      before += static_cast<int32_t>(theirs.size());
+    }
+  }
+  if (settings_.keep == nullptr) return;
+  *settings_.keep = {};
+  int64_t bytes = 0;
+  for (size_t a = 0; a < unstable_.size(); ++a)
+    bytes += 2 * static_cast<int64_t>(unstable_[a].size()) * first_[a];
+  if (bytes > kMostRefineMemory) return;
+  settings_.keep->sides = settings_.sides;
+  settings_.keep->unstable = unstable_;
+  settings_.keep->rows.resize(unstable_.size());
+}
+
+void Refinement::TakeStarts(int activation, std::vector<CompactDomain>& rows,
+                            std::vector<std::vector<uint8_t>>& starts) const {
+  const auto a = static_cast<size_t>(activation);
+  const RefineMemory& start = *settings_.start;
+  const std::vector<int32_t>& theirs = start.unstable[a];
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const auto at = std::lower_bound(theirs.begin(), theirs.end(), Unstable(activation)[r / 2]);
+    if (known_[static_cast<size_t>(first_[a]) + r / 2] < 0) continue;
+    const RefineMemory::Row& from = start.rows[a][static_cast<size_t>(2 * (at - theirs.begin())) + r % 2];
+    if (from.slopes.empty()) continue;
+    for (int32_t j = 0; j < first_[a]; ++j) {
+      const int32_t number = known_[static_cast<size_t>(j)];
+      starts[r].push_back(number < 0 ? uint8_t{128} : from.slopes[static_cast<size_t>(number)]);
+    }
+    rows[r].start = starts[r];
+    auto split = rows[r].splits.begin();
+    for (const NeuronSide& side : settings_.sides) {
+      if (NumberBefore(activation, side) < 0) continue;
+      for (size_t k = 0; k < start.sides.size(); ++k) {
+        const NeuronSide& known = start.sides[k];
+        if (known.activation == side.activation && known.neuron == side.neuron) split->beta = from.betas[k];
+      }
+      ++split;
+    }
+  }
+}
+
+void Refinement::Keep(int activation, std::vector<CompactDomain>& rows) const {
+  if (settings_.keep->rows.empty()) return;
+  std::vector<RefineMemory::Row>& kept = settings_.keep->rows[static_cast<size_t>(activation)];
+  for (CompactDomain& row : rows) {
+    RefineMemory::Row& own = kept.emplace_back();
+    own.slopes = std::move(row.slopes);
+    auto split = row.splits.begin();
+    for (const NeuronSide& side : settings_.sides)
+      own.betas.push_back(NumberBefore(activation, side) < 0 ? 0.0f : (split++)->beta);
+  }
 }
 
 // The slopes of the chosen rows for the neurons that are still unstable in the tightened relaxation.
@@ -273,7 +354,9 @@ bool TakeSide(const NeuronSide& side, std::vector<LayerBox>& layers) {
 absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
                           DomainBounds& bounds) {
   const absl::Status refined = Refinement(plan, settings, stop, bounds).Run();
-  if (absl::IsResourceExhausted(refined)) plan.backend().NoteShortage(kListingRefused);
+  if (!absl::IsResourceExhausted(refined)) return refined;
+  if (!bounds.empty.empty()) return absl::OkStatus();  // what else there was to tighten does not matter
+  plan.backend().NoteShortage(kListingRefused);
   return refined;
 }
 

@@ -18,6 +18,8 @@ namespace espalier::bounds {
 
 // Coefficients of a network that are worth listing one by one.
 inline constexpr int64_t kMostCompactWork = int64_t{1} << 25;
+// Bytes of slopes that are kept of one refinement.
+inline constexpr int64_t kMostRefineMemory = int64_t{1} << 25;
 
 // How often the network that is left did not fit in memory, in the run's statistics.
 inline constexpr char kListingRefused[] = "listing_refused";
@@ -46,8 +48,26 @@ struct BoundShare {
   std::vector<Part> parts;  // the largest, largest first
 };
 
+// Where the optimisation of rows has ended, for a refinement of the same box under further sides: it begins
+// there and needs fewer steps. A heuristic: what is bounded holds from whatever slopes it starts.
+struct RefineMemory {
+  struct Row {
+    std::vector<uint8_t> slopes;  // of `unstable` before the row's layer, in 255 steps; empty: not known
+    std::vector<float> betas;     // of `sides` before the row's layer, in their order
+  };
+  std::vector<NeuronSide> sides;
+  std::vector<std::vector<int32_t>> unstable;  // per activation: the neurons as slopes are numbered
+  std::vector<std::vector<Row>> rows;  // per activation: lower bound, upper bound of each of `unstable`
+  bool empty() const { return rows.empty(); }
+};
+
 struct RefineSettings {
   int64_t iterations = 20;
+  int32_t first = 0;  // bounds of activations before this one stay as they are
+  // When not null and not empty: where rows that are known there begin.
+  const RefineMemory* start = nullptr;
+  // When not null: receives where rows have ended; left empty for a network whose rows take too much memory.
+  RefineMemory* keep = nullptr;
   // Bounds need hold on these sides only (TakeSide has been called for each); what comes out holds for
   // nothing else.
   std::vector<NeuronSide> sides = {};

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/intermediate.h"
@@ -50,18 +55,18 @@ struct NeuronMoments {
   }
 };
 
-class Scoring {
+// Scores of single batches, on one backend.
+class BatchScorer {
  public:
-  Scoring(const bounds::Plan& plan, const SampleReader& reader, const ScoreSettings& settings, StopToken stop)
+  BatchScorer(const bounds::Plan& plan, const SampleReader& reader, const ScoreSettings& settings,
+              StopToken stop)
       : plan_(plan), reader_(reader), settings_(settings), stop_(stop), points_(plan) {}
 
-  absl::StatusOr<Scores> Run(const ScoreProgress& progress);
+  absl::Status Prepare();
+  absl::Status Run(int64_t begin, int64_t end, BatchScores& batch);
 
  private:
-  absl::Status Batch(int64_t begin, int64_t end, BatchScores& batch);
   absl::Status Bound(BatchScores& batch);
-  void Add(const BatchScores& batch);
-  void Finish();
 
   const bounds::Plan& plan_;
   const SampleReader& reader_;
@@ -69,6 +74,17 @@ class Scoring {
   StopToken stop_;
   PointPass points_;
   std::unique_ptr<SampleBounder> bounder_;
+};
+
+// What all batches add up to, in their order.
+class ScoreSum {
+ public:
+  explicit ScoreSum(const bounds::Plan& plan);
+  void Add(const BatchScores& batch);
+  Scores Finish();
+
+ private:
+  const bounds::Plan& plan_;
   Scores scores_;
   std::vector<std::vector<NeuronMoments>> moments_;  // as PerNeuron
 };
@@ -85,7 +101,7 @@ bounds::InputBoxes BoxesAround(const std::vector<float>& x, int64_t samples, con
 }
 
 // As the verifier bounds one box, slopes optimised.
-absl::Status Scoring::Bound(BatchScores& batch) {
+absl::Status BatchScorer::Bound(BatchScores& batch) {
   SampleBounds& bounds = batch.bounds;
   if (settings_.alpha_iterations <= 0) return bounder_->Run(batch.points.pre_activations, stop_, bounds);
   ESPALIER_ASSIGN_OR_RETURN(
@@ -98,7 +114,13 @@ absl::Status Scoring::Bound(BatchScores& batch) {
   return absl::OkStatus();
 }
 
-absl::Status Scoring::Batch(int64_t begin, int64_t end, BatchScores& batch) {
+absl::Status BatchScorer::Prepare() {
+  if (settings_.alpha_iterations > 0) return absl::OkStatus();
+  ESPALIER_ASSIGN_OR_RETURN(bounder_, SampleBounder::Make(plan_, {}));
+  return absl::OkStatus();
+}
+
+absl::Status BatchScorer::Run(int64_t begin, int64_t end, BatchScores& batch) {
   const std::vector<float> x = reader_.Rows(begin, end);
   for (int64_t s = begin; s < end; ++s) batch.labels.push_back(reader_.label(s));
   ESPALIER_RETURN_IF_ERROR(points_.Forward(end - begin, x, batch.points));
@@ -112,7 +134,7 @@ absl::Status Scoring::Batch(int64_t begin, int64_t end, BatchScores& batch) {
   return ScoreMargins(plan_, batch.bounds, batch.labels, settings_.alpha_iterations, stop_, batch.margins);
 }
 
-void Scoring::Add(const BatchScores& batch) {
+void ScoreSum::Add(const BatchScores& batch) {
   for (size_t a = 0; a < plan_.activations().size(); ++a) {
     const ir::HingeLayer& hinge = plan_.hinge(static_cast<int>(a));
     const bounds::LayerBox& box = batch.bounds.layers[a];
@@ -131,7 +153,7 @@ void Scoring::Add(const BatchScores& batch) {
   scores_.samples += static_cast<int64_t>(batch.labels.size());
 }
 
-void Scoring::Finish() {
+Scores ScoreSum::Finish() {
   const auto samples = static_cast<double>(scores_.samples);
   for (PerNeuron* score : {&scores_.instability, &scores_.magnitude, &scores_.gradient, &scores_.looseness}) {
     for (std::vector<double>& layer : *score) {
@@ -147,9 +169,10 @@ void Scoring::Finish() {
     scores_.unstable_per_layer.push_back(unstable);
   }
   scores_.certified /= samples;
+  return std::move(scores_);
 }
 
-absl::StatusOr<Scores> Scoring::Run(const ScoreProgress& progress) {
+ScoreSum::ScoreSum(const bounds::Plan& plan) : plan_(plan) {
   for (PerNeuron* score : {&scores_.instability, &scores_.magnitude, &scores_.gradient, &scores_.looseness}) {
     for (size_t a = 0; a < plan_.activations().size(); ++a) {
       score->emplace_back(plan_.hinge(static_cast<int>(a)).left.size(), 0.0);
@@ -157,27 +180,107 @@ absl::StatusOr<Scores> Scoring::Run(const ScoreProgress& progress) {
   }
   for (const std::vector<double>& layer : scores_.gradient) moments_.emplace_back(layer.size());
   scores_.cost = scores_.gradient;
-  int64_t together = 1;
-  if (settings_.alpha_iterations <= 0) {
-    together = kBoundBatch;
-    ESPALIER_ASSIGN_OR_RETURN(bounder_, SampleBounder::Make(plan_, {}));
-  }
-  for (int64_t begin = 0; begin < reader_.count();) {
-    if (stop_.StopRequested()) return absl::CancelledError("stopped while scoring");
-    const int64_t end = std::min(begin + together, reader_.count());
+}
+
+// One batch after the other, smaller ones where memory is short.
+absl::StatusOr<Scores> ScoreAlone(const bounds::Plan& plan, const SampleReader& reader,
+                                  const ScoreSettings& settings, const ScoreProgress& progress,
+                                  StopToken stop) {
+  BatchScorer scorer(plan, reader, settings, stop);
+  ESPALIER_RETURN_IF_ERROR(scorer.Prepare());
+  ScoreSum sum(plan);
+  int64_t together = settings.alpha_iterations > 0 ? 1 : kBoundBatch;
+  for (int64_t begin = 0; begin < reader.count();) {
+    if (stop.StopRequested()) return absl::CancelledError("stopped while scoring");
+    const int64_t end = std::min(begin + together, reader.count());
     BatchScores batch;
-    const absl::Status done = Batch(begin, end, batch);
+    const absl::Status done = scorer.Run(begin, end, batch);
     if (absl::IsResourceExhausted(done) && together > 1) {
       together /= 2;
       continue;
     }
     ESPALIER_RETURN_IF_ERROR(done);
-    Add(batch);
+    sum.Add(batch);
     begin = end;
-    if (progress) progress(begin, reader_.count());
+    if (progress) progress(begin, reader.count());
   }
-  Finish();
-  return std::move(scores_);
+  return sum.Finish();
+}
+
+// The same batches by several threads. Sums are made in the batches' order, whoever is ready first.
+class SharedScoring {
+ public:
+  SharedScoring(const ir::Network& network, const bounds::Plan& plan, const SampleReader& reader,
+                const ScoreSettings& settings, const ScoreProgress& progress, StopToken stop)
+      : network_(network),
+        reader_(reader),
+        settings_(settings),
+        progress_(progress),
+        stop_(stop),
+        together_(settings.alpha_iterations > 0 ? 1 : kBoundBatch),
+        sum_(plan) {}
+
+  absl::StatusOr<Scores> Run() {
+    std::vector<std::thread> threads;
+    for (int64_t w = 0; w < settings_.workers; ++w) threads.emplace_back([this] { Note(Work()); });
+    for (std::thread& thread : threads) thread.join();
+    ESPALIER_RETURN_IF_ERROR(status_);
+    return sum_.Finish();
+  }
+
+ private:
+  absl::Status Work();
+  // The next batch's first sample; none: there is none, or another thread has failed.
+  std::optional<int64_t> Take();
+  void Give(int64_t begin, BatchScores batch);
+  void Note(const absl::Status& status) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (status_.ok()) status_ = status;
+  }
+
+  const ir::Network& network_;
+  const SampleReader& reader_;
+  const ScoreSettings& settings_;
+  const ScoreProgress& progress_;
+  StopToken stop_;
+  const int64_t together_;
+  std::mutex mutex_;  // of what follows
+  absl::Status status_;
+  int64_t next_ = 0, added_ = 0;          // samples taken, samples added up
+  std::map<int64_t, BatchScores> ready_;  // by first sample, waiting for earlier ones
+  ScoreSum sum_;
+};
+
+std::optional<int64_t> SharedScoring::Take() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!status_.ok() || next_ >= reader_.count()) return std::nullopt;
+  return std::exchange(next_, next_ + together_);
+}
+
+void SharedScoring::Give(int64_t begin, BatchScores batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ready_.emplace(begin, std::move(batch));
+  while (!ready_.empty() && ready_.begin()->first == added_) {
+    sum_.Add(ready_.begin()->second);
+    ready_.erase(ready_.begin());
+    added_ = std::min(added_ + together_, reader_.count());
+    if (progress_) progress_(added_, reader_.count());
+  }
+}
+
+absl::Status SharedScoring::Work() {
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> backend, settings_.make_worker());
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network_, *backend));
+  BatchScorer scorer(*plan, reader_, settings_, stop_);
+  ESPALIER_RETURN_IF_ERROR(scorer.Prepare());
+  while (const std::optional<int64_t> begin = Take()) {
+    if (stop_.StopRequested()) return absl::CancelledError("stopped while scoring");
+    BatchScores batch;
+    ESPALIER_RETURN_IF_ERROR(scorer.Run(*begin, std::min(*begin + together_, reader_.count()), batch));
+    batch.bounds.relaxations.clear();  // this thread's device memory, which no other thread may free
+    Give(*begin, std::move(batch));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -192,7 +295,11 @@ absl::StatusOr<Scores> ComputeScores(const ir::Network& network, const Samples& 
   ESPALIER_ASSIGN_OR_RETURN(const SampleReader reader,
                             SampleReader::Make(network, *samples.data, samples.order, settings.samples));
   ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<bounds::Plan> plan, bounds::Plan::Make(network, backend));
-  return Scoring(*plan, reader, settings, stop).Run(progress);
+  if (settings.workers > 1 && settings.make_worker != nullptr) {
+    absl::StatusOr<Scores> shared = SharedScoring(network, *plan, reader, settings, progress, stop).Run();
+    if (!absl::IsResourceExhausted(shared.status())) return shared;
+  }
+  return ScoreAlone(*plan, reader, settings, progress, stop);
 }
 
 }  // namespace espalier::graft

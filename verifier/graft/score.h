@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,11 @@ struct ScoreSettings {
   double low = 0, high = 1;
   int64_t samples = 1000;        // the first ones
   int64_t alpha_iterations = 0;  // > 0: bounds with optimised slopes, as the verifier would compute them
+  // More than one: so many threads share the samples, each with a backend of its own that it makes itself
+  // (its number of threads is a property of the thread that made it). The scores do not depend on how many
+  // there are.
+  int64_t workers = 1;
+  std::function<absl::StatusOr<std::unique_ptr<backend::Backend>>()> make_worker = nullptr;
 };
 
 struct Scores {

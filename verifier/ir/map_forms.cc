@@ -30,6 +30,13 @@ int64_t LongestRow(const SparseMap& map) {
   return longest;
 }
 
+ConvMap GeometryOf(const ConvMap& map) {
+  return {map.big_h,      map.big_w,      map.big_c,      map.small_h,
+          map.small_w,    map.small_c,    map.kernel_h,   map.kernel_w,
+          map.stride_h,   map.stride_w,   map.pad_top,    map.pad_left,
+          map.dilation_h, map.dilation_w, map.transposed, {}};
+}
+
 LinearMap Absolute(LinearMap map) {
   std::vector<double>* values = nullptr;
   if (auto* scale = std::get_if<ScaleMap>(&map)) values = &scale->scale;

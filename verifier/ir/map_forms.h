@@ -13,6 +13,9 @@ SparseMap Transposed(const SparseMap& map);
 // Entries of the longest row; at least 1.
 int64_t LongestRow(const SparseMap& map);
 
+// A convolution's geometry, without its coefficients.
+ConvMap GeometryOf(const ConvMap& map);
+
 // The map with the absolute values of its coefficients.
 LinearMap Absolute(LinearMap map);
 

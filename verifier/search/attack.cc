@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "verifier/base/status.h"
@@ -18,7 +19,8 @@ struct Attack::Batch {
   std::vector<float> lower, upper;  // [samples][inputs], inside the box where it holds float32 values
   std::vector<float> output;        // [samples][outputs]
   std::vector<float> gradient;      // [samples][inputs]
-  std::vector<bool> judged;         // sample already shown to the judge
+  std::vector<char> judged;         // sample already shown to the judge
+  std::vector<double> start, best;  // [samples] margins: at the first point, and the smallest one yet
   std::vector<Buffer<float>> values, slopes;  // per node
   int64_t samples() const { return static_cast<int64_t>(targets.size()); }
 };
@@ -27,6 +29,24 @@ namespace {
 
 constexpr int64_t kCornersKept = 4;
 constexpr int64_t kCornerSteps = 10;
+
+// After so many steps, a sample is left whose margin is still more than this share of what the steps have
+// gained. The first steps cross the box, later ones only turn single inputs: what they add is a fraction.
+struct Outlook {
+  int64_t steps;
+  double share;
+};
+constexpr Outlook kOutlooks[] = {{3, 0.5}, {8, 0.2}};
+
+// Keeps the entries, `width` long each, that `keep` names, in their order.
+template <class V>
+void KeepEntries(const std::vector<size_t>& keep, size_t width, std::vector<V>& values) {
+  for (size_t k = 0; k < keep.size(); ++k) {
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(keep[k] * width), width,
+                values.begin() + static_cast<std::ptrdiff_t>(k * width));
+  }
+  values.resize(keep.size() * width);
+}
 
 // Samples per batch such that values of all layers take at most about 64 MB.
 int64_t SamplesPerBatch(const bounds::Plan& plan) {
@@ -102,12 +122,15 @@ absl::StatusOr<bool> Attack::Check(Batch& batch) {
     const float* x = batch.x.data() + s * problem.inputs;
     const Target& target = problem.targets[batch.targets[static_cast<size_t>(s)]];
     const auto [margin, row] = WorstRow(problem, target, x, batch.output.data() + s * problem.outputs);
+    const auto at = static_cast<size_t>(s);
+    if (std::isnan(batch.start[at])) batch.start[at] = batch.best[at] = margin;
+    batch.best[at] = std::min(batch.best[at], margin);
     // The float32 forward pass is only a filter; borderline points are worth a replay too.
     const double scale =
         1e-6 * (1.0 + std::fabs(target.rows > 0 ? target.rhs[static_cast<size_t>(row)] : 0.0));
     if (!(margin <= scale)) continue;
-    if (margin > 0 && batch.judged[static_cast<size_t>(s)]) continue;
-    batch.judged[static_cast<size_t>(s)] = true;
+    if (margin > 0 && batch.judged[at] != 0) continue;
+    batch.judged[at] = 1;
     std::copy_n(x, problem.inputs, point.begin());
     if (run_.TryWitness(point.data())) return true;
   }
@@ -176,12 +199,36 @@ absl::Status Attack::Descend(Batch& batch, double rate) {
   return absl::OkStatus();
 }
 
+absl::Status Attack::LeaveHopeless(double share, Batch& batch) {
+  std::vector<size_t> keep;
+  for (size_t s = 0; s < batch.targets.size(); ++s) {
+    if (!(batch.best[s] > share * (batch.start[s] - batch.best[s]))) keep.push_back(s);
+  }
+  if (keep.size() == batch.targets.size()) return absl::OkStatus();
+  run_.statistics.counters["attack_samples_left"] += static_cast<int64_t>(batch.targets.size() - keep.size());
+  const auto inputs = static_cast<size_t>(run_.problem.inputs);
+  KeepEntries(keep, 1, batch.targets);
+  KeepEntries(keep, 1, batch.judged);
+  KeepEntries(keep, 1, batch.start);
+  KeepEntries(keep, 1, batch.best);
+  for (std::vector<float>* points : {&batch.x, &batch.lower, &batch.upper})
+    KeepEntries(keep, inputs, *points);
+  // What the device holds of the last pass is of all samples.
+  return keep.empty() ? absl::OkStatus() : Forward(batch);
+}
+
 absl::StatusOr<bool> Attack::Descent(Batch& batch, int64_t steps) {
-  batch.judged.assign(batch.targets.size(), false);
+  batch.judged.assign(batch.targets.size(), 0);
+  batch.start.assign(batch.targets.size(), std::numeric_limits<double>::quiet_NaN());
+  batch.best = batch.start;
   for (int64_t step = 0;; ++step) {
     ESPALIER_RETURN_IF_ERROR(Forward(batch));
     ESPALIER_ASSIGN_OR_RETURN(const bool found, Check(batch));
     if (found || step == steps || run_.stop.StopRequested()) return found;
+    for (const Outlook& outlook : kOutlooks) {
+      if (give_up_ && step == outlook.steps) ESPALIER_RETURN_IF_ERROR(LeaveHopeless(outlook.share, batch));
+    }
+    if (batch.samples() == 0) return false;
     // Half the box at first, then geometrically down to a thousandth.
     const double progress = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps, 1));
     ESPALIER_RETURN_IF_ERROR(Descend(batch, 0.25 * std::pow(0.004, progress)));
@@ -221,6 +268,7 @@ absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std:
 
 absl::StatusOr<bool> Attack::Random(const std::vector<size_t>& targets, const AttackSettings& settings) {
   PhaseTimer timer(run_.statistics, "attack");
+  give_up_ = settings.give_up;
   const Problem& problem = run_.problem;
   std::mt19937_64 random(settings.seed);
   std::uniform_real_distribution<double> uniform(0.0, 1.0);

@@ -18,6 +18,8 @@ struct AttackSettings {
   int64_t restarts = 4;  // per target; the first starts at the box's centre
   int64_t steps = 20;
   uint64_t seed = 0;
+  // Leave samples whose descent so far says that they will not get there, where steps are costly.
+  bool give_up = false;
 };
 
 class Attack {
@@ -37,8 +39,10 @@ class Attack {
   absl::StatusOr<bool> Check(Batch& batch);
   absl::Status Descend(Batch& batch, double rate);
   absl::StatusOr<bool> Descent(Batch& batch, int64_t steps);
+  absl::Status LeaveHopeless(double share, Batch& batch);
 
   Run& run_;
+  bool give_up_ = false;
 };
 
 // A few steps from the corners of the worst few of the domains that carry one, when attacks are wanted. True:

@@ -15,6 +15,7 @@ namespace {
 // A root is refined again as long as so many rounds like the last one would do.
 constexpr double kRoundsAhead = 12;
 constexpr int64_t kMostCandidates = 1000;
+constexpr int64_t kWarmIterations = 8;  // of rows that begin where those of another root have ended
 
 // The domain as the unstable neurons of another root number it, which are some of those of the root that it
 // came from. A side of a neuron that is none of them is what the new root's bounds say anyway.
@@ -46,22 +47,23 @@ Domain Renumbered(const Domain& domain, const SharedRoot& from, const SharedRoot
 
 class Maker {
  public:
-  Maker(Run& run, PartRoot& part, int rounds) : run_(run), part_(part), rounds_(rounds) {}
+  Maker(Run& run, PartRoot& part) : run_(run), part_(part) {}
 
-  absl::Status Make(const SharedRoot& from, std::vector<Domain> domains);
+  absl::Status MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds);
+  absl::Status MakeHalf(const PartRoot& parent, std::vector<Domain> children);
 
  private:
-  // Takes `bounds` as the part's, with the domains, which `from` numbers, bounded there.
+  // Refines the bounds under `settings`; false: they stay as they are.
+  absl::StatusOr<bool> Refine(bounds::RefineSettings settings);
+  // Takes the bounds as the part's, with the domains, which `from` numbers, bounded there.
   absl::Status Rebuild(const SharedRoot& from, std::vector<Domain> domains);
   absl::Status BoundOpen();
 
   Run& run_;
   PartRoot& part_;
-  const int rounds_;
   bounds::DomainBounds bounds_;
-  bounds::RowDetails details_;
-  double margin_ = 0;                          // of a single domain, certified
-  const bounds::HalfSpace* inside_ = nullptr;  // where the bounds hold
+  double margin_ = 0;                        // of the first domain, certified
+  std::optional<bounds::HalfSpace> inside_;  // where the bounds hold
 };
 
 absl::Status Maker::BoundOpen() {
@@ -76,14 +78,21 @@ absl::Status Maker::BoundOpen() {
   ESPALIER_RETURN_IF_ERROR(Reweight(run_, part_.root, open));
   std::vector<const Domain*> pointers;
   for (const Domain& domain : open) pointers.push_back(&domain);
+  bounds::RowDetails details;
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified,
-                            CertifyDomains(run_, part_.root, pointers, nullptr, &details_));
+                            CertifyDomains(run_, part_.root, pointers, nullptr, &details));
   margin_ = certified[0];
+  // A plane is one target's, so it serves one that came alone only.
+  part_.plane.reset();
+  if (open.size() == 1) {
+    part_.plane =
+        bounds::PlaneOf({margin_, details.input_lambda.data(), details.corner.data()}, bounds_.boxes);
+  }
   std::vector<Domain> left;
   for (size_t d = 0; d < open.size(); ++d) {
     double bound = certified[d];
-    if (inside_ != nullptr) {
-      bound = bounds::BoundInside(*inside_, {bound, details_.input_lambda.data(), details_.corner.data()},
+    if (inside_.has_value()) {
+      bound = bounds::BoundInside(*inside_, {bound, details.input_lambda.data(), details.corner.data()},
                                   bounds_.boxes);
     }
     if (bound > 0) continue;
@@ -105,36 +114,53 @@ absl::Status Maker::Rebuild(const SharedRoot& from, std::vector<Domain> domains)
   return BoundOpen();
 }
 
-absl::Status Maker::Make(const SharedRoot& from, std::vector<Domain> domains) {
-  bounds_ = from.bounds;
-  bounds::RefineSettings settings;
+absl::StatusOr<bool> Maker::Refine(bounds::RefineSettings settings) {
+  const bool warm = settings.start != nullptr && !settings.start->empty();
   settings.iterations = run_.options.intermediate_iterations;
-  settings.sides = SidesOf(from, domains[0]);
+  if (warm) settings.iterations = std::min(settings.iterations, kWarmIterations);
+  bounds::RefineMemory memory;
+  settings.keep = &memory;
+  settings.inside = inside_.has_value() ? &*inside_ : nullptr;
+  const absl::Status refined = bounds::RefineBounds(run_.plan, settings, run_.stop, bounds_);
+  if (bounds::DoWithout(refined) || run_.stop.StopRequested()) return false;
+  ESPALIER_RETURN_IF_ERROR(refined);
+  part_.memory = std::move(memory);
+  return true;
+}
+
+absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds) {
+  bounds_ = from.bounds;
+  ESPALIER_RETURN_IF_ERROR(Rebuild(from, std::move(domains)));
+  for (int round = 0; round < rounds && part_.plane.has_value() && !part_.open.empty(); ++round) {
+    inside_ = part_.plane;
+    const bounds::RefineMemory before = std::move(part_.memory);
+    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine({.start = &before}));
+    if (!refined) return absl::OkStatus();
+    if (!bounds_.empty.empty()) part_.open.clear();
+    if (part_.open.empty()) return absl::OkStatus();
+    const double last_margin = margin_;
+    const SharedRoot last = std::move(part_.root);
+    ESPALIER_RETURN_IF_ERROR(Rebuild(last, std::move(part_.open)));
+    if (!(kRoundsAhead * (margin_ - last_margin) > -margin_)) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> children) {
+  bounds_ = parent.root.bounds;
+  bounds::RefineSettings settings;
+  settings.sides = SidesOf(parent.root, children[0]);
   for (const bounds::NeuronSide& side : settings.sides) {
     if (!bounds::TakeSide(side, bounds_.layers)) return absl::OkStatus();
   }
-  // A plane is the first domain's, so it serves one that came alone only.
-  const bool several = domains.size() > 1;
-  ESPALIER_RETURN_IF_ERROR(Rebuild(from, std::move(domains)));
-  if (several && settings.sides.empty()) return absl::OkStatus();
-  bounds::HalfSpace unsafe;
-  for (int round = 0; round < (several ? 1 : rounds_) && !part_.open.empty(); ++round) {
-    if (!several) {
-      unsafe =
-          bounds::PlaneOf({margin_, details_.input_lambda.data(), details_.corner.data()}, bounds_.boxes);
-      settings.inside = inside_ = &unsafe;
-    }
-    const absl::Status refined = bounds::RefineBounds(run_.plan, settings, run_.stop, bounds_);
-    if (bounds::DoWithout(refined) || run_.stop.StopRequested()) return absl::OkStatus();
-    ESPALIER_RETURN_IF_ERROR(refined);
-    if (!bounds_.empty.empty()) part_.open.clear();
-    if (part_.open.empty()) return absl::OkStatus();
-    const double before = margin_;
-    const SharedRoot last = std::move(part_.root);
-    ESPALIER_RETURN_IF_ERROR(Rebuild(last, std::move(part_.open)));
-    if (!(kRoundsAhead * (margin_ - before) > -margin_)) break;
-  }
-  return absl::OkStatus();
+  settings.start = &parent.memory;
+  // Rows up to the split neuron's own layer do not meet it.
+  if (!parent.memory.empty()) settings.first = children[0].splits.back().layer + 1;
+  // What is searched for on this side lies where the parent's margin can be negative.
+  if (children.size() == 1) inside_ = parent.plane;
+  ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
+  if (run_.stop.StopRequested() || (refined && !bounds_.empty.empty())) return absl::OkStatus();
+  return Rebuild(parent.root, std::move(children));
 }
 
 }  // namespace
@@ -158,7 +184,15 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
                                                        std::vector<Domain> domains, int rounds) {
   PhaseTimer timer(run.statistics, "condition");
   auto part = std::make_unique<PartRoot>();
-  ESPALIER_RETURN_IF_ERROR(Maker(run, *part, rounds).Make(from, std::move(domains)));
+  ESPALIER_RETURN_IF_ERROR(Maker(run, *part).MakeFirst(from, std::move(domains), rounds));
+  return part;
+}
+
+absl::StatusOr<std::unique_ptr<PartRoot>> MakeHalf(Run& run, const PartRoot& parent,
+                                                   std::vector<Domain> children) {
+  PhaseTimer timer(run.statistics, "condition");
+  auto part = std::make_unique<PartRoot>();
+  ESPALIER_RETURN_IF_ERROR(Maker(run, *part).MakeHalf(parent, std::move(children)));
   return part;
 }
 

@@ -9,9 +9,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "verifier/bounds/half_space.h"
 #include "verifier/bounds/refine.h"
 #include "verifier/search/domain_batch.h"
 #include "verifier/search/domain_bounder.h"
@@ -25,16 +27,25 @@ struct PartRoot {
   // One domain per target that is open, all with the part's sides as splits; certified bounds, and many
   // candidates.
   std::vector<Domain> open;
+  // Where the margin of the only target can be negative; none when there are several.
+  std::optional<bounds::HalfSpace> plane;
+  bounds::RefineMemory memory;  // of its bounds; empty: they were not refined
 
   double WorstBound() const;
 };
 
-// A part of `from` for `domains`: all on the same sides, of different targets. Bounds are refined under the
-// sides; for a single domain in at most `rounds` rounds, each from the last one's half-space, as long as its
-// bound improves enough for a dozen more to refute it. Without sides and for several targets `from` stays as
-// it is, and so it does (with the sides taken over) where refining is not made for the network.
+// The part of `from` without sides, for `domains`, of different targets. For a single one, bounds are refined
+// in at most `rounds` rounds, each from the last one's half-space, as long as its bound improves enough for a
+// dozen more to refute it. For several `from` stays as it is, and so it does where refining is not made for
+// the network.
 absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoot& from,
                                                        std::vector<Domain> domains, int rounds);
+
+// A half of `parent` for children of its open domains (MakeChild), all with the same new side. Bounds of what
+// is behind the split neuron are refined under the sides, from the parent's slopes; where that is not made
+// for the network, the side is taken over only.
+absl::StatusOr<std::unique_ptr<PartRoot>> MakeHalf(Run& run, const PartRoot& parent,
+                                                   std::vector<Domain> children);
 
 std::vector<bounds::NeuronSide> SidesOf(const SharedRoot& root, const Domain& domain);
 

@@ -14,7 +14,8 @@ namespace espalier::search {
 namespace {
 
 constexpr int kFirstRounds = 12;          // of the whole box's half-space
-constexpr int kPartRounds = 1;            // of a part's
+constexpr size_t kPerLayer = 4;           // neurons that may be tried
+constexpr double kRootsPerTrial = 4;      // expected below the best pair so far, for each further trial
 constexpr int64_t kDomainsPerNeuron = 2;  // what a root costs
 
 int64_t RootCost(const PartRoot& part) {
@@ -131,45 +132,74 @@ std::vector<Domain> PartSearch::StillOpen(const Part& part) const {
   return open;
 }
 
-absl::StatusOr<PartSearch::Halves> PartSearch::Halve(const Part& part, SearchEnd& end) {
+absl::StatusOr<PartSearch::Halves> PartSearch::HalveAt(const Part& part, const std::vector<Domain>& open,
+                                                       const Candidate& split) {
   Halves halves;
-  halves.log_roots = std::numeric_limits<double>::infinity();
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<Candidate> splits, TighteningSplits(run_, *part.root, 1));
-  if (splits.empty()) return halves;
-  const std::vector<Domain> open = StillOpen(part);
+  halves.log_roots = 0;
   std::vector<std::vector<double>> gains(open.size());
   for (const int8_t sign : {int8_t{1}, int8_t{-1}}) {
     std::vector<Domain> children;
-    for (const Domain& domain : open) children.push_back(MakeChild(domain, splits[0], sign));
+    for (const Domain& domain : open) children.push_back(MakeChild(domain, split, sign));
     ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
-                              MakePartRoot(run_, part.root->root, std::move(children), kPartRounds));
+                              MakeHalf(run_, *part.root, std::move(children)));
     ++run_.statistics.counters["part_roots"];
     spent_ += RootCost(*part.root);
     for (size_t d = 0; d < open.size(); ++d) {
       const Domain* child = DomainOf(*root, open[d].target);
       gains[d].push_back(child == nullptr ? 1.0 : (child->bound - open[d].bound) / -open[d].bound);
     }
-    ESPALIER_ASSIGN_OR_RETURN(const bool found, AttackCorners(run_, root->open));
-    if (found) end = SearchEnd::kWitness;
     if (!root->open.empty()) halves.parts.push_back(PartOf(std::move(root)));
   }
-  halves.log_roots = 0;  // of the target that needs most: they share the roots
-  for (const std::vector<double>& g : gains)
+  for (const std::vector<double>& g : gains)  // the target that needs most: they share the roots
     halves.log_roots = std::max(halves.log_roots, LogRoots(g[0], g[1]));
   return halves;
 }
 
-void PartSearch::Divide(Halves halves) {
+// Trials cost at most what the branch and bound of the part has cost so far, until they have been worth it
+// somewhere, and never more than what is expected below the best pair.
+double PartSearch::MostTrials(const Part& part, double log_advantage) const {
+  const double worth =
+      std::min(std::exp2(log_advantage), std::exp2(part.trials.best.log_roots) / kRootsPerTrial + 1);
+  if (divided_) return worth;
+  const int64_t afforded = 1 + part.domains / (2 * RootCost(*part.root));
+  return std::min(worth, static_cast<double>(afforded));
+}
+
+absl::Status PartSearch::TryHalves(Part& part, double log_advantage) {
+  Trials& trials = part.trials;
+  if (!trials.begun) {
+    trials.begun = true;
+    ESPALIER_ASSIGN_OR_RETURN(trials.left, TighteningSplits(run_, *part.root, kPerLayer));
+  }
+  const std::vector<Domain> open = StillOpen(part);
+  while (!trials.left.empty() && static_cast<double>(trials.made) < MostTrials(part, log_advantage)) {
+    const auto next = experience_.Best(trials.left);
+    ESPALIER_ASSIGN_OR_RETURN(Halves halves, HalveAt(part, open, *next));
+    if (run_.stop.StopRequested()) return absl::OkStatus();
+    ++trials.made;
+    experience_.Note(*next, halves.log_roots);
+    trials.left.erase(next);
+    if (halves.log_roots < trials.best.log_roots) trials.best = std::move(halves);
+  }
+  return absl::OkStatus();
+}
+
+void PartSearch::Divide() {
   divided_ = true;
+  std::vector<Part> halves = std::move(parts_.back().trials.best.parts);
+  const std::unique_ptr<ReluBab> bab = std::move(parts_.back().bab);
   parts_.pop_back();
+  for (Part& half : halves) {  // targets may have been refuted since
+    std::erase_if(half.root->open, [&](const Domain& domain) { return !bab->IsOpen(domain.target); });
+  }
+  std::erase_if(halves, [](const Part& half) { return half.root->open.empty(); });
   // The worse half is searched first: a counterexample is more likely there.
-  std::sort(halves.parts.begin(), halves.parts.end(),
-            [](const Part& x, const Part& y) { return x.bound > y.bound; });
-  for (Part& half : halves.parts) parts_.push_back(std::move(half));
+  std::sort(halves.begin(), halves.end(), [](const Part& x, const Part& y) { return x.bound > y.bound; });
+  for (Part& half : halves) parts_.push_back(std::move(half));
 }
 
 // Goes on below the part's root for another doubling, or divides the part.
-absl::Status PartSearch::LookAtProgress(Part& part, SearchEnd& end) {
+absl::Status PartSearch::LookAtProgress(Part& part) {
   const double now = part.bab->WorstBound();
   const auto times = static_cast<double>(part.domains) / static_cast<double>(part.domains_before);
   const double lift = (now - part.bound_before) / std::log2(times);
@@ -178,19 +208,18 @@ absl::Status PartSearch::LookAtProgress(Part& part, SearchEnd& end) {
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
   const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
   if (!divisible_ || search < trial + rule_.trial_log) return absl::OkStatus();
-  if (!part.halves.has_value()) {
-    ESPALIER_ASSIGN_OR_RETURN(part.halves, Halve(part, end));
-    if (run_.stop.StopRequested() || end == SearchEnd::kWitness) return absl::OkStatus();
-  }
+  ESPALIER_RETURN_IF_ERROR(TryHalves(part, search - trial - rule_.trial_log));
+  if (run_.stop.StopRequested()) return absl::OkStatus();
+  const double roots = part.trials.best.log_roots;
   const double advantage =
       part.domains < rule_.late * RootCost(*part.root) ? rule_.early_log : rule_.late_log;
-  if (!(part.halves->log_roots + trial + advantage < search)) return absl::OkStatus();
+  if (!(roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
-    run_.explanation.push_back(absl::StrCat("roots of parts: about 2^", std::lround(part.halves->log_roots),
+    run_.explanation.push_back(absl::StrCat("roots of parts: about 2^", std::lround(roots),
                                             " of them, where branch and bound would need 2^",
                                             std::lround(std::min(search, 999.0)), " domains"));
   }
-  Divide(*std::exchange(part.halves, std::nullopt));
+  Divide();
   return absl::OkStatus();
 }
 
@@ -206,7 +235,7 @@ void PartSearch::Finish(SearchEnd end) {
 // One piece of work on the last part; `end` becomes the part's, if it ends.
 absl::Status PartSearch::TakeStep(int64_t domains, SearchEnd& end) {
   Part& part = parts_.back();
-  if (part.domains >= part.next) return LookAtProgress(part, end);
+  if (part.domains >= part.next) return LookAtProgress(part);
   const int64_t before = run_.statistics.domains, until = part.next - part.domains;
   ESPALIER_ASSIGN_OR_RETURN(end, SearchPart(part, domains > 0 ? std::min(until, domains) : until));
   if (end == SearchEnd::kNumerical) {

@@ -11,6 +11,10 @@
 //
 // (the branching number of the halves' gains g1 and g2; Le Bodic and Nemhauser, Math. Programming 166, 2017).
 //
+// The neuron is chosen by trying: the most promising ones of each layer (tightening.h) are halved, those
+// first that what their layer has gained so far speaks for (split_experience.h), as long as what is spent on
+// trials stays below what they can save.
+//
 // A root costs about as much as two domains per unstable neuron. Decisions count domains, never seconds.
 //
 //   PartSearch search(run, shared, domains, /*share=*/1.0);
@@ -18,9 +22,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,6 +32,7 @@
 #include "verifier/search/part_root.h"
 #include "verifier/search/relu_bab.h"
 #include "verifier/search/root.h"
+#include "verifier/search/split_experience.h"
 
 namespace espalier::search {
 
@@ -55,7 +60,15 @@ class PartSearch {
   // The two sides of a neuron, without what is refuted there.
   struct Halves {
     std::vector<Part> parts;
-    double log_roots = 0;  // about how many there will be below them, in log2
+    // About how many roots there will be below them, in log2.
+    double log_roots = std::numeric_limits<double>::infinity();
+  };
+  // Neurons at which a part was halved to see what that gains.
+  struct Trials {
+    bool begun = false;
+    std::vector<Candidate> left;  // not tried yet
+    int64_t made = 0;
+    Halves best;  // those that need the fewest roots
   };
   struct Part {
     std::unique_ptr<PartRoot> root;
@@ -65,8 +78,7 @@ class PartSearch {
     int64_t next = 0;              // domains after which its progress is looked at
     int64_t domains_before = 1;    // when it was looked at last
     double bound_before = 0;       // the worst then
-    // Once they were made:
-    std::optional<Halves> halves;
+    Trials trials;
   };
 
   absl::StatusOr<SearchEnd> Begin();
@@ -75,9 +87,12 @@ class PartSearch {
   absl::StatusOr<SearchEnd> SearchPart(Part& part, int64_t domains);
   absl::StatusOr<SearchEnd> SearchOverBox(Part& part);
   double LogDomainsLeft(const Part& part, double lift) const;
-  absl::Status LookAtProgress(Part& part, SearchEnd& end);
-  absl::StatusOr<Halves> Halve(const Part& part, SearchEnd& end);
-  void Divide(Halves halves);
+  absl::Status LookAtProgress(Part& part);
+  double MostTrials(const Part& part, double log_advantage) const;
+  // `log_advantage`: log2 of how many trials the search seems to be worth.
+  absl::Status TryHalves(Part& part, double log_advantage);
+  absl::StatusOr<Halves> HalveAt(const Part& part, const std::vector<Domain>& open, const Candidate& split);
+  void Divide();
   std::vector<Domain> StillOpen(const Part& part) const;
   void Finish(SearchEnd end);
 
@@ -88,6 +103,7 @@ class PartSearch {
   const DivideRule rule_;
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   bool begun_ = false, divided_ = false, divisible_ = false;
+  SplitExperience experience_;
   std::vector<Part> parts_;                  // the last one is searched
   std::map<int32_t, SplitParts> undecided_;  // leaves that cannot be decided
   int64_t spent_ = 0;                        // domains, roots of parts counted as such

@@ -13,6 +13,10 @@ struct RootResult {
   std::vector<Domain> open;  // one start domain per target that is left
 };
 
+// The same on intermediate bounds that are quickly made, a little looser than BoundRoot's where the network
+// is large; enough for most of what a root can refute, and to refine from.
+absl::StatusOr<RootResult> BoundRootQuickly(Run& run, int32_t box, const std::vector<size_t>& targets);
+
 // Bounds targets (all of box `box`) over CROWN's intermediate bounds: refutes what one certified row refutes,
 // keeps start domains of the rest with the weights of their best row.
 absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets);

@@ -59,7 +59,7 @@ class Strategy {
   absl::StatusOr<bool> SplitInputs() const;
   absl::StatusOr<int64_t> UnstableNeurons(int32_t box) const;
   bool WholeBoxUnsafe();
-  absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed);
+  absl::StatusOr<bool> AttackOpen(double flops, int64_t steps, uint64_t seed, bool give_up);
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
   absl::StatusOr<SearchEnd> SearchInputs();
@@ -113,7 +113,7 @@ bool Strategy::WholeBoxUnsafe() {
   return false;
 }
 
-absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t seed) {
+absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t seed, bool give_up) {
   if (run_.options.attack == 0) return false;
   std::vector<size_t> targets = run_.OpenTargets();
   const double per_step =
@@ -126,6 +126,7 @@ absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t 
       std::clamp<int64_t>(samples / std::max<int64_t>(static_cast<int64_t>(targets.size()), 1), 1, 100);
   settings.steps = steps;
   settings.seed = seed;
+  settings.give_up = give_up;
   Attack attack(run_);
   return attack.Random(targets, settings);
 }
@@ -133,16 +134,17 @@ absl::StatusOr<bool> Strategy::AttackOpen(double flops, int64_t steps, uint64_t 
 absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<size_t>& targets) {
   // Without optimised intermediate bounds first: many properties need no more, and many others have a
   // counterexample.
-  ESPALIER_ASSIGN_OR_RETURN(RootResult root, BoundRoot(run_, box, targets));
+  const bool refine = run_.options.intermediate_iterations > 0;
+  ESPALIER_ASSIGN_OR_RETURN(RootResult root, (refine ? BoundRootQuickly : BoundRoot)(run_, box, targets));
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
   if (root.open.empty()) return SearchEnd::kExhausted;
   BoxStage& stage = left_.stages[static_cast<size_t>(box)];
   if (stage == BoxStage::kFresh) {
-    ESPALIER_ASSIGN_OR_RETURN(
-        const bool found, AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1));
+    ESPALIER_ASSIGN_OR_RETURN(const bool found,
+                              AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1,
+                                         /*give_up=*/false));
     if (found) return SearchEnd::kWitness;
   }
-  const bool refine = run_.options.intermediate_iterations > 0;
   if (refine) {
     ESPALIER_ASSIGN_OR_RETURN(root, RefineRoot(run_, std::move(root)));
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
@@ -274,8 +276,9 @@ absl::StatusOr<SearchEnd> Strategy::Search() {
   if (!left_.begun()) {
     const double first =
         std::clamp(kFirstAttackShare * BoxFlops(run_.plan), kFirstAttackFlops, kSecondAttackFlops);
-    ESPALIER_ASSIGN_OR_RETURN(const bool found,
-                              AttackOpen(first, 20, static_cast<uint64_t>(run_.options.seed)));
+    ESPALIER_ASSIGN_OR_RETURN(
+        const bool found,
+        AttackOpen(first, 20, static_cast<uint64_t>(run_.options.seed), first > kFirstAttackFlops));
     if (found) return SearchEnd::kWitness;
   }
   bool split_inputs = left_.inputs_split;  // what was begun in one way goes on in it

@@ -63,19 +63,21 @@ absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot
   HandBack(shares, part.root.bounds.layers, gains);
   for (const bounds::NeuronSide& side : settings.sides)
     gains[static_cast<size_t>(side.activation)][static_cast<size_t>(side.neuron)] = 0;
+  const auto targets = static_cast<double>(part.open.size());
   std::vector<Candidate> best;
   for (size_t a = 0; a < gains.size(); ++a) {
     const std::vector<int32_t>& unstable = part.root.relaxation64.unstable(static_cast<int>(a));
+    std::vector<Candidate> own;
     for (size_t j = 0; j < unstable.size(); ++j) {
-      const double gain = gains[a][static_cast<size_t>(unstable[j])];
+      const double gain = gains[a][static_cast<size_t>(unstable[j])] / targets;
       if (gain > 0)
-        best.push_back({static_cast<int16_t>(a), static_cast<int32_t>(j), static_cast<float>(gain)});
+        own.push_back({static_cast<int16_t>(a), static_cast<int32_t>(j), static_cast<float>(gain)});
     }
+    const size_t kept = std::min(count, own.size());
+    std::partial_sort(own.begin(), own.begin() + static_cast<int64_t>(kept), own.end(),
+                      [](const Candidate& x, const Candidate& y) { return x.score > y.score; });
+    best.insert(best.end(), own.begin(), own.begin() + static_cast<int64_t>(kept));
   }
-  const size_t kept = std::min(count, best.size());
-  std::partial_sort(best.begin(), best.begin() + static_cast<int64_t>(kept), best.end(),
-                    [](const Candidate& x, const Candidate& y) { return x.score > y.score; });
-  best.resize(kept);
   return best;
 }
 

@@ -13,8 +13,8 @@
 
 namespace espalier::search {
 
-// Up to `count` neurons of the part, the most promising first; score: about what the bound would gain,
-// relative to what is missing, summed over the open targets.
+// Up to `count` neurons of each layer of the part, its most promising first; score: about what the bound
+// would gain, relative to what is missing, on average over the open targets.
 absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count);
 
 }  // namespace espalier::search

@@ -41,6 +41,12 @@ struct AttackRun {
 
 }  // namespace
 
+absl::Status CheckAccuracyFits(const ir::Network& network, int64_t samples, backend::Backend& backend) {
+  const int64_t rows = std::max<int64_t>(1, std::min(kRows, samples));
+  ESPALIER_RETURN_IF_ERROR(DeviceNetwork::Make(network, backend, rows).status());
+  return Adversary::Make(backend, rows, network.input_size(), network.output_size()).status();
+}
+
 absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Samples& samples,
                                          const AccuracySettings& settings, backend::Backend& backend,
                                          StopToken stop) {

@@ -25,6 +25,9 @@ struct AccuracySettings {
   uint64_t seed = 0;
 };
 
+// RESOURCE_EXHAUSTED when the backend has no memory for MeasureAccuracy on so many samples.
+absl::Status CheckAccuracyFits(const ir::Network& network, int64_t samples, backend::Backend& backend);
+
 // INVALID_ARGUMENT: data that do not fit the network. CANCELLED when `stop` fires.
 absl::StatusOr<Accuracy> MeasureAccuracy(const ir::Network& network, const Samples& samples,
                                          const AccuracySettings& settings, backend::Backend& backend,

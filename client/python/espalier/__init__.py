@@ -17,6 +17,7 @@ gzip-compressed ones are unpacked. A str is always a path: pass the text of a qu
 from espalier.client import Client, Verification, connect
 from espalier.credentials import Credentials
 from espalier.errors import EspalierError, InvalidInput, NotAllowed, ServerBusy, ServerUnavailable, UnsupportedModel
+from espalier.models import StoredModel
 from espalier.result import Accepted, Event, Progress, Refuted, Result, Witness
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Result",
     "ServerBusy",
     "ServerUnavailable",
+    "StoredModel",
     "UnsupportedModel",
     "Verification",
     "Witness",

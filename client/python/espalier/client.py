@@ -11,11 +11,13 @@ import grpc
 
 from espalier.errors import EspalierError, error_of
 from espalier.credentials import Credentials
+from espalier.models import StoredModel, stored_model_of
 from espalier.private_server import PrivateServer
 from espalier.result import Event, Result, event_of, result_of
 from espalier.v1 import blob_pb2, model_pb2, options_pb2, service_pb2, service_pb2_grpc, verify_pb2
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, IO[bytes]]
+ModelSource = Union[Source, StoredModel]
 
 _MOST_INLINE = 1 << 19  # bytes; two files stay together below the server's limit of a message
 _CHUNK = 1 << 20
@@ -49,6 +51,10 @@ def _bytes_of(source: Source) -> bytes:
     else:
         data = source.read()
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def _digest_of(model: Union[str, StoredModel]) -> str:
+    return model.sha256 if isinstance(model, StoredModel) else model
 
 
 class Verification:
@@ -123,7 +129,7 @@ class Client:
 
     def verify(
         self,
-        model: Source,
+        model: ModelSource,
         query: Source,
         *,
         timeout: Optional[float] = None,
@@ -151,10 +157,34 @@ class Client:
             self._stub.Verify(request, timeout=timeout + _LATE_ANSWER_S, metadata=self._metadata)
         )
 
-    def describe(self, model: Source) -> model_pb2.ModelDescription:
+    def describe(self, model: ModelSource) -> model_pb2.ModelDescription:
         """Inputs, outputs, operators, layers, and every node that cannot be verified."""
         request = model_pb2.DescribeModelRequest(model=self._send(model, blob_pb2.BLOB_KIND_ONNX_MODEL))
         return self._call(self._stub.DescribeModel, request).description
+
+    def upload(self, model: Source) -> StoredModel:
+        """Puts a model among those that the server keeps; nothing travels when it is there already."""
+        data = _bytes_of(model)
+        digest = self._upload(data, blob_pb2.BLOB_KIND_ONNX_MODEL)
+        return StoredModel(sha256=digest, size=len(data))
+
+    def models(self) -> Iterator[StoredModel]:
+        """The models that the server keeps, by digest. On a server with tokens for administrators only."""
+        request = model_pb2.ListModelsRequest()
+        while True:
+            page = self._call(self._stub.ListModels, request)
+            yield from map(stored_model_of, page.models)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def model(self, model: Union[str, StoredModel]) -> StoredModel:
+        """One of them, by its digest, with its description."""
+        return stored_model_of(self._call(self._stub.GetModel, model_pb2.GetModelRequest(sha256=_digest_of(model))))
+
+    def delete_model(self, model: Union[str, StoredModel]) -> None:
+        """Forgets its file. Raises InvalidInput, reason MODEL_IN_USE, while a call or a job needs it."""
+        self._call(self._stub.DeleteModel, model_pb2.DeleteModelRequest(sha256=_digest_of(model)))
 
     def capabilities(self) -> service_pb2.GetCapabilitiesResponse:
         return self._call(self._stub.GetCapabilities, service_pb2.GetCapabilitiesRequest())
@@ -165,10 +195,15 @@ class Client:
         except grpc.RpcError as error:
             raise error_of(error) from None
 
-    def _send(self, source: Source, kind: "blob_pb2.BlobKind") -> blob_pb2.Blob:
+    def _send(self, source: ModelSource, kind: "blob_pb2.BlobKind") -> blob_pb2.Blob:
+        if isinstance(source, StoredModel):
+            return blob_pb2.Blob(sha256=source.sha256)
         data = _bytes_of(source)
         if len(data) <= _MOST_INLINE:
             return blob_pb2.Blob(inline_bytes=data)
+        return blob_pb2.Blob(sha256=self._upload(data, kind))
+
+    def _upload(self, data: bytes, kind: "blob_pb2.BlobKind") -> str:
         digest = hashlib.sha256(data).hexdigest()
 
         def parts() -> Iterator[blob_pb2.UploadBlobRequest]:
@@ -179,4 +214,4 @@ class Client:
                 yield blob_pb2.UploadBlobRequest(chunk=data[at : at + _CHUNK])
 
         self._call(self._stub.UploadBlob, parts())
-        return blob_pb2.Blob(sha256=digest)
+        return digest

@@ -51,15 +51,25 @@ _KINDS = {
 }
 
 
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def _detail_of(status: error_pb2.StatusDetails) -> Optional[error_pb2.ErrorDetail]:
+    detail = error_pb2.ErrorDetail()
+    return detail if status.details and status.details[0].Unpack(detail) else None
+
+
 def error_of(error: grpc.RpcError) -> EspalierError:
     """The error of a finished call."""
     detail = None
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            status = error_pb2.StatusDetails.FromString(value)
-            if status.details:
-                detail = error_pb2.ErrorDetail()
-                if not status.details[0].Unpack(detail):
-                    detail = None
+            detail = _detail_of(error_pb2.StatusDetails.FromString(value))
     kind = _KINDS.get(error.code(), EspalierError)
     return kind(error.code(), error.details() or str(error.code()), detail)
+
+
+def error_of_details(status: error_pb2.StatusDetails) -> EspalierError:
+    """An error that is told as part of an answer."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    return _KINDS.get(code, EspalierError)(code, status.message, _detail_of(status))

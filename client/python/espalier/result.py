@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from espalier.v1 import verify_pb2
+
+_MOST_SHOWN = 16  # values of a witness in a notebook
+_COLOURS = {"unsat": "#1a7f37", "sat": "#b3261e"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,29 @@ class Result:
     @property
     def verified(self) -> bool:
         return self.answer == "unsat"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        seconds = self.statistics["seconds"].get("total")
+        rows: List[Tuple[str, str]] = [("reason", self.reason)] if self.reason else []
+        if self.witness is not None:
+            rows += [("witness X", _shown(self.witness.inputs)), ("output Y", _shown(self.witness.outputs))]
+        if seconds is not None:
+            rows.append(("time", f"{seconds:.3g} s"))
+        rows.append(("domains", f"{self.statistics['domains']} ({self.statistics['splits']} splits)"))
+        rows += [(name, self.record[name]) for name in ("device", "version") if self.record[name]]
+        rows += [("warning", warning) for warning in self.message.warnings]
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in rows
+        )
+        colour = _COLOURS.get(self.answer, "inherit")
+        return f"<b style='color:{colour}'>{html.escape(self.answer)}</b><table>{cells}</table>"
+
+
+def _shown(values: List[float]) -> str:
+    more = f", ... ({len(values)} in all)" if len(values) > _MOST_SHOWN else ""
+    return ", ".join(f"{value:.6g}" for value in values[:_MOST_SHOWN]) + more
 
 
 def event_of(event: verify_pb2.VerifyEvent) -> Optional[Event]:

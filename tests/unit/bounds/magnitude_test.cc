@@ -43,6 +43,18 @@ TEST(MagnitudeTest, SeveralDomainsAreUnited) {
   EXPECT_NEAR(m->host(2)[0], 7, 1e-6);
 }
 
+TEST(MagnitudeTest, OnOneSideThatSidesSlopeCounts) {
+  const Planned p(DenseNetwork(2, {{{{1, -2}}, {1}}, {{{3}}, {-5}}}, {{0.5, 2, 0.25}}));
+  const auto reach = [&](double lower, double upper) {
+    return Magnitudes::Make(*p.plan, {-1, -1}, {2, 2}, {{{lower}, {upper}}})->host(2)[0];
+  };
+  EXPECT_NEAR(reach(-4, -1), 2.25, 1e-6);
+  EXPECT_NEAR(reach(1, 3), 6.25, 1e-6);
+  EXPECT_NEAR(reach(-4, 0.1), 8.25, 1e-6);
+  EXPECT_NEAR(reach(0, 4), 8.25, 1e-6);
+  EXPECT_FALSE(std::isfinite(reach(std::nan(""), -1)));
+}
+
 // A magnitude that is not known must not look small: whichever bound is NaN, and whichever domains follow.
 TEST(MagnitudeTest, NotANumberStays) {
   const Planned p(Small());

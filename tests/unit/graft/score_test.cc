@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <random>
 
 #include "tests/unit/graft/graft_network.h"
@@ -43,7 +45,7 @@ Dataset RandomData(int64_t samples) {
   return MakeData(kInputs, values, labels);
 }
 
-constexpr ScoreSettings kSettings{.epsilon = 0.1};
+const ScoreSettings kSettings{.epsilon = 0.1};
 
 Scores Scored(const ir::Network& network, const Dataset& data, const ScoreSettings& settings = kSettings) {
   const auto backend = OneThread();
@@ -101,6 +103,50 @@ TEST(ComputeScoresTest, InstabilityIsThatOfTheVerifiersBounds) {
   EXPECT_GT(all, 1);
   EXPECT_LT(all, 14);
   EXPECT_EQ(scores.samples, 40);
+}
+
+TEST(ComputeScoresTest, SeveralWorkersAddUpToTheSame) {
+  const ir::Network network = ReluNetwork(kInputs, RandomLayers());
+  const Dataset data = RandomData(120);
+  const Samples samples{&data, AllOf(data)};
+  const auto backend = OneThread();
+  ScoreSettings settings = kSettings;
+  const auto alone = ComputeScores(network, samples, settings, *backend, nullptr, StopToken());
+  settings.workers = 3;
+  settings.make_worker = [] { return backend::MakeCpuBackend({.threads = 1, .memory_bytes = 0}); };
+  std::vector<int64_t> seen;
+  const auto progress = [&](int64_t done, int64_t total) {
+    seen.push_back(done);
+    EXPECT_EQ(total, 120);
+  };
+  const auto shared = ComputeScores(network, samples, settings, *backend, progress, StopToken());
+  ASSERT_TRUE(alone.ok() && shared.ok()) << alone.status() << shared.status();
+  EXPECT_EQ(shared->instability, alone->instability);
+  EXPECT_EQ(shared->looseness, alone->looseness);
+  EXPECT_EQ(shared->cost, alone->cost);
+  EXPECT_EQ(shared->certified, alone->certified);
+  EXPECT_EQ(shared->samples, 120);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+  EXPECT_EQ(seen.back(), 120);
+}
+
+TEST(ComputeScoresTest, AWorkersErrorAndAStopComeBack) {
+  const ir::Network network = ReluNetwork(kInputs, RandomLayers());
+  const Dataset data = RandomData(40);
+  const Samples samples{&data, AllOf(data)};
+  const auto backend = OneThread();
+  ScoreSettings settings = kSettings;
+  settings.workers = 2;
+  settings.make_worker = []() -> absl::StatusOr<std::unique_ptr<backend::Backend>> {
+    return absl::UnavailableError("no backend");
+  };
+  EXPECT_EQ(ComputeScores(network, samples, settings, *backend, nullptr, StopToken()).status().message(),
+            "no backend");
+  settings.make_worker = [] { return backend::MakeCpuBackend({.threads = 1, .memory_bytes = 0}); };
+  StopSource source;
+  source.Cancel();
+  EXPECT_TRUE(absl::IsCancelled(
+      ComputeScores(network, samples, settings, *backend, nullptr, source.token()).status()));
 }
 
 TEST(ComputeScoresTest, MagnitudeAndGradientByPlainEvaluation) {

@@ -69,6 +69,28 @@ TEST(AttackTest, InputTermsSteerTheDescent) {
   EXPECT_TRUE(*found);
 }
 
+TEST(AttackTest, SamplesThatGetNowhereAreLeft) {
+  // -3.9 is within reach of the steps, -40 is not: ten times as far as all that they gain.
+  Query near(Slope(), OneDisjunct(2, 1, -1, 1, {OutputRow(1, -3.9)}));
+  EXPECT_TRUE(*Attack(*near.run).Random({0}, {.restarts = 2, .steps = 20, .seed = 1, .give_up = true}));
+  Query far(Slope(), OneDisjunct(2, 1, -1, 1, {OutputRow(1, -40)}));
+  EXPECT_FALSE(*Attack(*far.run).Random({0}, {.restarts = 2, .steps = 20, .seed = 1, .give_up = true}));
+  EXPECT_EQ(near.run->statistics.counters["attack_samples_left"], 0);
+  EXPECT_EQ(far.run->statistics.counters["attack_samples_left"], 2);
+}
+
+TEST(AttackTest, WhoStaysGoesOnFromWhereItWas) {
+  // Two targets: what is left of the first one must not disturb the second one's descent.
+  const api::LinearRow far = OutputRow(1, -40), near = OutputRow(1, -3.95);
+  api::Property property = OneDisjunct(2, 1, -1, 1, {far});
+  property.disjuncts.push_back(property.disjuncts[0]);
+  property.disjuncts[1].rows = {near};
+  Query both(Slope(), property), alone(Slope(), OneDisjunct(2, 1, -1, 1, {near}));
+  EXPECT_TRUE(*Attack(*both.run).Random({0, 1}, {.restarts = 1, .steps = 20, .seed = 1, .give_up = true}));
+  EXPECT_TRUE(*Attack(*alone.run).Random({0}, {.restarts = 1, .steps = 20, .seed = 1}));
+  EXPECT_EQ(both.run->witness()->input, alone.run->witness()->input);
+}
+
 TEST(AttackTest, TheSameSeedAsksTheSame) {
   std::vector<int> asked;
   for (int round = 0; round < 2; ++round) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "proto/digest.h"
@@ -33,7 +34,9 @@ class DiskBlobStoreTest : public testing::Test {
     store_ = *std::move(store);
   }
   void SetUp() override { Open(); }
-  absl::StatusOr<BlobPtr> Add(const File& file) { return store_->Add(file.sha256, file.bytes); }
+  absl::StatusOr<BlobPtr> Add(const File& file, v1::BlobKind kind = v1::BLOB_KIND_ONNX_MODEL) {
+    return store_->Add(file.sha256, file.bytes, kind);
+  }
   std::string PathOf(const File& file) const { return folder_.Path("data/blobs/" + file.sha256); }
 
   ScratchFolder folder_;
@@ -125,6 +128,40 @@ TEST_F(DiskBlobStoreTest, OthersCannotReadTheFolder) {
     const perms rights = std::filesystem::status(folder_.Path(name)).permissions();
     EXPECT_EQ(rights & (perms::group_all | perms::others_all), perms::none) << name;
   }
+}
+
+TEST_F(DiskBlobStoreTest, AFolderOfAnEarlierVersionLearnsWhatItsFilesAre) {
+  const File file("a");
+  ASSERT_TRUE(Add(file).ok());
+  {
+    // The table as version 0.1.0 made it.
+    Database::Session session(directory_->database());
+    Statement(session, "ALTER TABLE blobs DROP COLUMN kind").Run();
+    Statement(session, "ALTER TABLE blobs DROP COLUMN added_s").Run();
+    ASSERT_TRUE(session.Commit().ok());
+  }
+  Open();
+  EXPECT_TRUE(store_->List(v1::BLOB_KIND_ONNX_MODEL, "", 9).empty());
+  store_->NoteKind(file.sha256, v1::BLOB_KIND_ONNX_MODEL);
+  Open();
+  const std::vector<BlobInfo> found = store_->List(v1::BLOB_KIND_ONNX_MODEL, "", 9);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].sha256, file.sha256);
+  EXPECT_EQ(found[0].added_s, 0);
+}
+
+TEST_F(DiskBlobStoreTest, WhatIsRemovedIsGoneFromDiskAndMemory) {
+  const File file("a", 10);  // small enough to stay in memory as well
+  ASSERT_TRUE(Add(file).ok());
+  {
+    const BlobPin pin = store_->Pin(file.sha256);
+    EXPECT_EQ(store_->Remove(file.sha256).status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_EQ(store_->Remove(file.sha256).value(), 10);
+  EXPECT_EQ(store_->Find(file.sha256), nullptr);
+  EXPECT_FALSE(std::filesystem::exists(PathOf(file)));
+  Open();
+  EXPECT_EQ(store_->bytes_held(), 0);
 }
 
 }  // namespace
