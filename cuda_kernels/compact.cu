@@ -137,10 +137,11 @@ CompactArrays CudaCompact::Layout(char* base, int64_t lanes, int64_t* bytes) con
   take(a.pace, lanes);
   take(a.state, lanes);
   take(a.bound, lanes);
-  take(a.partial, kStrips * lanes);
+  for (double** array : {&a.partial, &a.plane_value, &a.row_size}) take(*array, kStrips * lanes);
   take(a.output, network_.outputs() * lanes);
   take(a.input, network_.inputs * lanes);
   take(a.normal, network_.inputs);
+  take(a.plane, lanes);
   *bytes = used;
   return a;
 }
@@ -170,11 +171,11 @@ absl::Status CudaCompact::Open() {
   // The rows are on the device now; half of what is left there is for domains.
   for (CompactStage& s : network_.stages) s.rows = {};
   int64_t bytes = 0;
-  for (most_ = kMostLanes; most_ > kFewestLanes; most_ /= 2) {
+  for (most_ = kMostLanes; most_ >= kFewestLanes; most_ /= 2) {
     Layout(nullptr, most_, &bytes);
-    if (bytes <= state_->bytes_left() / 2) break;
+    if (bytes <= state_->bytes_left() / 2) return Reserve(kFewestLanes);
   }
-  return Reserve(kFewestLanes);
+  return absl::ResourceExhaustedError("the card has no room for the network that is left and its domains");
 }
 
 void CudaCompact::SetLines(int32_t first, const backend::CompactLines& lines) {
@@ -239,6 +240,9 @@ void CudaCompact::LoadLanes(const Group& group) {
                   0, 0};
   const std::vector<Pace> paces(lanes, pace);
   const std::vector<double> bound(lanes, -std::numeric_limits<double>::infinity());
+  double norm = 1e-30;
+  for (size_t i = 0; plane != nullptr && i < plane->normal.size(); ++i)
+    norm += static_cast<double>(backend::Abs(plane->normal[i]));
   for (size_t l = 0; l < count; ++l) {
     const CompactDomain& domain = group.domains[l];
     LaneState& s = states[l];
@@ -246,6 +250,7 @@ void CudaCompact::LoadLanes(const Group& group) {
     s.offset = domain.offset;
     s.power1 = s.power2 = 1;
     s.plane_offset = plane != nullptr ? plane->offset : 0;
+    s.plane_norm = norm;
     s.unit = domain.output.empty() ? domain.unit : -1;
     s.sign = domain.sign;
     s.has_start = domain.start.empty() ? 0 : 1;
@@ -257,7 +262,9 @@ void CudaCompact::LoadLanes(const Group& group) {
   upload(going, a_.going);
   upload(paces, a_.pace);
   upload(bound, a_.bound);
-  if (plane != nullptr) upload(plane->normal, a_.normal);
+  if (plane == nullptr) return;
+  upload(plane->normal, a_.normal);
+  upload(std::vector<float>(lanes, 0.0f), a_.plane);
 }
 
 void CudaCompact::LoadMatrices(const Group& group) {
@@ -327,12 +334,12 @@ void CudaCompact::Backward(const Group& group) {
     }
   }
   Pull(to_inputs_, nullptr, nullptr);
-  if (group.has_input) ForGrid(*state_, {a_.inputs, a_.lanes}, AddInputBody{a_});
   const bool half_space = group.settings.half_space != nullptr;
-  if (half_space) ForElements(*state_, a_.lanes, HalfSpaceBody{a_, lower_.data(), upper_.data()});
+  if (group.has_input || half_space)
+    ForGrid(*state_, {a_.inputs, a_.lanes}, AddInputBody{a_, group.has_input, half_space});
   const int64_t slots = stage(group.start).begin + stage(group.start).size();
   ForGrid(*state_, {kStrips, a_.lanes},
-          TotalBody{a_, slots, bias_.data(), neuron_.data(), lower_.data(), upper_.data()});
+          TotalBody{a_, slots, bias_.data(), neuron_.data(), lower_.data(), upper_.data(), half_space});
   ForElements(*state_, a_.lanes,
               JudgeBody{a_, std::max<int64_t>(1, group.settings.iterations),
                         static_cast<float>(group.settings.decay), half_space});
@@ -428,12 +435,14 @@ absl::Status CudaCompact::TakeSlopes(const Group& group) {
 }
 
 absl::Status CudaCompact::TakeCandidates(const Group& group, const std::vector<double>& bound) {
-  const int64_t keep = group.settings.candidates;
-  ESPALIER_ASSIGN_OR_RETURN(const auto lists, DeviceArray<Ranked>::Of(state_, kStrips * keep * a_.lanes));
-  ForGrid(*state_, {kStrips, a_.lanes}, RankBody{a_, group.learning, keep, lists.data()});
-  ForElements(*state_, a_.lanes, MergeRanksBody{a_.lanes, keep, lists.data()});
+  const int64_t length = (group.learning + kStrips - 1) / kStrips;
+  const int64_t keep = std::min(group.settings.candidates, group.learning), each = std::min(keep, length);
+  ESPALIER_ASSIGN_OR_RETURN(const auto lists, DeviceArray<Ranked>::Of(state_, kStrips * each * a_.lanes));
+  ESPALIER_ASSIGN_OR_RETURN(const auto ranked, DeviceArray<Ranked>::Of(state_, keep * a_.lanes));
+  ForGrid(*state_, {kStrips, a_.lanes}, RankBody{a_, group.learning, length, each, lists.data()});
+  ForElements(*state_, a_.lanes, MergeRanksBody{a_.lanes, each, keep, lists.data(), ranked.data()});
   std::vector<Ranked> best(static_cast<size_t>(keep * a_.lanes));
-  ESPALIER_RETURN_IF_ERROR(Fetch(lists, &best));
+  ESPALIER_RETURN_IF_ERROR(Fetch(ranked, &best));
   for (size_t l = 0; l < group.domains.size(); ++l) {
     if (bound[l] > 0) continue;
     auto& candidates = group.domains[l].candidates;

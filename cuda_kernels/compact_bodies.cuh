@@ -28,9 +28,8 @@ struct Pace {
 // What one thread a lane looks after.
 struct LaneState {
   double offset, power1, power2;  // the margin's offset; 0.9^t and 0.999^t after t passes
-  double plane_offset, plane_gradient, plane_first, plane_second, plane_scale;
+  double plane_offset, plane_norm, plane_first, plane_second, plane_scale;  // of the half-space
   int64_t passes;
-  float plane;   // multiplier of the half-space
   int32_t unit;  // row that is bounded, with its sign; -1: the margin
   float sign;
   int32_t has_start;
@@ -47,9 +46,10 @@ struct CompactArrays {
   Pace* pace;                                    // [lanes]
   LaneState* state;                              // [lanes]
   double *bound, *partial;                       // [lanes], [kStrips][lanes]
-  float *output, *input;                         // [outputs][lanes], [inputs][lanes]
-  uint8_t* start;                                // [lanes][learning]
-  float* normal;                                 // [inputs] of the half-space
+  double *plane_value, *row_size;  // [kStrips][lanes] of the half-space at the corner; see Judge
+  float *output, *input;           // [outputs][lanes], [inputs][lanes]
+  uint8_t* start;                  // [lanes][learning]
+  float *normal, *plane;           // [inputs] of the half-space; [lanes] its multiplier
 
   __device__ float StartSlope(int64_t j, int64_t lane, int64_t learning) const {
     const CompactLine line = lines[j];
@@ -137,35 +137,15 @@ struct ToSourceBody {
   }
 };
 
+// What the input has of its own: coefficients of the row, and the multiple of the half-space.
 struct AddInputBody {
   CompactArrays a;
+  bool input, half_space;
   __device__ void operator()(int64_t i, int64_t lane) const {
-    if (a.going[lane] != 0) a.slots[i * a.lanes + lane] += a.input[i * a.lanes + lane];
-  }
-};
-
-// The half-space's multiple on top of the coefficients, and its value at the corner they then attain.
-struct HalfSpaceBody {
-  CompactArrays a;
-  const float *lower, *upper;
-  __device__ void operator()(int64_t lane) const {
     if (a.going[lane] == 0) return;
-    LaneState& s = a.state[lane];
-    if (s.plane_scale == 0) {  // steps in proportion to the row's coefficients
-      double row = 1e-30, whole = 1e-30;
-      for (int64_t i = 0; i < a.inputs; ++i) {
-        row += static_cast<double>(backend::Abs(a.slots[i * a.lanes + lane]));
-        whole += static_cast<double>(backend::Abs(a.normal[i]));
-      }
-      s.plane_scale = row / whole;
-    }
-    double value = s.plane_offset;
-    for (int64_t i = 0; i < a.inputs; ++i) {
-      float& slot = a.slots[i * a.lanes + lane];
-      slot += a.normal[i] * s.plane;
-      value += static_cast<double>(a.normal[i]) * static_cast<double>(slot >= 0.0f ? lower[i] : upper[i]);
-    }
-    s.plane_gradient = value;
+    float& slot = a.slots[i * a.lanes + lane];
+    if (input) slot += a.input[i * a.lanes + lane];
+    if (half_space) slot += a.normal[i] * a.plane[lane];
   }
 };
 
@@ -176,10 +156,11 @@ struct TotalBody {
   const float* constant;  // [slots]
   const int32_t* neuron;  // [slots] its number where the slot is an unstable one, else -1
   const float *lower, *upper;
+  bool half_space;
   __device__ void operator()(int64_t strip, int64_t lane) const {
     if (a.going[lane] == 0) return;
     const int64_t length = (slots + kStrips - 1) / kStrips;
-    double sum = 0;
+    double sum = 0, plane = 0, size = 0;
 #pragma unroll 4
     for (int64_t s = strip * length; s < backend::Min(slots, (strip + 1) * length); ++s) {
       float factor = constant[s], value = 0;
@@ -187,6 +168,10 @@ struct TotalBody {
         float& slot = a.slots[s * a.lanes + lane];
         value = slot;
         slot = factor = value >= 0.0f ? lower[s] : upper[s];
+        if (half_space) {
+          plane += static_cast<double>(a.normal[s]) * static_cast<double>(factor);
+          size += static_cast<double>(backend::Abs(value));
+        }
       } else if (neuron[s] >= 0) {
         const CompactLine line = a.lines[neuron[s]];
         value = a.saved[neuron[s] * a.lanes + lane];
@@ -197,6 +182,9 @@ struct TotalBody {
       sum += static_cast<double>(value) * static_cast<double>(factor);
     }
     a.partial[strip * a.lanes + lane] = sum;
+    if (!half_space) return;
+    a.plane_value[strip * a.lanes + lane] = plane;
+    a.row_size[strip * a.lanes + lane] = size;
   }
 };
 
@@ -211,7 +199,7 @@ struct JudgeBody {
     if (a.going[lane] == 0) return;
     LaneState& s = a.state[lane];
     Pace& pace = a.pace[lane];
-    double sum = s.offset + (half_space ? static_cast<double>(s.plane) * s.plane_offset : 0.0);
+    double sum = s.offset + (half_space ? static_cast<double>(a.plane[lane]) * s.plane_offset : 0.0);
     for (int64_t strip = 0; strip < kStrips; ++strip) sum += a.partial[strip * a.lanes + lane];
     if (sum > a.bound[lane]) {
       a.bound[lane] = sum;
@@ -226,13 +214,25 @@ struct JudgeBody {
     pace.correction1 = static_cast<float>(1.0 / (1.0 - s.power1));
     pace.correction2 = static_cast<float>(1.0 / (1.0 - s.power2));
     if (s.passes >= iterations || a.bound[lane] > 0) a.going[lane] = 0;
-    if (!half_space) return;
-    s.plane_first = 0.9 * s.plane_first + 0.1 * s.plane_gradient;
-    s.plane_second = 0.999 * s.plane_second + 0.001 * s.plane_gradient * s.plane_gradient;
+    if (half_space) StepPlane(lane, pace, s);
+  }
+
+ private:
+  // Uphill along the half-space's value at the corner.
+  __device__ void StepPlane(int64_t lane, const Pace& pace, LaneState& s) const {
+    double gradient = s.plane_offset, size = 1e-30;
+    for (int64_t strip = 0; strip < kStrips; ++strip) {
+      gradient += a.plane_value[strip * a.lanes + lane];
+      size += a.row_size[strip * a.lanes + lane];
+    }
+    if (s.plane_scale == 0)
+      s.plane_scale = size / s.plane_norm;  // steps in proportion to the row's coefficients
+    s.plane_first = 0.9 * s.plane_first + 0.1 * gradient;
+    s.plane_second = 0.999 * s.plane_second + 0.001 * gradient * gradient;
     const double root = sqrt(s.plane_second * static_cast<double>(pace.correction2)) + 1e-30;
     const double move = static_cast<double>(pace.rate) * s.plane_scale * s.plane_first *
                         static_cast<double>(pace.correction1) / root;
-    s.plane = backend::Max(0.0f, s.plane + static_cast<float>(move));
+    a.plane[lane] = backend::Max(0.0f, a.plane[lane] + static_cast<float>(move));
   }
 };
 
@@ -343,35 +343,47 @@ struct Ranked {
 };
 struct RankBody {
   CompactArrays a;
-  int64_t learning, keep;
-  Ranked* lists;  // [kStrips][keep][lanes]
+  int64_t learning, length, keep;  // neurons in all, and of a strip
+  Ranked* lists;                   // [kStrips][keep][lanes]
   __device__ void operator()(int64_t strip, int64_t lane) const {
     Ranked* const list = lists + strip * keep * a.lanes + lane;
     for (int64_t k = 0; k < keep; ++k) list[k * a.lanes] = {-1, 0.0f};
-    const int64_t length = (learning + kStrips - 1) / kStrips;
     for (int64_t j = strip * length; j < backend::Min(learning, (strip + 1) * length); ++j) {
       const CompactLine line = a.lines[j];
       const float value = a.saved[j * a.lanes + lane];
       const bool on_free = (value >= 0.0f) == (line.left < line.right);
-      const float score = backend::SplitScore(value, on_free, line.chord_intercept);
-      Insert({static_cast<int32_t>(j), score}, keep, a.lanes, list);
+      Insert({static_cast<int32_t>(j), backend::SplitScore(value, on_free, line.chord_intercept)}, list);
     }
   }
+
+ private:
   // Behind its equals: they came first.
-  __device__ static void Insert(Ranked item, int64_t keep, int64_t lanes, Ranked* list) {
-    if (!(item.score > list[(keep - 1) * lanes].score)) return;
+  __device__ void Insert(Ranked item, Ranked* list) const {
+    if (!(item.score > list[(keep - 1) * a.lanes].score)) return;
     int64_t k = keep - 1;
-    for (; k > 0 && item.score > list[(k - 1) * lanes].score; --k) list[k * lanes] = list[(k - 1) * lanes];
-    list[k * lanes] = item;
+    for (; k > 0 && item.score > list[(k - 1) * a.lanes].score; --k)
+      list[k * a.lanes] = list[(k - 1) * a.lanes];
+    list[k * a.lanes] = item;
   }
 };
-// All strips' lists into the first one.
+// The best of all strips, of equals those of the first strip.
 struct MergeRanksBody {
-  int64_t lanes, keep;
-  Ranked* lists;
+  int64_t lanes, each, keep;  // of a strip's list, and of the result
+  const Ranked* lists;
+  Ranked* best;  // [keep][lanes]
   __device__ void operator()(int64_t lane) const {
-    for (int64_t k = keep; k < kStrips * keep; ++k) {
-      RankBody::Insert(lists[k * lanes + lane], keep, lanes, lists + lane);
+    int32_t taken[kStrips] = {};
+    for (int64_t k = 0; k < keep; ++k) {
+      Ranked next{-1, 0.0f};
+      int64_t from = 0;
+#pragma unroll 1  // unrolled it keeps `taken` in registers, and spills others
+      for (int64_t strip = 0; strip < kStrips; ++strip) {
+        if (taken[strip] >= each) continue;
+        const Ranked head = lists[(strip * each + taken[strip]) * lanes + lane];
+        if (head.score > next.score) next = head, from = strip;
+      }
+      best[k * lanes + lane] = next;
+      ++taken[from];  // when nothing is left, it does not matter
     }
   }
 };

@@ -51,6 +51,7 @@ class CudaBackend final : public backend::Backend {
       backend::CompactNetwork network) override {
     return MakeCudaCompact(state_, std::move(network));
   }
+  double Lap() override { return state_->Lap(); }
   int64_t bytes_in_use() const override { return state_->bytes_in_use(); }
   int64_t threads() const override { return 1; }  // of the host
 

@@ -47,6 +47,9 @@ absl::Status CudaState::Open(int64_t memory_bytes) {
     ESPALIER_RETURN_IF_ERROR(
         ToStatus(cudaEventCreateWithFlags(&slice, cudaEventDisableTiming), "making an event"));
   }
+  for (cudaEvent_t& lap : laps_) {
+    ESPALIER_RETURN_IF_ERROR(ToStatus(cudaEventCreateWithFlags(&lap, cudaEventDefault), "making an event"));
+  }
   ESPALIER_ASSIGN_OR_RETURN(library_, LoadCublas());
   ESPALIER_RETURN_IF_ERROR(ToStatus(library_->create(&blas_), "opening the library"));
   ESPALIER_RETURN_IF_ERROR(ToStatus(library_->set_stream(blas_, stream_), "choosing the stream"));
@@ -61,6 +64,9 @@ CudaState::~CudaState() {
   if (blas_ != nullptr) library_->destroy(blas_);
   for (cudaEvent_t slice : slices_) {
     if (slice != nullptr) cudaEventDestroy(slice);
+  }
+  for (cudaEvent_t lap : laps_) {
+    if (lap != nullptr) cudaEventDestroy(lap);
   }
   staging_.reset();
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
@@ -128,6 +134,18 @@ absl::Status CudaState::Synchronise() {
   Note(cudaSetDevice(device_), "choosing the device");
   Note(cudaStreamSynchronize(stream_), "running kernels");
   return status_;
+}
+
+double CudaState::Lap() {
+  if (!Going()) return 0;
+  const cudaEvent_t last = laps_[0], now = laps_[1];
+  Note(cudaEventRecord(now, stream_), "recording an event");
+  Note(cudaEventSynchronize(now), "waiting");
+  float milliseconds = 0;
+  if (timed_ && status_.ok()) Note(cudaEventElapsedTime(&milliseconds, last, now), "reading the clock");
+  timed_ = true;
+  std::swap(laps_[0], laps_[1]);
+  return 1e-3 * static_cast<double>(milliseconds);
 }
 
 absl::Status CudaState::ReserveWorkspace(int64_t least) {

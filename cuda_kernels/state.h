@@ -63,6 +63,9 @@ class CudaState {
   void Download(const void* device, int64_t bytes, void* host);
   absl::Status Synchronise();
 
+  // See backend::Backend::Lap.
+  double Lap();
+
   cudaStream_t stream() const { return stream_; }
   const CublasLibrary& library() const { return *library_; }
   cublasHandle_t blas() const { return blas_; }
@@ -92,6 +95,8 @@ class CudaState {
   int64_t workspace_bytes_ = 0;
   int64_t workspace_in_use_ = 0;         // of the memory's count
   std::array<cudaEvent_t, 4> slices_{};  // ends of the latest slices of queued work
+  std::array<cudaEvent_t, 2> laps_{};    // the last call of Lap, and the next one
+  bool timed_ = false;                   // the first of them was recorded
   size_t slice_ = 0;
   double spent_ = 0;  // since the last slice ended
   Counts counts_;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "verifier/verifier.h"
@@ -16,19 +17,38 @@ namespace espalier::server {
 
 namespace {
 
+// CLI11's own checks print the largest double there is when they refuse a number. Written so that a NaN is
+// refused.
+CLI::Validator NumberThat(const char* name, const char* words, bool (*fits)(double)) {
+  return {[words, fits](std::string& text) {
+            double number = 0;
+            const bool good = absl::SimpleAtod(text, &number) && fits(number);
+            return good ? std::string() : absl::StrCat("'", text, "' is not ", words);
+          },
+          name};
+}
+
+CLI::Validator NotNegative() {
+  return NumberThat("NONNEGATIVE", "a number from 0 on", [](double number) { return number >= 0; });
+}
+
+CLI::Validator Positive() {
+  return NumberThat("POSITIVE", "a number above 0", [](double number) { return number > 0; });
+}
+
 void AddLimits(CLI::App& app, Limits& limits) {
-  app.add_option("--threads", limits.threads, "processors that one verification may use; 0: all")
+  app.add_option("--threads", limits.threads, "processors that one run may use; 0: all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_option("--memory", limits.memory_bytes,
-                 "bytes that one verification may use; 0: an even share of --memory-total")
-      ->check(CLI::NonNegativeNumber)
+                 "bytes that one verification or training may work with; 0: an even share of --memory-total")
+      ->check(NotNegative())
       ->capture_default_str();
   app.add_option("--memory-total", limits.memory_total,
-                 "bytes that all verifications together may use; 0: nine tenths of what is free at the start")
-      ->check(CLI::NonNegativeNumber)
+                 "bytes that all runs together may use; 0: nine tenths of what is free at the start")
+      ->check(NotNegative())
       ->capture_default_str();
-  app.add_option("--concurrency", limits.concurrency, "verifications at a time")
+  app.add_option("--concurrency", limits.concurrency, "verifications, bounds, trainings at a time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   app.add_option("--max-queue", limits.max_queue, "calls that may wait; more are refused")
@@ -47,10 +67,10 @@ void AddLimits(CLI::App& app, Limits& limits) {
       ->capture_default_str();
   app.add_option("--upload-grace", limits.upload_grace_s,
                  "seconds that an upload may take beside its size at 256 KiB/s")
-      ->check(CLI::PositiveNumber)
+      ->check(Positive())
       ->capture_default_str();
   app.add_option("--blob-quota", limits.blob_bytes, "bytes of uploaded files that are kept")
-      ->check(CLI::PositiveNumber)
+      ->check(Positive())
       ->capture_default_str();
 }
 
@@ -77,11 +97,11 @@ void AddOperation(CLI::App& app, Flags& flags) {
                "pages on jobs for people under http://HTTP-ADDRESS/web; needs --http-address and --data-dir");
   app.add_option("--drain-timeout,--drain", flags.drain_s,
                  "seconds that running calls get to finish after SIGTERM")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NotNegative())
       ->capture_default_str();
   app.add_option("--checkpoint-interval", flags.limits.checkpoint_s,
                  "seconds between two checkpoints of a job's search, and one when it is stopped; 0: none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NotNegative())
       ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")->capture_default_str();
 }
@@ -138,13 +158,13 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
                  "folder for jobs, results and uploaded files, which then survive the server; without it "
                  "there are no jobs");
   app.add_option("--keep-jobs", flags.keep.jobs, "jobs that have ended and are kept; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NotNegative())
       ->capture_default_str();
   app.add_option("--keep-jobs-for", flags.keep.seconds,
                  "seconds, or a number with m, h or d, that a job is kept after its end; 0: for ever")
       ->transform(CLI::AsNumberWithUnit(
           std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}))
-      ->check(CLI::NonNegativeNumber)
+      ->check(NotNegative())
       ->capture_default_str();
   AddLimits(app, flags.limits);
   std::string isolation = "process", log_format = "text";

@@ -2,15 +2,13 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-
 namespace espalier::server {
 
 void Readiness::OnChange(std::function<void(bool)> change) {
   std::lock_guard<std::mutex> lock(mutex_);
   change_ = std::move(change);
-  Tell();
+  told_ = WhyNot().empty();
+  if (change_ != nullptr) change_(told_);
 }
 
 void Readiness::Drain() {
@@ -19,10 +17,15 @@ void Readiness::Drain() {
   Tell();
 }
 
-void Readiness::ReportDevice(const std::string& device, bool works) {
+void Readiness::Ask(std::function<std::string()> trouble) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const bool changed = works ? broken_.erase(device) > 0 : broken_.insert(device).second;
-  if (changed) Tell();
+  trouble_ = std::move(trouble);
+  Tell();
+}
+
+void Readiness::AskAgain() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Tell();
 }
 
 bool Readiness::ready() const {
@@ -37,12 +40,13 @@ std::string Readiness::why_not() const {
 
 std::string Readiness::WhyNot() const {
   if (draining_) return "the server is shutting down";
-  if (!broken_.empty()) return absl::StrCat("device failed: ", absl::StrJoin(broken_, ", "));
-  return "";
+  return trouble_ != nullptr ? trouble_() : "";
 }
 
 void Readiness::Tell() {
-  if (change_ != nullptr) change_(WhyNot().empty());
+  const bool now = WhyNot().empty();
+  if (now == std::exchange(told_, now)) return;
+  if (change_ != nullptr) change_(now);
 }
 
 }  // namespace espalier::server

@@ -1,7 +1,8 @@
-// Whether a server wants new work: it does until it drains, and not while a device is known to be broken.
+// Whether a server wants new work: it does until it drains, and unless what it works with says otherwise.
 //
 //   readiness.OnChange([&](bool ready) { health.SetServingStatus(kService, ready); });
-//   readiness.ReportDevice("cuda:0", false);   // a run on it failed for the device's own sake
+//   readiness.Ask([&] { return cards.Trouble(); });   // "device failed: cuda:0", or nothing
+//   readiness.AskAgain();                              // the answer may be another one
 //   readiness.Drain();
 //
 // Thread-safe.
@@ -9,7 +10,6 @@
 
 #include <functional>
 #include <mutex>
-#include <set>
 #include <string>
 
 namespace espalier::server {
@@ -19,8 +19,10 @@ class Readiness {
   // `change` is called at once and with every change, one at a time; it must not call this object.
   void OnChange(std::function<void(bool ready)> change);
   void Drain();  // for good
-  // A device that failed counts as broken until a run on it goes well.
-  void ReportDevice(const std::string& device, bool works);
+  // `trouble` says in one sentence why there is no work to be done, or is empty; null: there is never
+  // trouble. It must not call this object.
+  void Ask(std::function<std::string()> trouble);
+  void AskAgain();
 
   bool ready() const;
   // One sentence; empty when it is ready.
@@ -32,7 +34,8 @@ class Readiness {
 
   mutable std::mutex mutex_;
   bool draining_ = false;
-  std::set<std::string> broken_;
+  bool told_ = true;
+  std::function<std::string()> trouble_;
   std::function<void(bool)> change_;
 };
 

@@ -17,6 +17,21 @@ const Capabilities& EngineCapabilities() {
   return *capabilities;
 }
 
+// What the search did in smaller pieces for want of memory: an operator may want to give it more.
+void LogShortages(const v1::VerifyResult& result, const v1::VerifyRequest& request) {
+  LogFields fields = {{"event", "memory-short"},
+                      {"device", result.record().device()},
+                      {"model", request.model().sha256().substr(0, 12)},
+                      {"query", request.query().sha256().substr(0, 12)}};
+  const size_t known = fields.size();
+  for (const char* name : api::kShortageCounters) {
+    const auto found = result.statistics().counters().find(name);
+    if (found != result.statistics().counters().end() && found->second > 0)
+      fields.emplace_back(name, absl::StrCat(found->second));
+  }
+  if (fields.size() > known) Log(LogLevel::kWarning, fields);
+}
+
 const char* ShortName(v1::Answer answer) {
   if (answer == v1::ANSWER_SAT) return "sat";
   return answer == v1::ANSWER_UNSAT ? "unsat" : "unknown";
@@ -89,6 +104,7 @@ Failure Verification::Run(Core& core, VerifyListener& listener, StopToken stop, 
   *record.mutable_options() = request_.options();
   record.set_model_sha256(request_.model().sha256());
   record.set_query_sha256(request_.query().sha256());
+  LogShortages(result, request_);
   if (!key.empty()) core.results().Add(key, result);
   core.counters().CountAnswer(ShortName(result.answer()));
   return {};

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "verifier/backend/backend.h"
 #include "verifier/base/status.h"
+#include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/interval.h"
 #include "verifier/bounds/refine.h"
@@ -129,28 +130,43 @@ int64_t RowIterations(const BoundsRequest& request) {
   return std::max<int64_t>(1, (request.optimise_intermediate ? 2 : 1) * request.iterations);
 }
 
+// Rows that fit in memory together.
+absl::StatusOr<std::vector<double>> BackwardTogether(const bounds::Scope& scope, const bounds::HostRows& rows,
+                                                     const BoundsRequest& request, StopToken stop) {
+  if (request.method != BoundMethod::kAlphaCrown) return bounds::CertifiedBounds(scope, rows, nullptr);
+  ESPALIER_ASSIGN_OR_RETURN(const bounds::DeviceRows<float> device,
+                            bounds::DeviceRows<float>::Make(*scope.plan, rows, *scope.boxes));
+  bounds::BackwardInput<float> in = device.Input(*scope.relaxation32);
+  bounds::Slopes<float> slopes;
+  in.slopes = &slopes;
+  bounds::Optimiser<float> optimiser(*scope.plan);
+  ESPALIER_RETURN_IF_ERROR(optimiser.StartSlopes(in, slopes));
+  bounds::OptimiseResult result;
+  ESPALIER_RETURN_IF_ERROR(optimiser.Run(in, {.iterations = RowIterations(request)}, nullptr, stop, result));
+  return bounds::CertifiedBounds(scope, rows, &slopes);
+}
+
 absl::StatusOr<std::vector<double>> BackwardRows(const bounds::Plan& plan, const bounds::DomainBounds& layers,
                                                  const bounds::HostRows& rows, const BoundsRequest& request,
                                                  StopToken stop) {
   ESPALIER_ASSIGN_OR_RETURN(const bounds::Relaxation<double> certified,
                             bounds::Relaxation<double>::Make(plan, layers.layers, 1));
-  if (request.method != BoundMethod::kAlphaCrown) {
-    return bounds::CertifiedBounds({&plan, &layers.boxes, nullptr, &certified, &layers.magnitudes}, rows,
-                                   nullptr);
+  bounds::Relaxation<float> relaxation;
+  if (request.method == BoundMethod::kAlphaCrown) {
+    ESPALIER_ASSIGN_OR_RETURN(relaxation, bounds::Relaxation<float>::Make(plan, layers.layers, 1));
   }
-  ESPALIER_ASSIGN_OR_RETURN(const bounds::Relaxation<float> relaxation,
-                            bounds::Relaxation<float>::Make(plan, layers.layers, 1));
-  ESPALIER_ASSIGN_OR_RETURN(const bounds::DeviceRows<float> device,
-                            bounds::DeviceRows<float>::Make(plan, rows, layers.boxes));
-  bounds::BackwardInput<float> in = device.Input(relaxation);
-  bounds::Slopes<float> slopes;
-  in.slopes = &slopes;
-  bounds::Optimiser<float> optimiser(plan);
-  ESPALIER_RETURN_IF_ERROR(optimiser.StartSlopes(in, slopes));
-  bounds::OptimiseResult result;
-  ESPALIER_RETURN_IF_ERROR(optimiser.Run(in, {.iterations = RowIterations(request)}, nullptr, stop, result));
-  return bounds::CertifiedBounds({&plan, &layers.boxes, &relaxation, &certified, &layers.magnitudes}, rows,
-                                 &slopes);
+  const bounds::Scope scope{&plan, &layers.boxes, &relaxation, &certified, &layers.magnitudes};
+  const int64_t outputs = plan.node(rows.start).size, inputs = plan.node(0).size;
+  std::vector<double> lower(static_cast<size_t>(rows.count()), -std::numeric_limits<double>::infinity());
+  const auto part = [&](int64_t begin, int64_t end) -> absl::Status {
+    ESPALIER_ASSIGN_OR_RETURN(
+        const std::vector<double> certain,
+        BackwardTogether(scope, rows.Slice(begin, end, outputs, inputs), request, stop));
+    std::copy(certain.begin(), certain.end(), lower.begin() + begin);
+    return absl::OkStatus();
+  };
+  ESPALIER_RETURN_IF_ERROR(bounds::InBlocks(plan.backend(), rows.count(), rows.count(), stop, part));
+  return lower;
 }
 
 LayerBounds DescribeLayer(const ir::Network& network, const bounds::Plan& plan, int activation,

@@ -57,6 +57,14 @@ std::string DeviceName(int64_t device) {
   return device == kCpuDevice ? "cpu" : absl::StrCat("cuda:", device - 1);
 }
 
+absl::Status CheckDevice(std::string_view name) {
+  ESPALIER_ASSIGN_OR_RETURN(const int64_t device, DeviceNumber(name));
+  // A backend that is made has compared its products with plain loops.
+  ESPALIER_ASSIGN_OR_RETURN(const std::unique_ptr<backend::Backend> made,
+                            MakeBackend({.device = device}, {.threads = 1}));
+  return made->Synchronise();
+}
+
 absl::StatusOr<std::unique_ptr<backend::Backend>> MakeBackend(const DeviceRequest& where,
                                                               const backend::BackendRequest& request) {
   if (where.device > kCpuDevice) return OnCard(where.device - 1, where, request);

@@ -218,5 +218,7 @@ Capabilities GetCapabilities();
 absl::StatusOr<int64_t> DeviceNumber(std::string_view name);
 // "auto" (-1), "cpu" or "cuda:N".
 std::string DeviceName(int64_t device);
+// Opens the device, computes a little on it and compares. Errors as those of a verification there.
+absl::Status CheckDevice(std::string_view name);
 
 }  // namespace espalier

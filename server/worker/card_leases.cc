@@ -1,9 +1,10 @@
 #include "server/worker/card_leases.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 namespace espalier::server {
 namespace {
@@ -13,21 +14,23 @@ constexpr auto kPoll = std::chrono::milliseconds(10);  // how soon a stop is not
 }  // namespace
 
 CardLeases::Lease::Lease(Lease&& other) noexcept
-    : owner_(std::exchange(other.owner_, nullptr)), card_(other.card_), failure_(std::move(other.failure_)) {}
+    : owner_(std::exchange(other.owner_, nullptr)),
+      card_(other.card_),
+      end_(other.end_),
+      failure_(std::move(other.failure_)) {}
 
 CardLeases::Lease::~Lease() {
-  if (owner_ != nullptr) owner_->Give(card_, std::move(failure_));
+  if (owner_ != nullptr) owner_->Give(*this);
 }
 
 int64_t CardLeases::FindFree(int64_t card) const {
   if (card != kAnyCard) return cards_[static_cast<size_t>(card)].taken ? -1 : card;
-  int64_t best = -1;  // one that works before one that failed
+  const auto works = [](const Card& c) { return c.failure.empty(); };
+  const bool choosy = std::any_of(cards_.begin(), cards_.end(), works);
   for (size_t i = 0; i < cards_.size(); ++i) {
-    if (cards_[i].taken) continue;
-    if (best < 0 || (!cards_[static_cast<size_t>(best)].failure.empty() && cards_[i].failure.empty()))
-      best = static_cast<int64_t>(i);
+    if (!cards_[i].taken && (!choosy || works(cards_[i]))) return static_cast<int64_t>(i);
   }
-  return best;
+  return -1;
 }
 
 std::optional<CardLeases::Lease> CardLeases::Take(int64_t card, const StopToken& stop) {
@@ -42,19 +45,59 @@ std::optional<CardLeases::Lease> CardLeases::Take(int64_t card, const StopToken&
   }
 }
 
-void CardLeases::Give(int64_t card, std::string failure) {
+std::optional<CardLeases::Lease> CardLeases::TakeFailed(const StopToken& stop) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stop.StopRequested()) {
+    absl::Time next = absl::InfiniteFuture();
+    for (size_t i = 0; i < cards_.size(); ++i) {
+      Card& card = cards_[i];
+      if (card.taken || card.failure.empty()) continue;
+      if (card.rested <= absl::Now()) {
+        card.taken = true;
+        return Lease(*this, static_cast<int64_t>(i));
+      }
+      next = std::min(next, card.rested);
+    }
+    if (next == absl::InfiniteFuture()) {
+      freed_.wait(lock);
+    } else {
+      freed_.wait_for(lock, absl::ToChronoNanoseconds(next - absl::Now()));
+    }
+  }
+  return std::nullopt;
+}
+
+void CardLeases::Wake() {
   std::lock_guard<std::mutex> lock(mutex_);
-  cards_[static_cast<size_t>(card)] = {false, std::move(failure)};
   freed_.notify_all();
 }
 
-absl::Status CardLeases::Health() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  for (size_t i = 0; i < cards_.size(); ++i) {
-    if (!cards_[i].failure.empty())
-      return absl::UnavailableError(absl::StrCat("cuda:", i, ": ", cards_[i].failure));
+void CardLeases::Give(const Lease& lease) {
+  bool changed = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Card& card = cards_[static_cast<size_t>(lease.card_)];
+    card.taken = false;
+    const bool failed = !card.failure.empty();
+    if (lease.end_ == Lease::End::kWorked) card.failure.clear();
+    if (lease.end_ == Lease::End::kFailed) card.failure = lease.failure_;
+    changed = failed != !card.failure.empty();
+    if (!card.failure.empty()) {
+      card.rest = failed ? std::min(2 * card.rest, rests_.longest) : rests_.first;
+      card.rested = absl::Now() + card.rest;
+    }
+    freed_.notify_all();
   }
-  return absl::OkStatus();
+  if (changed && changed_ != nullptr) changed_();
+}
+
+std::vector<CardLeases::Failure> CardLeases::Failures() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<Failure> failures;
+  for (size_t i = 0; i < cards_.size(); ++i) {
+    if (!cards_[i].failure.empty()) failures.push_back({static_cast<int64_t>(i), cards_[i].failure});
+  }
+  return failures;
 }
 
 }  // namespace espalier::server

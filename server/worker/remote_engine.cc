@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "server/log.h"
 #include "server/training_job.h"
@@ -117,6 +118,41 @@ class RemoteEngine::Run {
   Failure failure_;
 };
 
+RemoteEngine::RemoteEngine(Core& core, std::vector<std::string> arguments, int idle)
+    : core_(core),
+      cards_(static_cast<int64_t>(GetCapabilities().devices.size()) - 1,
+             [this] { core_.readiness().AskAgain(); }),
+      pool_(std::move(arguments), idle) {
+  if (cards_.count() < 1) return;
+  core_.readiness().Ask([this] { return CardTrouble(); });
+  doctor_.emplace(cards_, [this](CardLeases::Lease& card, const StopToken& stop) { Examine(card, stop); });
+}
+
+RemoteEngine::~RemoteEngine() {
+  core_.readiness().Ask(nullptr);
+}
+
+std::string RemoteEngine::CardTrouble() const {
+  const std::vector<CardLeases::Failure> failures = cards_.Failures();
+  if (static_cast<int64_t>(failures.size()) < cards_.count()) return "";
+  const auto name = [](std::string* out, const CardLeases::Failure& failure) {
+    absl::StrAppend(out, DeviceName(failure.card + 1));
+  };
+  return absl::StrCat("device failed: ", absl::StrJoin(failures, ", ", name));
+}
+
+void RemoteEngine::Examine(CardLeases::Lease& card, const StopToken& stop) {
+  v1::WorkerRun run;
+  run.mutable_probe()->set_device(DeviceName(card.card() + 1));
+  v1::WorkerDone done;
+  const Failure failure = OnWorker(run, nullptr, stop, "", &card, done);
+  if (stop.StopRequested()) return;
+  Log(failure.ok() ? LogLevel::kInfo : LogLevel::kWarning,
+      {{"event", "device-examined"},
+       {"device", DeviceName(card.card() + 1)},
+       {"result", failure.ok() ? "works" : std::string(failure.status().message())}});
+}
+
 Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken stop, v1::WorkerDone& done) {
   // What is named by digest is looked up here, so that it stays while the worker needs it; what is carried
   // goes along.
@@ -132,6 +168,11 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
   }
   std::optional<CardLeases::Lease> card;
   if (Failure failure = TakeCard(run, stop, card); !failure.ok()) return failure;
+  return OnWorker(run, sink, stop, model, card ? &*card : nullptr, done);
+}
+
+Failure RemoteEngine::OnWorker(v1::WorkerRun& run, const Sink& sink, const StopToken& stop,
+                               const std::string& model, CardLeases::Lease* card, v1::WorkerDone& done) {
   absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = pool_.Take(model);
   if (!worker.ok()) return {worker.status(), {.reason = "WORKER_DIED", .retry_delay_s = kRetryDelaySeconds}};
   const bool trains = run.has_train() || run.has_graft() || run.has_compare();
@@ -150,11 +191,10 @@ Failure RemoteEngine::Execute(v1::WorkerRun& run, const Sink& sink, StopToken st
     Log(LogLevel::kError, {{"event", "device-lost"},
                            {"pid", absl::StrCat((*worker)->pid())},
                            {"how", std::string(failure.status().message())}});
-    if (card) card->Fail(std::string(failure.status().message()));
-    pool_.Discard(*std::move(worker));
-    if (card) core_.readiness().ReportDevice(DeviceName(card->card() + 1), false);
+    pool_.Discard(*std::move(worker));  // before others learn of it
+    if (card != nullptr) card->Fail(std::string(failure.status().message()));
   } else {
-    if (card && failure.ok()) core_.readiness().ReportDevice(DeviceName(card->card() + 1), true);
+    if (card != nullptr && failure.ok()) card->Worked();
     pool_.Return(*std::move(worker), done.resident_bytes());
   }
   return failure;

@@ -48,6 +48,7 @@ std::vector<FileField> FilesOf(const v1::WorkerRun& run) {
       add(run.compare().other(), "other");
       add_labelled(run.compare().data(), "data", "labels");
       break;
+    case v1::WorkerRun::kProbe:
     case v1::WorkerRun::CALL_NOT_SET:
       break;
   }

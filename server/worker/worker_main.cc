@@ -16,9 +16,11 @@
 #include "server/parent_watch.h"
 #include "server/train_buffer.h"
 #include "server/training_job.h"
+#include "server/worker/card_leases.h"
 #include "server/worker/message_socket.h"
 #include "server/worker/process_memory.h"
 #include "server/worker/worker_files.h"
+#include "verifier/base/device_lost.h"
 
 namespace espalier::server {
 namespace {
@@ -126,10 +128,18 @@ class Worker final : private VerifyListener, private TrainListener {
       case v1::WorkerRun::kGraft:
       case v1::WorkerRun::kCompare:
         return Train(run, stop);
+      case v1::WorkerRun::kProbe:
+        return Probe(run.probe().device());
       case v1::WorkerRun::CALL_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError("a run without a call");
+  }
+
+  static Failure Probe(const std::string& device) {
+    const absl::Status checked = CheckDevice(device);
+    if (IsDeviceLost(checked)) return {checked, {.reason = kDeviceLostReason}};
+    return checked;
   }
 
   Failure Verify(const v1::WorkerRun& run, StopToken stop, v1::VerifyResult& result) {

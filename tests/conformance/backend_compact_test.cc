@@ -1,6 +1,7 @@
 // CompactBounder on every backend that has one: one pass against plain double loops, optimised bounds against
 // the processor's, and that neither company nor order shows.
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/backend_conformance.h"
@@ -202,7 +203,7 @@ TEST_P(CompactConformanceTest, OptimisedBoundsAreTheProcessors) {
     for (int32_t i = 0; i < network.inputs; ++i) plane.normal.push_back(static_cast<float>(random.Normal()));
     plane.offset = random.Normal();
     CompactSettings settings{.iterations = random.Int(2, 12),
-                             .candidates = 3,
+                             .candidates = seed % 4 == 0 ? 500 : 3,
                              .exact_slopes = true,
                              .slopes = true,
                              .corners = true};
@@ -235,6 +236,12 @@ TEST_P(CompactConformanceTest, OptimisedBoundsAreTheProcessors) {
       if (ours[d].bound > 0 || theirs[d].bound > 0) continue;
       ASSERT_EQ(ours[d].candidates.size(), theirs[d].candidates.size());
       candidates += static_cast<int64_t>(ours[d].candidates.size());
+      std::set<int32_t> different;
+      for (size_t k = 0; k < ours[d].candidates.size(); ++k) {
+        different.insert(ours[d].candidates[k].first);
+        if (k > 0) ASSERT_LE(ours[d].candidates[k].second, ours[d].candidates[k - 1].second);
+      }
+      ASSERT_EQ(different.size(), ours[d].candidates.size());
     }
   }
   EXPECT_LT(apart, seen / 50);

@@ -29,8 +29,10 @@ struct Stream {
   Graph* captured = nullptr;  // where launches go instead
 };
 struct Event {
+  bool timed = false;
   Stream* stream = nullptr;  // null: never recorded
   bool passed = true;
+  double time = 0;  // on the card's clock
 };
 struct Pool {
   int64_t live = 0;
@@ -48,6 +50,7 @@ struct Card {
   int64_t launches_until_failure = 0, allocations_until_failure = 0;
   cudaError_t sticky = cudaSuccess;
   int running = 0;
+  double time = 0;  // on its clock
 
   bool Chance() { return random() % 2 == 0; }
 };
@@ -113,9 +116,9 @@ void NotInCapture(const Card& card, const char* call) {
 void CountLaunch(Card& card) {
   ++card.counts.launches;
   const bool counted_down = card.launches_until_failure > 0 && --card.launches_until_failure == 0;
-  // One process takes the file: the one that replaces it finds a card that works.
-  const std::string& file = card.behaviour.lost_by;
-  if (counted_down || (!file.empty() && unlink(file.c_str()) == 0)) card.sticky = cudaErrorLaunchFailure;
+  const std::string& broken = card.behaviour.lost_while;
+  if (counted_down || (!broken.empty() && access(broken.c_str(), F_OK) == 0))
+    card.sticky = cudaErrorLaunchFailure;
 }
 
 cudaError_t Answer(Card& card, cudaError_t error = cudaSuccess) {
@@ -162,7 +165,7 @@ Behaviour BehaviourFromEnvironment() {
     }
     if (name == "closed") behaviour.closed = true;
     if (name == "memory") behaviour.memory = std::stoll(value);
-    if (name == "lost-by") behaviour.lost_by = value;
+    if (name == "lost-while") behaviour.lost_while = value;
     for (const NamedSummation& summation : AllSummations()) {
       if (name == "sum" && value == summation.name) behaviour.summation = summation.order;
     }
@@ -209,8 +212,12 @@ cudaError_t EnqueueKernel(const cudaLaunchConfig_t& config, std::function<void()
   if (config.stream->device != current_device) return cudaErrorInvalidValue;
   if (config.stream->captured == nullptr) CountLaunch(card);
   const bool reversed = card.behaviour.schedule == Schedule::kPortions && card.Chance();
-  return Enqueue(config.stream, [grid, block, reversed, thread = std::move(thread)] {
+  const auto all = static_cast<int64_t>(threads * grid.x * grid.y * grid.z);
+  return Enqueue(config.stream, [grid, block, reversed, all, thread = std::move(thread)] {
     RunGrid(grid, block, reversed, thread);
+    const Clock& clock = TheCard().behaviour.clock;
+    TheCard().time += clock.launch + clock.thread * static_cast<double>(all) +
+                      clock.cold_thread * static_cast<double>(std::max<int64_t>(0, all - clock.threads));
   });
 }
 
@@ -282,8 +289,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = new cuda_on_host::Event;
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  *event = new cuda_on_host::Event{.timed = (flags & cudaEventDisableTiming) == 0};
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
@@ -291,7 +298,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   NotInCapture(TheCard(), "recording an event");
   event->stream = stream;
   event->passed = false;
-  return cuda_on_host::Enqueue(stream, [event] { event->passed = true; });
+  return cuda_on_host::Enqueue(stream, [event] {
+    event->passed = true;
+    event->time = TheCard().time;
+  });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const Lock lock(DeviceLock());
@@ -299,6 +309,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   ++TheCard().counts.waits;
   const Open open(TheCard());
   while (!event->passed && !event->stream->queue.empty()) cuda_on_host::RunOne(event->stream);
+  return Answer(TheCard());
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  const Lock lock(DeviceLock());
+  for (const cudaEvent_t event : {from, to}) {
+    if (!event->timed || event->stream == nullptr || !event->passed) return cudaErrorInvalidResourceHandle;
+  }
+  *milliseconds = static_cast<float>(1e3 * (to->time - from->time));
   return Answer(TheCard());
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {

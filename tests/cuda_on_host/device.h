@@ -26,6 +26,14 @@ enum class Schedule {
               // time
 };
 
+// What the card's clock goes on by, in seconds: it shows simulated work, and nothing of the processor's time.
+struct Clock {
+  double launch = 0;                   // for every launch
+  double thread = 0;                   // for every thread of it
+  int64_t threads = int64_t{1} << 62;  // of one launch that the card's cache serves:
+  double cold_thread = 0;              // for every one beyond these, on top
+};
+
 struct Behaviour {
   Schedule schedule = Schedule::kLate;
   uint64_t seed = 1;
@@ -37,10 +45,11 @@ struct Behaviour {
   bool fail_captures = false;   // graphs cannot be made
   int64_t fail_allocation = 0;  // the allocation of this number, counted from now, finds no memory; 0: none
   int64_t fail_launch = 0;      // the launch of this number, counted from now, fails for good; 0: none does
-  std::string lost_by = {};     // a file: the launch that finds it removes it and fails for good
+  Clock clock = {};
+  std::string lost_while = {};  // a file: as long as it is there, every launch fails for good
 };
 // The default comes from the environment: ESPALIER_CUDA_ON_HOST holds words of late, eager, seed=N, closed,
-// memory=BYTES, sum=ORDER (summation.h), lost-by=FILE (without blanks).
+// memory=BYTES, sum=ORDER (summation.h), lost-while=FILE (without blanks).
 void Behave(const Behaviour& behaviour);
 Behaviour BehaviourFromEnvironment();
 

@@ -22,6 +22,15 @@ class Mistakes(Case):
         self.assert_ends(done, 2, "--timeout: '0' is not a number above 0")
         self.assert_line(self.ask("--option", "seed=1.5"), 2, "'1.5' is not a whole number")
 
+    def test_numbers_of_the_server(self):
+        for wrong, text in (("--memory=-1", "--memory: '-1' is not a number from 0 on"),
+                            ("--upload-grace=0", "--upload-grace: '0' is not a number above 0"),
+                            ("--keep-jobs-for=2x", "--keep-jobs-for")):
+            with harness.Server("--listen", "unix:" + self.path("socket"), wrong) as server:
+                self.assertEqual(server.wait(), 2)
+                self.assertIn(text, server.log())
+                self.assertLess(len(server.log()), 200)
+
     def test_addresses(self):
         self.assert_line(self.ask("--server", "nonsense"), 3, "server 'nonsense': use HOST:PORT or unix:/PATH")
         self.assert_line(self.ask("--server", "unix:" + self.path("none")), 5, "No such file")

@@ -32,6 +32,11 @@ struct Statistics {
   std::map<std::string, int64_t> counters;
 };
 
+// Counters of what was done in smaller pieces for want of memory: blocks of rows, batches of domains and
+// groups of them on a card that were halved, and networks that were not listed for a card.
+inline constexpr const char* kShortageCounters[] = {"rows_halved", "batch_halved", "cuda_lanes_halved",
+                                                    "listing_refused"};
+
 class Verdict {
  public:
   static Verdict Verified() { return Verdict(Answer::kVerified, Limit::kNone); }

@@ -22,7 +22,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -295,6 +297,18 @@ class Backend {
 
   virtual int64_t bytes_in_use() const = 0;
   virtual int64_t threads() const = 0;
+
+  // Seconds on the device's own clock from the last call until all that is queued now is done, which is
+  // waited for. 0 the first time, and always on devices whose batches are not to depend on time.
+  virtual double Lap() { return 0; }
+
+  // Who works in smaller pieces for want of memory says so, by the name of a counter of the run's statistics.
+  void NoteShortage(const std::string& counter) { ++shortages_[counter]; }
+  // Since this was asked last.
+  std::map<std::string, int64_t> TakeShortages() { return std::exchange(shortages_, {}); }
+
+ private:
+  std::map<std::string, int64_t> shortages_;
 };
 
 inline RawBuffer::~RawBuffer() {

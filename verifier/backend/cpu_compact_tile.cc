@@ -60,14 +60,38 @@ void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int6
 // False when no lane has a domain any more.
 bool CompactTile::Fill(CompactQueue& queue) {
   bool any = false;
+  fresh_.clear();
   for (int64_t l = 0; l < lanes_; ++l) {
     if (domain_[l] == nullptr) {
       CompactDomain* next = queue.Next();
-      if (next != nullptr) Load(l, next);
+      if (next != nullptr) {
+        Load(l, next);
+        fresh_.push_back(static_cast<int32_t>(l));
+      }
     }
     any |= domain_[l] != nullptr;
   }
+  if (!fresh_.empty()) LoadSlopes();
   return any;
+}
+
+// Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all new
+// domains.
+void CompactTile::LoadSlopes() {
+  const CompactLines& lines = program_->network.lines;
+  for (int64_t j = 0; j < learning_; ++j) {
+    const auto u = static_cast<size_t>(j);
+    const float lo = std::min(lines.left[u], lines.right[u]);
+    const float range = std::max(lines.left[u], lines.right[u]) - lo, adaptive = lines.free_start[u];
+    float* alpha = alpha_.data() + j * lanes_;
+    for (int32_t l : fresh_) {
+      const absl::Span<const uint8_t>& start = domain_[l]->start;
+      alpha[l] = start.empty() ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
+    }
+    if (settings_.iterations <= 1) continue;
+    float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
+    for (int32_t l : fresh_) first[l] = second[l] = 0;
+  }
 }
 
 void CompactTile::Load(int64_t lane, CompactDomain* domain) {
@@ -80,17 +104,6 @@ void CompactTile::Load(int64_t lane, CompactDomain* domain) {
   beta_rate_[lane] = settings_.beta_rate;
   plane_[lane] = 0;
   plane_first_[lane] = plane_second_[lane] = plane_scale_[lane] = 0;
-  for (int64_t j = 0; j < learning_; ++j) {
-    const auto u = static_cast<size_t>(j);
-    float slope = lines.free_start[u];
-    if (!domain->start.empty()) {
-      const float lo = std::min(lines.left[u], lines.right[u]), hi = std::max(lines.left[u], lines.right[u]);
-      slope = lo + (hi - lo) * (static_cast<float>(domain->start[u]) / 255.0f);
-    }
-    const int64_t at = j * lanes_ + lane;
-    alpha_.data()[at] = slope;
-    if (settings_.iterations > 1) first_.data()[at] = second_.data()[at] = 0;
-  }
   for (size_t s = 0; s < n.stages.size(); ++s) {
     const CompactStage& stage = n.stages[s];
     const auto end = stage.first_unstable + static_cast<int32_t>(stage.source.size());

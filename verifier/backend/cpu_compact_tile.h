@@ -53,7 +53,8 @@ class CompactTile {
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
   bool Fill(CompactQueue& queue);
-  void Load(int64_t lane, CompactDomain* domain);
+  void Load(int64_t lane, CompactDomain* domain);  // but for its slopes
+  void LoadSlopes();                               // of the fresh lanes
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
@@ -78,6 +79,7 @@ class CompactTile {
   Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
   std::vector<std::vector<Split>> splits_;               // per stage
+  std::vector<int32_t> fresh_;                           // lanes that have just been given a domain
   // per lane
   CompactDomain* domain_[kMostLanes] = {};
   int64_t passes_[kMostLanes] = {};

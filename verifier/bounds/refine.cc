@@ -5,6 +5,7 @@
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
+#include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/row_bounder.h"
 
 namespace espalier::bounds {
@@ -142,7 +143,11 @@ absl::Status Refinement::Layer(int activation) {
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
     const size_t end = std::min(begin + block, rows.size());
     ESPALIER_RETURN_IF_ERROR(bounder_->Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
-    ESPALIER_RETURN_IF_ERROR(Certify(activation, rows, begin, end));
+    const auto certify = [&](int64_t from, int64_t to) {
+      return Certify(activation, rows, begin + static_cast<size_t>(from), begin + static_cast<size_t>(to));
+    };
+    const auto count = static_cast<int64_t>(end - begin);
+    ESPALIER_RETURN_IF_ERROR(InBlocks(plan_.backend(), count, count, stop_, certify));
     if (settings_.shares != nullptr) NoteShares(activation, rows, begin, end);
     for (size_t r = begin; r < end; ++r) rows[r].exact_slopes = {};
   }
@@ -348,13 +353,17 @@ bool TakeSide(const NeuronSide& side, std::vector<LayerBox>& layers) {
 
 absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
                           DomainBounds& bounds) {
-  return Refinement(plan, settings, stop, bounds).Run();
+  const absl::Status refined = Refinement(plan, settings, stop, bounds).Run();
+  if (!absl::IsResourceExhausted(refined)) return refined;
+  if (!bounds.empty.empty()) return absl::OkStatus();  // what else there was to tighten does not matter
+  plan.backend().NoteShortage(kListingRefused);
+  return refined;
 }
 
 absl::StatusOr<DomainBounds> OptimiseBounds(const Plan& plan, const IntermediateSettings& settings,
                                             StopToken stop, DomainBounds from) {
   const absl::Status refined = RefineBounds(plan, {.iterations = settings.iterations}, stop, from);
-  if (absl::IsUnimplemented(refined)) return ComputeIntermediate(plan, from.boxes, settings, stop);
+  if (DoWithout(refined)) return ComputeIntermediate(plan, from.boxes, settings, stop);
   ESPALIER_RETURN_IF_ERROR(refined);
   return from;
 }

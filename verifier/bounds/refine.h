@@ -21,6 +21,9 @@ inline constexpr int64_t kMostCompactWork = int64_t{1} << 25;
 // Bytes of slopes that are kept of one refinement.
 inline constexpr int64_t kMostRefineMemory = int64_t{1} << 25;
 
+// How often the network that is left did not fit in memory, in the run's statistics.
+inline constexpr char kListingRefused[] = "listing_refused";
+
 // A side of a neuron that the bounds need hold on: pre-activation >= 0 (+1) or <= 0 (-1).
 struct NeuronSide {
   int32_t activation = 0, neuron = 0;
@@ -76,11 +79,15 @@ struct RefineSettings {
 
 // Layer by layer from the front, each from the tighter ones before it. Never looser than before. bounds.empty
 // is {true} when an interval has ended up empty: no point of the box is inside and on all sides. When `stop`
-// fires, later layers keep what they had. UNIMPLEMENTED when the network or the device is not made for it.
+// fires, later layers keep what they had, and so they do after an error. UNIMPLEMENTED when the network or
+// the device is not made for it, RESOURCE_EXHAUSTED when it does not fit: do without.
 absl::Status RefineBounds(const Plan& plan, const RefineSettings& settings, StopToken stop,
                           DomainBounds& bounds);
+inline bool DoWithout(const absl::Status& refined) {
+  return absl::IsUnimplemented(refined) || absl::IsResourceExhausted(refined);
+}
 
-// Refines `from` by settings.iterations steps; where that is UNIMPLEMENTED, bounds its box anew and optimises
+// Refines `from` by settings.iterations steps; where that is not possible, bounds its box anew and optimises
 // on the whole network, within settings.max_flops.
 absl::StatusOr<DomainBounds> OptimiseBounds(const Plan& plan, const IntermediateSettings& settings,
                                             StopToken stop, DomainBounds from);

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/rounding.h"
 
 namespace espalier::search {
@@ -239,9 +240,11 @@ absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std:
   const Problem& problem = run_.problem;
   const int64_t block = SamplesPerBatch(run_.plan);
   const auto total = static_cast<int64_t>(targets.size());
-  for (int64_t begin = 0; begin < total && !run_.stop.StopRequested(); begin += block) {
+  bool found = false;
+  const auto part = [&](int64_t begin, int64_t end) -> absl::Status {
+    if (found) return absl::OkStatus();
     Batch batch;
-    batch.targets.assign(targets.begin() + begin, targets.begin() + std::min(begin + block, total));
+    batch.targets.assign(targets.begin() + begin, targets.begin() + end);
     for (int64_t s = 0; s < batch.samples(); ++s) {
       const api::Box& box =
           problem.boxes[static_cast<size_t>(problem.targets[batch.targets[static_cast<size_t>(s)]].box)];
@@ -256,10 +259,11 @@ absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std:
             static_cast<float>(points[static_cast<size_t>((begin + s) * problem.inputs + j)]), low, high));
       }
     }
-    ESPALIER_ASSIGN_OR_RETURN(const bool found, Descent(batch, steps));
-    if (found) return true;
-  }
-  return false;
+    ESPALIER_ASSIGN_OR_RETURN(found, Descent(batch, steps));
+    return absl::OkStatus();
+  };
+  ESPALIER_RETURN_IF_ERROR(bounds::InBlocks(run_.plan.backend(), total, block, run_.stop, part));
+  return found;
 }
 
 absl::StatusOr<bool> Attack::Random(const std::vector<size_t>& targets, const AttackSettings& settings) {

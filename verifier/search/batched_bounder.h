@@ -1,6 +1,7 @@
 // DomainBounder with the batched passes of bounds/ on the whole network.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "verifier/bounds/optimise.h"
@@ -10,18 +11,21 @@ namespace espalier::search {
 
 class BatchedDomainBounder final : public DomainBounder {
  public:
-  BatchedDomainBounder(Run& run, SharedRoot& root) : run_(run), root_(root), optimiser_(run.plan) {}
+  BatchedDomainBounder(Run& run, SharedRoot& root) : run_(run), root_(root) { optimiser_.emplace(run.plan); }
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
   bool reduced() const override { return false; }
 
  private:
+  absl::Status OptimiseTogether(std::vector<Domain>& domains, const BounderSettings& settings);
+  absl::Status LookAheadTogether(const Probe* probes, int64_t count, double* host);
   absl::Status CollectCandidates(DomainBatch<float>& batch, int64_t keep, std::vector<Domain>& domains);
   void KeepCorners(std::vector<Domain>& domains);
 
   Run& run_;
   SharedRoot& root_;
-  bounds::Optimiser<float> optimiser_;
+  std::optional<bounds::Optimiser<float>> optimiser_;
+  bool short_ = false;  // memory has run out
 };
 
 }  // namespace espalier::search

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "verifier/backend/neuron_math.h"
 #include "verifier/base/status.h"
@@ -70,28 +71,34 @@ absl::Status DomainBatch<T>::LoadSlopes(const std::vector<const Domain*>& domain
   size_t offset = 0;
   for (size_t a = 0; a < layers; ++a) {
     const std::vector<int32_t>& unstable = relaxation().unstable(static_cast<int>(a));
+    const size_t width = unstable.size();
     const ir::HingeLayer& hinge = run_.plan.hinge(static_cast<int>(a));
-    std::vector<T> alpha;
-    alpha.reserve(unstable.size() * domains.size());
-    for (const Domain* domain : domains) {
-      for (size_t j = 0; j < unstable.size(); ++j) {
-        const auto i = static_cast<size_t>(unstable[j]);
-        const double lo = std::min(hinge.left[i], hinge.right[i]),
-                     hi = std::max(hinge.left[i], hinge.right[i]);
-        if (domain->slopes.empty()) {
-          const bounds::LayerBox& box = root_.bounds.layers[a];
-          alpha.push_back(
-              backend::LinesOfHinge<T>(static_cast<T>(hinge.left[i]), static_cast<T>(hinge.right[i]),
-                                       bounds::RoundDown<T>(box.lower[i]), bounds::RoundUp<T>(box.upper[i]))
-                  .free_start);
-        } else {
-          alpha.push_back(static_cast<T>(lo + (hi - lo) * domain->slopes[offset + j] / 255.0));
-        }
-      }
+    const bounds::LayerBox& box = root_.bounds.layers[a];
+    std::vector<double> lowest(width), range(width);
+    std::vector<T> adaptive(width);
+    for (size_t j = 0; j < width; ++j) {
+      const auto i = static_cast<size_t>(unstable[j]);
+      lowest[j] = std::min(hinge.left[i], hinge.right[i]);
+      range[j] = std::max(hinge.left[i], hinge.right[i]) - lowest[j];
+      adaptive[j] =
+          backend::LinesOfHinge<T>(static_cast<T>(hinge.left[i]), static_cast<T>(hinge.right[i]),
+                                   bounds::RoundDown<T>(box.lower[i]), bounds::RoundUp<T>(box.upper[i]))
+              .free_start;
     }
-    offset += unstable.size();
-    const auto count = static_cast<int64_t>(alpha.size());
+    std::vector<T> alpha(width * domains.size());
+    for (size_t d = 0; d < domains.size(); ++d) {
+      T* own = alpha.data() + d * width;
+      if (domains[d]->slopes.empty()) {
+        std::copy(adaptive.begin(), adaptive.end(), own);
+        continue;
+      }
+      const uint8_t* steps = domains[d]->slopes.data() + offset;
+      for (size_t j = 0; j < width; ++j) own[j] = static_cast<T>(lowest[j] + range[j] * steps[j] / 255.0);
+    }
+    offset += width;
     ESPALIER_ASSIGN_OR_RETURN(slopes_.alpha[a], ToDevice<T>(backend, alpha));
+    if constexpr (std::is_same_v<T, double>) continue;  // float64 certifies, and optimises nothing
+    const auto count = static_cast<int64_t>(alpha.size());
     for (auto* list : {&slopes_.first, &slopes_.second, &slopes_.best}) {
       ESPALIER_ASSIGN_OR_RETURN((*list)[a], Allocate<T>(backend, count));
     }

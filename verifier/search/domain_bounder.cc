@@ -31,6 +31,7 @@ absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, Sha
     const bool declined =
         absl::IsUnimplemented(device.status()) || absl::IsResourceExhausted(device.status());
     if (!declined) return device.status();
+    if (absl::IsResourceExhausted(device.status())) run.plan.backend().NoteShortage(bounds::kListingRefused);
   }
   return std::unique_ptr<DomainBounder>(std::make_unique<BatchedDomainBounder>(run, root));
 }

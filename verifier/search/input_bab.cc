@@ -16,13 +16,6 @@ constexpr int64_t kAttackEvery = 4;
 // domains than halving the inputs until all sides are decided.
 constexpr int64_t kFewUnstable = 16;
 
-int64_t BatchFor(const Run& run) {
-  if (run.options.batch > 0) return run.options.batch;
-  int64_t neurons = 0;
-  for (const auto& node : run.plan.nodes()) neurons += node.size;
-  return std::clamp<int64_t>((int64_t{1} << 20) / std::max<int64_t>(neurons, 1), 8, 1024);
-}
-
 // What a checkpoint says of a domain.
 BoxDomain WithoutBounds(const BoxDomain& domain) {
   BoxDomain copy;
@@ -38,10 +31,7 @@ BoxDomain WithoutBounds(const BoxDomain& domain) {
 }  // namespace
 
 InputBab::InputBab(Run& run)
-    : run_(run),
-      batch_(BatchFor(run)),
-      budget_bytes_(run.options.memory_bytes / 2),
-      open_of_target_(run.problem.targets.size(), 0) {
+    : run_(run), budget_bytes_(run.options.memory_bytes / 2), open_of_target_(run.problem.targets.size(), 0) {
   for (const api::Box& box : run.problem.boxes) {
     std::vector<int32_t> free;
     for (size_t i = 0; i < box.lower.size(); ++i) {
@@ -193,18 +183,20 @@ absl::StatusOr<bool> InputBab::Candidates(const BoxBatch& batch) {
 absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   run_.statistics.domains += static_cast<int64_t>(domains.size());
   BoxBatch batch(run_, free_inputs_, domains);
+  run_.plan.backend().Lap();
   const absl::Status bounded = [&] {
     PhaseTimer timer(run_.statistics, "bound");
     return batch.Bound();
   }();
   if (absl::IsResourceExhausted(bounded) && domains.size() > 1) {
     // Half the batch at a time from now on.
-    batch_ = std::max<int64_t>(1, static_cast<int64_t>(domains.size()) / 2);
+    run_.box_batch.Halve(static_cast<int64_t>(domains.size()));
     ++run_.statistics.counters["batch_halved"];
     for (BoxDomain& domain : domains) Push(std::move(domain));
     return false;
   }
   ESPALIER_RETURN_IF_ERROR(bounded);
+  run_.TookBatch(run_.box_batch, static_cast<int64_t>(domains.size()));
   ESPALIER_ASSIGN_OR_RETURN(const bool found, Candidates(batch));
   if (found) return true;
   PhaseTimer timer(run_.statistics, "split");
@@ -223,7 +215,7 @@ absl::StatusOr<SearchEnd> InputBab::Loop(int64_t budget_end) {
     run_.Report("input-bab", open_.begin()->first, static_cast<int64_t>(open_.size()), closed_);
     run_.statistics.max_open = std::max(run_.statistics.max_open, static_cast<int64_t>(open_.size()));
     ++rounds_;
-    std::vector<BoxDomain> popped = Pop(batch_);
+    std::vector<BoxDomain> popped = Pop(run_.box_batch.size());
     for (const BoxDomain& domain : popped) in_flight_.push_back(WithoutBounds(domain));
     ESPALIER_ASSIGN_OR_RETURN(const bool found, Process(std::move(popped)));
     if (found) return SearchEnd::kWitness;

@@ -53,7 +53,6 @@ class InputBab {
   std::vector<BoxDomain> Pop(int64_t count);
 
   Run& run_;
-  int64_t batch_;
   int64_t budget_bytes_;
   std::vector<std::vector<int32_t>> free_inputs_;  // per box
   std::vector<int64_t> open_of_target_;

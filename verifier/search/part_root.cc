@@ -122,7 +122,7 @@ absl::StatusOr<bool> Maker::Refine(bounds::RefineSettings settings) {
   settings.keep = &memory;
   settings.inside = inside_.has_value() ? &*inside_ : nullptr;
   const absl::Status refined = bounds::RefineBounds(run_.plan, settings, run_.stop, bounds_);
-  if (absl::IsUnimplemented(refined) || run_.stop.StopRequested()) return false;
+  if (bounds::DoWithout(refined) || run_.stop.StopRequested()) return false;
   ESPALIER_RETURN_IF_ERROR(refined);
   part_.memory = std::move(memory);
   return true;

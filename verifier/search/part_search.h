@@ -11,9 +11,9 @@
 //
 // (the branching number of the halves' gains g1 and g2; Le Bodic and Nemhauser, Math. Programming 166, 2017).
 //
-// The neuron is chosen by trying: the most promising ones of each layer (tightening.h) are halved, those first that
-// what their layer has gained so far speaks for (split_experience.h), as long as what is spent on trials stays below
-// what they can save.
+// The neuron is chosen by trying: the most promising ones of each layer (tightening.h) are halved, those
+// first that what their layer has gained so far speaks for (split_experience.h), as long as what is spent on
+// trials stays below what they can save.
 //
 // A root costs about as much as two domains per unstable neuron. Decisions count domains, never seconds.
 //

@@ -11,6 +11,14 @@
 namespace espalier::search {
 namespace {
 
+// So that the coefficients of a batch are about so many numbers. What a device with a clock finds better may
+// be up to eight times as much, and an eighth.
+BatchSize BatchFor(const bounds::Plan& plan, const api::Options& options, int64_t numbers) {
+  if (options.batch > 0) return BatchSize({options.batch, options.batch, options.batch});
+  const int64_t start = std::clamp<int64_t>(numbers / std::max<int64_t>(plan.total_neurons(), 1), 8, 1024);
+  return BatchSize({start / 8, start, 8 * start});
+}
+
 absl::Status CheckBox(const api::Box& box, int64_t inputs, size_t index) {
   if (static_cast<int64_t>(box.lower.size()) != inputs || static_cast<int64_t>(box.upper.size()) != inputs) {
     return absl::InvalidArgumentError(
@@ -143,12 +151,21 @@ Run::Run(const Problem& p, const bounds::Plan& pl, const api::Options& o, const 
       plan(pl),
       options(o),
       stop(std::move(s)),
+      batch(BatchFor(pl, o, int64_t{1} << 24)),
+      box_batch(BatchFor(pl, o, int64_t{1} << 20)),
       judge_(judge),
       sink_(sink),
       refuted_(p.targets.size(), false),
       open_(static_cast<int64_t>(p.targets.size())),
       start_(absl::Now()),
       last_report_(absl::InfinitePast()) {}
+
+void Run::TookBatch(BatchSize& of, int64_t domains) {
+  const double seconds = plan.backend().Lap();
+  if (!(seconds > 0)) return;
+  of.Took(domains, seconds);
+  statistics.counters["batch_size"] = of.size();
+}
 
 void Run::Refute(size_t target) {
   if (refuted_[target]) return;

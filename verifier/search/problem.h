@@ -15,6 +15,7 @@
 #include "verifier/base/stop_token.h"
 #include "verifier/bounds/plan.h"
 #include "verifier/bounds/rows.h"
+#include "verifier/search/batch_size.h"
 
 namespace espalier::search {
 
@@ -60,6 +61,8 @@ class Run {
   StopToken stop;
   api::Statistics statistics;
   std::vector<std::string> explanation;
+  // Of domains that are bounded together: halves of neurons' ranges, and boxes.
+  BatchSize batch, box_batch;
   // Branch and bound calls it between its rounds; may be null.
   std::function<void()> between_rounds;
 
@@ -71,6 +74,9 @@ class Run {
   // Asks the judge about a point in stored order. True when it is a counterexample: the search ends.
   bool TryWitness(const double* stored_input);
   const std::optional<api::Witness>& witness() const { return witness_; }
+
+  // After Lap() on the backend: the time since then was that of so many domains.
+  void TookBatch(BatchSize& of, int64_t domains);
 
   // A subproblem was given up because arithmetic cannot tell: `bound` is its certified margin, <= 0.
   void NoteUndecided(double bound);

@@ -16,15 +16,6 @@ constexpr int64_t kCandidates = 6;        // re-scored by filtered smart branchi
 constexpr int64_t kAttackEvery = 16;      // rounds between attacks from the worst domains' corners
 constexpr int64_t kLookAheadBatches = 2;  // children of candidates that are bounded together
 
-int64_t BatchFor(const Run& run) {
-  if (run.options.batch > 0) return run.options.batch;
-  int64_t neurons = 0;
-  for (const auto& node : run.plan.nodes()) neurons += node.size;
-  // A card holds more, and is idle with less: thousands of domains are its lanes (docs/cuda.md).
-  const int64_t scale = run.options.device > 0 ? 8 : 1;
-  return std::clamp<int64_t>((scale << 24) / std::max<int64_t>(neurons, 1), 8, scale * 1024);
-}
-
 // Out of memory: in halves. Each domain's certificate is its own, so that company does not matter.
 absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, SharedRoot& root,
                                                     const std::vector<const Domain*>& domains) {
@@ -45,7 +36,6 @@ ReluBab::ReluBab(Run& run, SharedRoot& root, Of of)
     : run_(run),
       root_(root),
       part_(of.part),
-      batch_(BatchFor(run)),
       queue_(static_cast<int64_t>(of.share * 0.5 * static_cast<double>(run.options.memory_bytes))),
       bounder_(std::move(of.bounder)),
       open_of_target_(run_.problem.targets.size(), 0) {}
@@ -66,7 +56,7 @@ absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
 absl::Status ReluBab::OptimiseInMemory(std::vector<Domain>& domains) {
   absl::Status status = Optimise(domains);
   if (!absl::IsResourceExhausted(status) || domains.size() < 2) return status;
-  batch_ = std::max<int64_t>(1, static_cast<int64_t>(domains.size()) / 2);
+  run_.batch.Halve(static_cast<int64_t>(domains.size()));
   ++run_.statistics.counters["batch_halved"];
   const auto middle = domains.begin() + static_cast<int64_t>(domains.size() / 2);
   std::vector<Domain> second(std::make_move_iterator(middle), std::make_move_iterator(domains.end()));
@@ -107,14 +97,16 @@ absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
 }
 
 absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
-  for (size_t begin = 0; begin < domains.size() && !run_.stop.StopRequested();
-       begin += static_cast<size_t>(batch_)) {
-    const size_t end = std::min(domains.size(), begin + static_cast<size_t>(batch_));
+  size_t end = 0;
+  for (size_t begin = 0; begin < domains.size() && !run_.stop.StopRequested(); begin = end) {
+    end = std::min(domains.size(), begin + static_cast<size_t>(run_.batch.size()));
     std::vector<Domain> part(std::make_move_iterator(domains.begin() + static_cast<int64_t>(begin)),
                              std::make_move_iterator(domains.begin() + static_cast<int64_t>(end)));
     run_.statistics.domains += static_cast<int64_t>(part.size());
+    run_.plan.backend().Lap();
     ESPALIER_RETURN_IF_ERROR(OptimiseInMemory(part));
     ESPALIER_RETURN_IF_ERROR(CloseRefuted(part));
+    run_.TookBatch(run_.batch, static_cast<int64_t>(end - begin));
     ESPALIER_ASSIGN_OR_RETURN(const bool found, AttackCorners(run_, part));
     if (found) return true;
     settled_ += end - begin;
@@ -128,8 +120,9 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
 }
 
 absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parents, bool& witness) {
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<int> choice,
-                            ChooseBranch(run_, root_, *bounder_, parents, kLookAheadBatches * batch_));
+  ESPALIER_ASSIGN_OR_RETURN(
+      const std::vector<int> choice,
+      ChooseBranch(run_, root_, *bounder_, parents, kLookAheadBatches * run_.batch.size()));
   std::vector<Domain> children;
   for (size_t d = 0; d < parents.size(); ++d) {
     if (choice[d] >= 0) {
@@ -164,7 +157,7 @@ absl::StatusOr<SearchEnd> ReluBab::Loop() {
     run_.statistics.max_open = std::max(run_.statistics.max_open, queue_.size());
     ++rounds_;
     bool witness = false;
-    std::vector<Domain> popped = queue_.Pop(std::max<int64_t>(1, batch_ / 2));
+    std::vector<Domain> popped = queue_.Pop(std::max<int64_t>(1, run_.batch.size() / 2));
     SetInFlight(popped);
     std::vector<Domain> restored = TakeRestored(popped);
     ESPALIER_ASSIGN_OR_RETURN(std::vector<Domain> children, SplitAll(std::move(popped), witness));

@@ -65,7 +65,6 @@ class ReluBab {
   Run& run_;
   SharedRoot& root_;
   const bool part_;
-  int64_t batch_ = 1;
   DomainQueue queue_;
   std::unique_ptr<DomainBounder> bounder_;
   std::vector<int64_t> open_of_target_;

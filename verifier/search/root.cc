@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/refine.h"
 
 namespace espalier::search {
@@ -61,9 +62,9 @@ class Enough {
   double first_ = 0;
 };
 
-// Optimises and certifies the rows; returns certified margins.
-absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows,
-                                              const Effort& effort) {
+// Optimises and certifies rows that fit in memory together; returns certified margins.
+absl::StatusOr<std::vector<double>> BoundRowsTogether(Run& run, SharedRoot& root,
+                                                      const bounds::HostRows& rows, const Effort& effort) {
   bounds::Slopes<float> slopes;
   if (effort.iterations > 0) {
     ESPALIER_ASSIGN_OR_RETURN(const bounds::DeviceRows<float> device,
@@ -79,6 +80,22 @@ absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const 
   const bounds::Scope scope{&run.plan, &root.bounds.boxes, &root.relaxation32, &root.relaxation64,
                             &root.bounds.magnitudes};
   return bounds::CertifiedBounds(scope, rows, effort.iterations > 0 ? &slopes : nullptr);
+}
+
+// The same in as few parts as memory allows. Rows that a stop leaves out get -infinity.
+absl::StatusOr<std::vector<double>> BoundRows(Run& run, SharedRoot& root, const bounds::HostRows& rows,
+                                              const Effort& effort) {
+  std::vector<double> margin(static_cast<size_t>(rows.count()), -INFINITY);
+  const auto part = [&](int64_t begin, int64_t end) -> absl::Status {
+    ESPALIER_ASSIGN_OR_RETURN(
+        const std::vector<double> certified,
+        BoundRowsTogether(run, root, rows.Slice(begin, end, run.problem.outputs, run.problem.inputs),
+                          effort));
+    std::copy(certified.begin(), certified.end(), margin.begin() + begin);
+    return absl::OkStatus();
+  };
+  ESPALIER_RETURN_IF_ERROR(bounds::InBlocks(run.plan.backend(), rows.count(), rows.count(), run.stop, part));
+  return margin;
 }
 
 std::vector<size_t> TargetsOf(const std::vector<Domain>& domains) {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "verifier/base/memory_info.h"
 #include "verifier/base/status.h"
 #include "verifier/search/attack.h"
@@ -412,6 +413,20 @@ absl::StatusOr<api::Verdict> DecideFrom(Run& run, const Surroundings& around,
   return verdict;
 }
 
+// What was done in smaller pieces for want of memory.
+void NoteShortages(backend::Backend& backend, Run& run) {
+  for (const auto& [name, count] : backend.TakeShortages()) run.statistics.counters[name] += count;
+  std::vector<std::string> parts;
+  for (const char* name : api::kShortageCounters) {
+    const auto found = run.statistics.counters.find(name);
+    if (found != run.statistics.counters.end() && found->second > 0)
+      parts.push_back(absl::StrCat(name, " ", found->second));
+  }
+  if (parts.empty()) return;
+  run.explanation.push_back(absl::StrCat(
+      "memory ran out on the way, and the search went on in smaller pieces: ", absl::StrJoin(parts, ", ")));
+}
+
 }  // namespace
 
 absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Property& property,
@@ -440,6 +455,7 @@ absl::StatusOr<api::Verdict> Decide(const ir::Network& network, const api::Prope
   run.statistics.seconds["prepare"] = absl::ToDoubleSeconds(absl::Now() - start);
   std::vector<std::string> warnings = property.warnings;
   ESPALIER_ASSIGN_OR_RETURN(api::Verdict verdict, DecideFrom(run, around, warnings));
+  NoteShortages(*backend, run);
   verdict.statistics = run.statistics;
   verdict.statistics.seconds["total"] = absl::ToDoubleSeconds(absl::Now() - start);
   verdict.explanation = run.explanation;

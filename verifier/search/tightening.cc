@@ -58,7 +58,7 @@ absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot
   settings.sides = SidesOf(part.root, part.open[0]);
   settings.shares = &shares;
   const absl::Status status = bounds::RefineBounds(run.plan, settings, run.stop, bounds);
-  if (!absl::IsUnimplemented(status)) ESPALIER_RETURN_IF_ERROR(status);
+  if (!bounds::DoWithout(status)) ESPALIER_RETURN_IF_ERROR(status);
   Gains gains = OfMargins(part);
   HandBack(shares, part.root.bounds.layers, gains);
   for (const bounds::NeuronSide& side : settings.sides)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "verifier/backend/factory.h"
 #include "verifier/bounds/intermediate.h"
 
 namespace espalier::bounds {
@@ -57,12 +58,13 @@ inline ir::Network DenseNetwork(int64_t inputs, const std::vector<DenseLayer>& l
   return network;
 }
 
-// A network planned on one thread of the CPU.
+// A network planned on one thread of the CPU, or on another device.
 struct Planned {
-  explicit Planned(ir::Network made) : network(std::move(made)) {
-    auto cpu = backend::MakeCpuBackend({.threads = 1, .memory_bytes = 0});
-    EXPECT_TRUE(cpu.ok()) << cpu.status();
-    backend = *std::move(cpu);
+  explicit Planned(ir::Network made, const backend::BackendFactory& make = backend::CpuFactory())
+      : network(std::move(made)) {
+    auto device = make({.threads = 1, .memory_bytes = 0});
+    EXPECT_TRUE(device.ok()) << device.status();
+    backend = *std::move(device);
     auto planned = Plan::Make(network, *backend);
     EXPECT_TRUE(planned.ok()) << planned.status();
     plan = *std::move(planned);

@@ -54,8 +54,9 @@ class CountingJudge : public api::WitnessJudge {
 };
 
 struct Query {
-  Query(ir::Network network, api::Property made, const api::Options& asked = {}, StopToken stop = {})
-      : planned(std::move(network)),
+  Query(ir::Network network, api::Property made, const api::Options& asked = {}, StopToken stop = {},
+        const backend::BackendFactory& make = backend::CpuFactory())
+      : planned(std::move(network), make),
         property(std::move(made)),
         options(asked),
         judge(planned.network, property) {

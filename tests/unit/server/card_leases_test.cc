@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "server/worker/card_doctor.h"
 
 namespace espalier::server {
 namespace {
@@ -59,21 +60,67 @@ TEST(CardLeasesTest, NoTwoThreadsHoldOneCard) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(CardLeasesTest, AFailureShowsUntilARunEndsWell) {
-  CardLeases cards(2);
-  EXPECT_TRUE(cards.Health().ok());
+std::vector<int64_t> Failed(const CardLeases& cards) {
+  std::vector<int64_t> failed;
+  for (const CardLeases::Failure& failure : cards.Failures()) failed.push_back(failure.card);
+  return failed;
+}
+
+TEST(CardLeasesTest, ACardHasFailedUntilARunOnItEndsWell) {
+  int changes = 0;
+  CardLeases cards(2, [&] { ++changes; });
   cards.Take(1, StopToken())->Fail("unspecified launch failure");
-  EXPECT_EQ(cards.Health(), absl::UnavailableError("cuda:1: unspecified launch failure"));
-  EXPECT_EQ(cards.Take(CardLeases::kAnyCard, StopToken())->card(), 0) << "one that works comes first";
-  cards.Take(1, StopToken()).reset();
-  EXPECT_TRUE(cards.Health().ok());
+  ASSERT_EQ(Failed(cards), std::vector<int64_t>{1});
+  EXPECT_EQ(cards.Failures()[0].why, "unspecified launch failure");
+  cards.Take(1, StopToken()).reset();  // a run that was stopped, say
+  EXPECT_EQ(Failed(cards), std::vector<int64_t>{1}) << "it said nothing of the card";
+  cards.Take(0, StopToken())->Worked();
+  EXPECT_EQ(Failed(cards), std::vector<int64_t>{1}) << "another card's run";
+  EXPECT_EQ(changes, 1);
+  cards.Take(1, StopToken())->Worked();
+  EXPECT_EQ(Failed(cards), std::vector<int64_t>());
+  EXPECT_EQ(changes, 2);
+}
+
+TEST(CardLeasesTest, WhoMayTakeAnyCardWaitsForOneThatWorks) {
+  CardLeases cards(2);
+  cards.Take(0, StopToken())->Fail("lost");
+  auto other = cards.Take(CardLeases::kAnyCard, StopToken());
+  EXPECT_EQ(other->card(), 1);
+  const StopSource soon(absl::Now() + absl::Milliseconds(30));
+  EXPECT_FALSE(cards.Take(CardLeases::kAnyCard, soon.token())) << "not the one that failed";
+  EXPECT_EQ(cards.Take(0, soon.token())->card(), 0) << "unless it is named";
+  other->Fail("lost");
+  other.reset();
+  EXPECT_TRUE(cards.Take(CardLeases::kAnyCard, soon.token())) << "when none works, any is worth a try";
 }
 
 TEST(CardLeasesTest, WithoutCardsOnlyTheStopEndsTheWait) {
   CardLeases cards(0);
   const StopSource soon(absl::Now() + absl::Milliseconds(20));
   EXPECT_FALSE(cards.Take(CardLeases::kAnyCard, soon.token()));
-  EXPECT_TRUE(cards.Health().ok());
+  EXPECT_TRUE(cards.Failures().empty());
+}
+
+TEST(CardLeasesTest, AFailedCardIsExaminedUntilItWorks) {
+  std::atomic<int> examined = 0;
+  CardLeases cards(2, nullptr, {absl::Milliseconds(1), absl::Milliseconds(4)});
+  cards.Take(1, StopToken())->Fail("lost");
+  {
+    CardDoctor doctor(cards, [&](CardLeases::Lease& card, const StopToken&) {
+      EXPECT_EQ(card.card(), 1);
+      if (++examined == 1) card.Fail("lost again");
+      if (examined == 3) card.Worked();  // the second time it cannot be said
+    });
+    while (!cards.Failures().empty()) absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(examined, 3);
+}
+
+TEST(CardLeasesTest, TheDoctorDoesNotWaitForACardThatRests) {
+  CardLeases cards(1, nullptr, {absl::Hours(1), absl::Hours(1)});
+  const CardDoctor doctor(cards, [](CardLeases::Lease&, const StopToken&) { ADD_FAILURE(); });
+  cards.Take(0, StopToken())->Fail("lost");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST(OperatorPages, ReadinessIsWhatTheServerSays) {
   Core core(Limits{});
   const auto pages = OperatorPages(core);
   EXPECT_EQ(pages.at("/readyz")({}).status, 200);
-  core.readiness().ReportDevice("cuda:0", false);
+  core.readiness().Ask([] { return "device failed: cuda:0"; });
   EXPECT_EQ(pages.at("/readyz")({}).status, 503);
   EXPECT_EQ(pages.at("/readyz")({}).body, "device failed: cuda:0\n");
   EXPECT_EQ(pages.at("/healthz")({}).status, 200);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 namespace espalier::server {
@@ -9,23 +10,37 @@ namespace {
 
 TEST(Readiness, TellsEveryChangeOnce) {
   Readiness readiness;
+  std::string trouble;
   std::vector<bool> told;
   readiness.OnChange([&](bool ready) { told.push_back(ready); });
-  readiness.ReportDevice("cuda:0", true);
-  readiness.ReportDevice("cuda:0", false);
-  readiness.ReportDevice("cuda:0", false);
+  readiness.Ask([&] { return trouble; });
+  trouble = "device failed: cuda:0";
+  readiness.AskAgain();
+  readiness.AskAgain();
   EXPECT_EQ(readiness.why_not(), "device failed: cuda:0");
-  readiness.ReportDevice("cuda:1", true);  // another one's success says nothing
   EXPECT_FALSE(readiness.ready());
-  readiness.ReportDevice("cuda:0", true);
+  trouble = "device failed: cuda:0, cuda:1";
+  readiness.AskAgain();  // another reason, the same answer
+  trouble.clear();
+  readiness.AskAgain();
   EXPECT_EQ(told, (std::vector<bool>{true, false, true}));
+}
+
+TEST(Readiness, WhoComesLateIsToldHowItStands) {
+  Readiness readiness;
+  readiness.Ask([] { return "device failed: cuda:0"; });
+  std::vector<bool> told;
+  readiness.OnChange([&](bool ready) { told.push_back(ready); });
+  readiness.Ask(nullptr);
+  EXPECT_TRUE(readiness.ready());
+  EXPECT_EQ(told, (std::vector<bool>{false, true}));
 }
 
 TEST(Readiness, DrainIsForGood) {
   Readiness readiness;
-  readiness.ReportDevice("cuda:0", false);
+  readiness.Ask([] { return "device failed: cuda:0"; });
   readiness.Drain();
-  readiness.ReportDevice("cuda:0", true);
+  readiness.Ask(nullptr);
   EXPECT_FALSE(readiness.ready());
   EXPECT_EQ(readiness.why_not(), "the server is shutting down");
 }
