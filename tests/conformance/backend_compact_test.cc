@@ -239,7 +239,9 @@ TEST_P(CompactConformanceTest, OptimisedBoundsAreTheProcessors) {
       std::set<int32_t> different;
       for (size_t k = 0; k < ours[d].candidates.size(); ++k) {
         different.insert(ours[d].candidates[k].first);
-        if (k > 0) ASSERT_LE(ours[d].candidates[k].second, ours[d].candidates[k - 1].second);
+        if (k > 0) {
+          ASSERT_LE(ours[d].candidates[k].second, ours[d].candidates[k - 1].second);
+        }
       }
       ASSERT_EQ(different.size(), ours[d].candidates.size());
     }
