@@ -16,7 +16,7 @@ using std::filesystem::exists;
 // More work than any test waits for.
 const std::vector<std::string> kLong = {"--epochs", "100000", "--threads", "1"};
 // Some seconds.
-const std::vector<std::string> kSomeSeconds = {"--epochs", "150", "--threads", "1", "--seed", "3"};
+const std::vector<std::string> kSomeSeconds = {"--epochs", "1000", "--threads", "1", "--seed", "3"};
 
 double CleanAccuracy(const std::string& text) {
   const std::string before = "clean accuracy ";
