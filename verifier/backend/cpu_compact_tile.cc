@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "verifier/backend/neuron_math.h"
 #include "verifier/base/status.h"
@@ -15,6 +16,11 @@ CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& tabl
   for (const CompactStage& stage : network.stages) {
     stage_has_bias.push_back(
         std::any_of(stage.bias.begin(), stage.bias.end(), [](float b) { return b != 0; }));
+  }
+  stage_of.resize(static_cast<size_t>(network.unstable()));
+  for (size_t s = 0; s < network.stages.size(); ++s) {
+    const CompactStage& stage = network.stages[s];
+    std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
   }
 }
 
@@ -84,9 +90,16 @@ void CompactTile::LoadSlopes() {
     const float lo = std::min(lines.left[u], lines.right[u]);
     const float range = std::max(lines.left[u], lines.right[u]) - lo, adaptive = lines.free_start[u];
     float* alpha = alpha_.data() + j * lanes_;
+    const uint8_t* last = nullptr;
+    float slope = adaptive;
     for (int32_t l : fresh_) {
-      const absl::Span<const uint8_t>& start = domain_[l]->start;
-      alpha[l] = start.empty() ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
+      // Null: none. Probes of one parent share theirs.
+      const uint8_t* start = domain_[l]->start.empty() ? nullptr : domain_[l]->start.data();
+      if (start != last) {
+        slope = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
+        last = start;
+      }
+      alpha[l] = slope;
     }
     if (settings_.iterations <= 1) continue;
     float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
@@ -104,22 +117,18 @@ void CompactTile::Load(int64_t lane, CompactDomain* domain) {
   beta_rate_[lane] = settings_.beta_rate;
   plane_[lane] = 0;
   plane_first_[lane] = plane_second_[lane] = plane_scale_[lane] = 0;
-  for (size_t s = 0; s < n.stages.size(); ++s) {
-    const CompactStage& stage = n.stages[s];
-    const auto end = stage.first_unstable + static_cast<int32_t>(stage.source.size());
-    for (size_t k = 0; k < domain->splits.size() && !stage.source.empty(); ++k) {
-      const CompactSplit& split = domain->splits[k];
-      if (split.neuron < stage.first_unstable || split.neuron >= end) continue;
-      const auto u = static_cast<size_t>(split.neuron);
-      Split own;
-      own.lane = static_cast<int32_t>(lane);
-      own.neuron = split.neuron - stage.first_unstable;
-      own.entry = static_cast<int32_t>(k);
-      own.sign = split.sign;
-      own.slope = split.sign > 0 ? lines.right[u] : lines.left[u];
-      own.beta = own.best = split.beta;
-      splits_[s].push_back(own);
-    }
+  for (size_t k = 0; k < domain->splits.size(); ++k) {
+    const CompactSplit& split = domain->splits[k];
+    const auto u = static_cast<size_t>(split.neuron);
+    const auto s = static_cast<size_t>(program_->stage_of[u]);
+    Split own;
+    own.lane = static_cast<int32_t>(lane);
+    own.neuron = split.neuron - n.stages[s].first_unstable;
+    own.entry = static_cast<int32_t>(k);
+    own.sign = split.sign;
+    own.slope = split.sign > 0 ? lines.right[u] : lines.left[u];
+    own.beta = own.best = split.beta;
+    splits_[s].push_back(own);
   }
 }
 
@@ -244,13 +253,32 @@ void CompactTile::Judge() {
       if (better_[split.lane] != 0) split.best = split.beta;
     }
   }
+  bool any_done = false;
   for (int64_t l = 0; l < lanes_; ++l) {
     if (domain_[l] == nullptr) continue;
     ++passes_[l];
     const auto t = static_cast<double>(passes_[l]);
     correction1_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
     correction2_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
-    if (passes_[l] >= settings_.iterations || domain_[l]->bound > 0) Finish(l);
+    if (passes_[l] >= settings_.iterations || domain_[l]->bound > 0) {
+      done_[l] = 1;
+      any_done = true;
+    }
+  }
+  if (any_done) FinishDone();
+}
+
+// Gives back the domains that are done, their multipliers in one go over all lanes' splits.
+void CompactTile::FinishDone() {
+  for (auto& stage : splits_) {
+    std::erase_if(stage, [&](const Split& split) {
+      if (done_[split.lane] == 0) return false;
+      domain_[split.lane]->splits[static_cast<size_t>(split.entry)].beta = split.best;
+      return true;
+    });
+  }
+  for (int64_t l = 0; l < lanes_; ++l) {
+    if (std::exchange(done_[l], 0) != 0) Finish(l);
   }
 }
 
@@ -280,13 +308,6 @@ void CompactTile::Finish(int64_t lane) {
       domain.corner[static_cast<size_t>(i)] = slots_.data()[i * lanes_ + lane];
     }
   }
-  for (auto& stage : splits_) {
-    std::erase_if(stage, [&](const Split& split) {
-      if (split.lane != lane) return false;
-      domain.splits[static_cast<size_t>(split.entry)].beta = split.best;
-      return true;
-    });
-  }
   domain_[lane] = nullptr;
 }
 
@@ -297,6 +318,7 @@ void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
   const auto keep = static_cast<size_t>(settings_.candidates);
   auto& best = domain.candidates;
   best.clear();
+  best.reserve(std::min(keep, static_cast<size_t>(learning_)) + 1);
   for (int64_t j = 0; j < learning_; ++j) {
     const auto u = static_cast<size_t>(j);
     const float value = saved_.data()[j * lanes_ + lane];

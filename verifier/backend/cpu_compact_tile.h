@@ -22,6 +22,7 @@ struct CompactProgram : ProgramRows {
   CompactNetwork network;
   const CompactKernels& kernels;
   std::vector<bool> stage_has_bias;
+  std::vector<int32_t> stage_of;  // per unstable neuron
 };
 
 // Hands out domains to tiles.
@@ -63,7 +64,8 @@ class CompactTile {
   void AddHalfSpace();
   void StepHalfSpace();
   void Judge();
-  void Finish(int64_t lane);
+  void FinishDone();
+  void Finish(int64_t lane);  // but for its multipliers
   void Forward();
   void ForwardActivation(size_t stage);
   void StepSplits(size_t stage);
@@ -85,6 +87,7 @@ class CompactTile {
   int64_t passes_[kMostLanes] = {};
   alignas(64) float rate_[kMostLanes] = {}, correction1_[kMostLanes] = {}, correction2_[kMostLanes] = {};
   alignas(64) int32_t better_[kMostLanes] = {};
+  int32_t done_[kMostLanes] = {};
   // Multiplier of the half-space, with its optimiser state and the scale of its steps.
   alignas(64) float plane_[kMostLanes] = {};
   double plane_first_[kMostLanes] = {}, plane_second_[kMostLanes] = {}, plane_scale_[kMostLanes] = {};

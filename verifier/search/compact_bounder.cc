@@ -35,6 +35,7 @@ std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Do
     }
     if (!rows.offset.empty()) loaded[d].offset = rows.offset[d];
     loaded[d].start = domains[d]->slopes;
+    loaded[d].splits.reserve(domains[d]->splits.size() + 1);  // one more is tried
     for (const Split& split : domains[d]->splits) {
       loaded[d].splits.push_back(
           {Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
