@@ -155,7 +155,8 @@ absl::Status Refinement::Layer(int activation) {
   return absl::OkStatus();
 }
 
-// Prepares the memories: what is known there of this refinement's neurons, and how it numbers them itself.
+// Prepares the memories: how the one that is given numbers this refinement's neurons, and how the new one
+// does.
 void Refinement::Number() {
   const RefineMemory* start = settings_.start;
   if (start != nullptr && !start->empty()) {
@@ -185,11 +186,12 @@ void Refinement::TakeStarts(int activation, std::vector<CompactDomain>& rows,
                             std::vector<std::vector<uint8_t>>& starts) const {
   const auto a = static_cast<size_t>(activation);
   const RefineMemory& start = *settings_.start;
-  const std::vector<int32_t>& theirs = start.unstable[a];
+  int32_t before = 0;  // neurons of earlier layers, as the memory numbers them
+  for (size_t b = 0; b < a; ++b) before += static_cast<int32_t>(start.unstable[b].size());
   for (size_t r = 0; r < rows.size(); ++r) {
-    const auto at = std::lower_bound(theirs.begin(), theirs.end(), Unstable(activation)[r / 2]);
-    if (known_[static_cast<size_t>(first_[a]) + r / 2] < 0) continue;
-    const RefineMemory::Row& from = start.rows[a][static_cast<size_t>(2 * (at - theirs.begin())) + r % 2];
+    const int32_t own = known_[static_cast<size_t>(first_[a]) + r / 2];
+    if (own < 0) continue;
+    const RefineMemory::Row& from = start.rows[a][static_cast<size_t>(2 * (own - before)) + r % 2];
     if (from.slopes.empty()) continue;
     for (int32_t j = 0; j < first_[a]; ++j) {
       const int32_t number = known_[static_cast<size_t>(j)];

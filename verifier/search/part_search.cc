@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "verifier/base/status.h"
-#include "verifier/search/attack.h"
 #include "verifier/search/tightening.h"
 
 namespace espalier::search {
