@@ -94,7 +94,7 @@ std::string Direction(const backend::GroupedRows& rows) {
 }
 
 void PrintShape(const backend::CompactNetwork& network) {
-  const backend::ProgramRows rows(network, 8, true);
+  const backend::ProgramRows rows(network, {.group_rows = 8, .lines_as_rows = true});
   std::printf("Left(inputs=%d, slots=%d, stages=[\n", network.inputs, network.slots);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const backend::CompactStage& stage = network.stages[s];

@@ -51,6 +51,10 @@ struct DeviceStage {
   std::vector<int32_t> relaxed_by;  // activations that read it and are not in `backward`
 };
 
+std::vector<float> Rounded(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
 class CudaCompact final : public backend::CompactBounder {
  public:
   CudaCompact(StatePtr state, CompactNetwork network)
@@ -147,7 +151,7 @@ CompactArrays CudaCompact::Layout(char* base, int64_t lanes, int64_t* bytes) con
 }
 
 absl::Status CudaCompact::Open() {
-  const backend::ProgramRows rows(network_, kGroupRows, true);
+  const backend::ProgramRows rows(network_, {.group_rows = kGroupRows, .lines_as_rows = true});
   std::vector<int32_t> neuron(static_cast<size_t>(network_.slots), -1);
   for (size_t s = 0; s < network_.stages.size(); ++s) {
     for (int32_t j = 0; j < width(s); ++j) {
@@ -163,8 +167,8 @@ absl::Status CudaCompact::Open() {
   ESPALIER_ASSIGN_OR_RETURN(to_inputs_, DeviceRows::From(state_, rows.to_inputs));
   ESPALIER_ASSIGN_OR_RETURN(bias_, DeviceArray<float>::From(state_, rows.bias));
   ESPALIER_ASSIGN_OR_RETURN(neuron_, DeviceArray<int32_t>::From(state_, neuron));
-  ESPALIER_ASSIGN_OR_RETURN(lower_, DeviceArray<float>::From(state_, network_.lower));
-  ESPALIER_ASSIGN_OR_RETURN(upper_, DeviceArray<float>::From(state_, network_.upper));
+  ESPALIER_ASSIGN_OR_RETURN(lower_, DeviceArray<float>::From(state_, Rounded(network_.lower)));
+  ESPALIER_ASSIGN_OR_RETURN(upper_, DeviceArray<float>::From(state_, Rounded(network_.upper)));
   ESPALIER_ASSIGN_OR_RETURN(lines_, DeviceArray<CompactLine>::Of(state_, network_.unstable()));
   host_lines_.resize(static_cast<size_t>(network_.unstable()));
   SetLines(0, network_.lines);
@@ -181,8 +185,10 @@ absl::Status CudaCompact::Open() {
 void CudaCompact::SetLines(int32_t first, const backend::CompactLines& lines) {
   const auto count = static_cast<size_t>(lines.size()), from = static_cast<size_t>(first);
   for (size_t j = 0; j < count; ++j) {
-    host_lines_[from + j] = {lines.left[j], lines.right[j], lines.chord_slope[j], lines.chord_intercept[j],
-                             lines.free_start[j]};
+    host_lines_[from + j] = {static_cast<float>(lines.left[j]), static_cast<float>(lines.right[j]),
+                             static_cast<float>(lines.chord_slope[j]),
+                             static_cast<float>(lines.chord_intercept[j]),
+                             static_cast<float>(lines.free_start[j])};
   }
   state_->Upload(host_lines_.data() + from, static_cast<int64_t>(count * sizeof(CompactLine)),
                  lines_.data() + from);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/property/bounds_cases.h"
 #include "verifier/bounds/compact.h"
+#include "verifier/ir/entries.h"
 
 namespace espalier::testing {
 namespace {
@@ -20,7 +21,7 @@ std::vector<double> Evaluate(const CompactNetwork& network, const std::vector<do
     for (size_t r = 0; r < stage.bias.size(); ++r) {
       double value = stage.bias[r];
       for (int64_t k = stage.rows.begin[r]; k < stage.rows.begin[r + 1]; ++k) {
-        value += static_cast<double>(stage.rows.value[static_cast<size_t>(k)]) *
+        value += stage.rows.value[static_cast<size_t>(k)] *
                  slot[static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)])];
       }
       slot[static_cast<size_t>(stage.begin) + r] = value;
@@ -29,10 +30,69 @@ std::vector<double> Evaluate(const CompactNetwork& network, const std::vector<do
       const auto line = static_cast<size_t>(stage.first_unstable) + j;
       const double z = slot[static_cast<size_t>(stage.source[j])];
       slot[static_cast<size_t>(stage.begin) + j] =
-          z * static_cast<double>(z < 0 ? network.lines.left[line] : network.lines.right[line]);
+          z * (z < 0 ? network.lines.left[line] : network.lines.right[line]);
     }
   }
   return slot;
+}
+
+// The same in long double, with what each slot may be off by: what its own row says, and what the slots that it reads
+// are.
+struct Slot {
+  long double value = 0;
+  double off = 0;
+};
+std::vector<Slot> EvaluateWithErrors(const CompactNetwork& network, const std::vector<double>& x) {
+  std::vector<Slot> slot(static_cast<size_t>(network.slots));
+  for (size_t i = 0; i < x.size(); ++i) slot[i].value = static_cast<long double>(x[i]);
+  for (const backend::CompactStage& stage : network.stages) {
+    for (size_t r = 0; r < stage.bias.size(); ++r) {
+      Slot& row = slot[static_cast<size_t>(stage.begin) + r];
+      row.value = static_cast<long double>(stage.bias[r]);
+      row.off = 0x1p-53 * 1.05 * network.rounding[static_cast<size_t>(stage.begin) + r];
+      for (int64_t k = stage.rows.begin[r]; k < stage.rows.begin[r + 1]; ++k) {
+        const double weight = stage.rows.value[static_cast<size_t>(k)];
+        const Slot& from = slot[static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)])];
+        row.value += static_cast<long double>(weight) * from.value;
+        row.off += std::fabs(weight) * from.off;
+      }
+    }
+    for (size_t j = 0; j < stage.source.size(); ++j) {
+      const auto line = static_cast<size_t>(stage.first_unstable) + j;
+      const Slot& from = slot[static_cast<size_t>(stage.source[j])];
+      const double left = network.lines.left[line], right = network.lines.right[line];
+      slot[static_cast<size_t>(stage.begin) + j] = {
+          from.value * static_cast<long double>(from.value < 0 ? left : right),
+          from.off * std::max(std::fabs(left), std::fabs(right))};
+    }
+  }
+  return slot;
+}
+
+// The whole network in long double.
+std::vector<std::vector<long double>> EvaluateExactly(const ir::Network& network, const std::vector<double>& x) {
+  std::vector<std::vector<long double>> value(network.nodes.size());
+  value[0].assign(x.begin(), x.end());
+  for (size_t n = 1; n < network.nodes.size(); ++n) {
+    const ir::NetworkNode& node = network.nodes[n];
+    if (node.kind == ir::NodeKind::kAffine) {
+      value[n].assign(node.bias.begin(), node.bias.end());
+      for (const ir::AffineTerm& term : node.terms) {
+        ir::ForEachEntry(*term.map, [&](double coefficient, int64_t row, int64_t column) {
+          value[n][static_cast<size_t>(row)] += static_cast<long double>(coefficient) *
+                                                value[static_cast<size_t>(term.predecessor)][static_cast<size_t>(column)];
+        });
+      }
+      continue;
+    }
+    const auto& before = value[static_cast<size_t>(node.predecessor)];
+    for (size_t i = 0; i < before.size(); ++i) {
+      const double slope = before[i] < 0 ? node.hinge.left[i] : node.hinge.right[i];
+      value[n].push_back(static_cast<long double>(node.hinge.intercept[i]) +
+                         static_cast<long double>(slope) * before[i]);
+    }
+  }
+  return value;
 }
 
 // A chain with a wide linear layer between narrow ones, and whatever the random networks have besides.
@@ -63,7 +123,7 @@ TEST(CompactMergeTest, TheMergedNetworkComputesTheSame) {
       const std::vector<double> slots = Evaluate(*network, x);
       for (size_t j = 0; j < wanted.size(); ++j) {
         const double got = slots[static_cast<size_t>(network->first_output) + j];
-        ASSERT_NEAR(got, wanted[j], 1e-4 * (1 + std::fabs(wanted[j]))) << "output " << j;
+        ASSERT_NEAR(got, wanted[j], 1e-10 * (1 + std::fabs(wanted[j]))) << "output " << j;
       }
     }
     // Nothing is left to gain, every stage reads only earlier slots, and slots are numbered without a gap.
@@ -83,6 +143,31 @@ TEST(CompactMergeTest, TheMergedNetworkComputesTheSame) {
     merged += network->slots < live;
   }
   EXPECT_GT(merged, 100);
+}
+
+TEST(CompactMergeTest, RowsAreOffByNoMoreThanTheySay) {
+  int64_t off = 0;
+  for (uint64_t seed = 301; seed <= 500; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    BoundsCase c(random, WithLinearLayers(random), 0.5);
+    const bounds::DomainBounds layers = c.Layers({});
+    const auto relaxation = *bounds::Relaxation<double>::Make(*c.plan, layers.layers, 1);
+    const std::optional<CompactNetwork> network =
+        bounds::MakeCompactNetwork(*c.plan, layers.boxes, layers.layers, relaxation, int64_t{1} << 30);
+    ASSERT_TRUE(network.has_value());
+    for (const std::vector<double>& x : c.Points(20)) {
+      const std::vector<long double> wanted = EvaluateExactly(c.network, x)[static_cast<size_t>(c.network.output)];
+      const std::vector<Slot> slots = EvaluateWithErrors(*network, x);
+      for (size_t j = 0; j < wanted.size(); ++j) {
+        const Slot& got = slots[static_cast<size_t>(network->first_output) + j];
+        ASSERT_LE(static_cast<double>(std::fabs(got.value - wanted[j])), got.off + 1e-18) << "output " << j;
+        ASSERT_LE(got.off, 1e-9 * (1 + static_cast<double>(std::fabs(wanted[j])))) << "output " << j;
+        off += got.value != wanted[j];
+      }
+    }
+  }
+  EXPECT_GT(off, 1000);
 }
 
 }  // namespace

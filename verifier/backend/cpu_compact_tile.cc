@@ -12,16 +12,38 @@
 namespace espalier::backend {
 
 CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& table)
-    : ProgramRows(source, table.group_rows, false), network(std::move(source)), kernels(table) {
-  for (const CompactStage& stage : network.stages) {
+    : ProgramRows(source, {.group_rows = table.group_rows}),
+      network(std::move(source)),
+      kernels(table),
+      lower(network.lower.begin(), network.lower.end()),
+      upper(network.upper.begin(), network.upper.end()) {
+  for (CompactStage& stage : network.stages) {
     stage_has_bias.push_back(
-        std::any_of(stage.bias.begin(), stage.bias.end(), [](float b) { return b != 0; }));
+        std::any_of(stage.bias.begin(), stage.bias.end(), [](double b) { return b != 0; }));
+    stage.rows = {};
   }
+  for (std::vector<float>* list :
+       {&lines.left, &lines.right, &lines.chord_slope, &lines.chord_intercept, &lines.free_start}) {
+    list->resize(static_cast<size_t>(network.unstable()));
+  }
+  SetLines(0, network.lines);
   stage_of.resize(static_cast<size_t>(network.unstable()));
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const CompactStage& stage = network.stages[s];
     std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
   }
+}
+
+void CompactProgram::SetLines(int32_t first, const CompactLines& from) {
+  const auto round = [&](const std::vector<double>& values, std::vector<float>& to) {
+    std::transform(values.begin(), values.end(), to.begin() + first,
+                   [](double v) { return static_cast<float>(v); });
+  };
+  round(from.left, lines.left);
+  round(from.right, lines.right);
+  round(from.chord_slope, lines.chord_slope);
+  round(from.chord_intercept, lines.chord_intercept);
+  round(from.free_start, lines.free_start);
 }
 
 absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {
@@ -37,7 +59,7 @@ absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Bac
 }
 
 TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
-  const CompactLines& lines = program_->network.lines;
+  const CompactLinesOf<float>& lines = program_->lines;
   return {count, lines.left.data() + first, lines.right.data() + first, lines.chord_slope.data() + first,
           lines.chord_intercept.data() + first};
 }
@@ -84,7 +106,7 @@ bool CompactTile::Fill(CompactQueue& queue) {
 // Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all new
 // domains.
 void CompactTile::LoadSlopes() {
-  const CompactLines& lines = program_->network.lines;
+  const CompactLinesOf<float>& lines = program_->lines;
   for (int64_t j = 0; j < learning_; ++j) {
     const auto u = static_cast<size_t>(j);
     const float lo = std::min(lines.left[u], lines.right[u]);
@@ -109,7 +131,7 @@ void CompactTile::LoadSlopes() {
 
 void CompactTile::Load(int64_t lane, CompactDomain* domain) {
   const CompactNetwork& n = program_->network;
-  const CompactLines& lines = n.lines;
+  const CompactLinesOf<float>& lines = program_->lines;
   domain_[lane] = domain;
   domain->bound = -std::numeric_limits<double>::infinity();
   passes_[lane] = 0;
@@ -167,7 +189,8 @@ void CompactTile::BackwardAffine(size_t s) {
     }
   }
   if (program_->stage_has_bias[s]) {
-    k.dot(static_cast<int64_t>(stage.bias.size()), stage.bias.data(), Slot(stage.begin), sum_, lanes_);
+    k.dot(static_cast<int64_t>(stage.bias.size()), program_->bias.data() + stage.begin, Slot(stage.begin),
+          sum_, lanes_);
   }
 }
 
@@ -200,7 +223,8 @@ void CompactTile::Inputs() {
     }
   }
   if (settings_.half_space != nullptr) AddHalfSpace();
-  program_->kernels.concretise(n.inputs, n.lower.data(), n.upper.data(), slots_.data(), sum_, lanes_);
+  program_->kernels.concretise(n.inputs, program_->lower.data(), program_->upper.data(), slots_.data(),
+                               sum_, lanes_);
   if (settings_.half_space == nullptr) return;
   // The derivative of the bound with respect to the multiplier is the half-space's value at the corner.
   std::fill_n(plane_gradient_, lanes_, settings_.half_space->offset);
@@ -295,8 +319,8 @@ void CompactTile::Finish(int64_t lane) {
   if (settings_.slopes) {
     domain.slopes.resize(static_cast<size_t>(learning_));
     for (size_t u = 0; u < domain.slopes.size(); ++u) {
-      const float lo = std::min(n.lines.left[u], n.lines.right[u]);
-      const float hi = std::max(n.lines.left[u], n.lines.right[u]);
+      const float lo = std::min(program_->lines.left[u], program_->lines.right[u]);
+      const float hi = std::max(program_->lines.left[u], program_->lines.right[u]);
       const float range = hi > lo ? hi - lo : 1.0f;
       const float at = (best_.data()[static_cast<int64_t>(u) * lanes_ + lane] - lo) / range;
       domain.slopes[u] = static_cast<uint8_t>(std::clamp(at, 0.0f, 1.0f) * 255.0f + 0.5f);
@@ -314,7 +338,6 @@ void CompactTile::Finish(int64_t lane) {
 // The score of Bunel et al. 2020 (BaBSR) from the last pass: on the chord, its gap at the kink, which a split
 // removes on both sides; on the free line, a share of it.
 void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
-  const CompactNetwork& n = program_->network;
   const auto keep = static_cast<size_t>(settings_.candidates);
   auto& best = domain.candidates;
   best.clear();
@@ -322,8 +345,8 @@ void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
   for (int64_t j = 0; j < learning_; ++j) {
     const auto u = static_cast<size_t>(j);
     const float value = saved_.data()[j * lanes_ + lane];
-    const bool on_free = (value >= 0) == (n.lines.left[u] < n.lines.right[u]);
-    const float score = SplitScore(value, on_free, n.lines.chord_intercept[u]);
+    const bool on_free = (value >= 0) == (program_->lines.left[u] < program_->lines.right[u]);
+    const float score = SplitScore(value, on_free, program_->lines.chord_intercept[u]);
     if (!(score > 0) || (best.size() == keep && score <= best.back().second)) continue;
     const std::pair<int32_t, float> candidate{static_cast<int32_t>(j), score};
     best.insert(std::upper_bound(best.begin(), best.end(), candidate,

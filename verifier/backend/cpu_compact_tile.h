@@ -18,9 +18,12 @@ inline constexpr int64_t kMostLanes = 32;
 // A compact network prepared for the kernels; immutable, shared by all tiles.
 struct CompactProgram : ProgramRows {
   CompactProgram(CompactNetwork source, const CompactKernels& table);
+  void SetLines(int32_t first, const CompactLines& from);
 
-  CompactNetwork network;
+  CompactNetwork network;  // without rows
   const CompactKernels& kernels;
+  CompactLinesOf<float> lines;
+  std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
   std::vector<int32_t> stage_of;  // per unstable neuron
 };

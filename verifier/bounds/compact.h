@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "verifier/backend/compact.h"
+#include "verifier/backend/compact_certifier.h"
 #include "verifier/bounds/plan.h"
 #include "verifier/bounds/relaxation.h"
 #include "verifier/bounds/rows.h"
@@ -24,5 +25,9 @@ std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, cons
 // The line of neuron i of a layer with one domain's bounds.
 void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t i,
                        backend::CompactLines& lines);
+
+// What a claim that has been bounded proves: its bound less all that rounding may have added, and less what the making
+// of the claim itself may have (`offset_error`). -infinity when that is not a number.
+double Proved(const backend::CompactClaim& claim, double offset_error);
 
 }  // namespace espalier::bounds

@@ -3,28 +3,45 @@
 #include <algorithm>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/compact.h"
 
 namespace espalier::search {
 
 using backend::CompactDomain;
 
 CompactDomainBounder::CompactDomainBounder(Run& run, SharedRoot& root,
-                                           std::unique_ptr<backend::CompactBounder> device)
-    : run_(run), root_(root), device_(std::move(device)), first_{0} {
+                                           std::unique_ptr<backend::CompactBounder> device,
+                                           std::unique_ptr<backend::CompactCertifier> certifier)
+    : run_(run), root_(root), device_(std::move(device)), certifier_(std::move(certifier)), first_{0} {
   for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
     const size_t width = root.relaxation64.unstable(static_cast<int>(a)).size();
     first_.push_back(first_.back() + static_cast<int32_t>(width));
   }
 }
 
-std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
-                                                      bounds::HostRows& rows) const {
+bounds::HostRows CompactDomainBounder::Rows(const std::vector<const Domain*>& domains) const {
+  bounds::HostRows rows;
   rows.start = run_.plan.network().output;
   const std::vector<double>& magnitude = root_.bounds.magnitudes.host(rows.start);
   for (const Domain* domain : domains) {
     const Target& target = run_.problem.targets[static_cast<size_t>(domain->target)];
     AppendRow(run_.problem, target, domain->weights, 0, magnitude, rows);
   }
+  return rows;
+}
+
+std::vector<backend::CompactSplit> CompactDomainBounder::SplitsOf(const Domain& domain) const {
+  std::vector<backend::CompactSplit> splits;
+  splits.reserve(domain.splits.size() + 1);  // one more is tried
+  for (const Split& split : domain.splits) {
+    splits.push_back({Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
+  }
+  return splits;
+}
+
+std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
+                                                      bounds::HostRows& rows) const {
+  rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
   std::vector<CompactDomain> loaded(domains.size());
   for (size_t d = 0; d < domains.size(); ++d) {
@@ -35,11 +52,7 @@ std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Do
     }
     if (!rows.offset.empty()) loaded[d].offset = rows.offset[d];
     loaded[d].start = domains[d]->slopes;
-    loaded[d].splits.reserve(domains[d]->splits.size() + 1);  // one more is tried
-    for (const Split& split : domains[d]->splits) {
-      loaded[d].splits.push_back(
-          {Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
-    }
+    loaded[d].splits = SplitsOf(*domains[d]);
   }
   return loaded;
 }
@@ -87,6 +100,30 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::v
   std::vector<double> bound;
   for (const CompactDomain& domain : loaded) bound.push_back(domain.bound);
   return bound;
+}
+
+absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
+  if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
+  PhaseTimer timer(run_.statistics, "certify");
+  const bounds::HostRows rows = Rows(domains);
+  const auto outputs = static_cast<size_t>(run_.problem.outputs);
+  const auto inputs = static_cast<size_t>(run_.problem.inputs);
+  std::vector<std::vector<backend::CompactSplit>> splits;
+  for (const Domain* domain : domains) splits.push_back(SplitsOf(*domain));
+  std::vector<backend::CompactClaim> claims(domains.size());
+  for (size_t d = 0; d < domains.size(); ++d) {
+    claims[d].output = absl::MakeConstSpan(rows.coefficients).subspan(d * outputs, outputs);
+    if (!rows.input_coefficients.empty()) claims[d].input = rows.input_coefficients.data() + d * inputs;
+    if (!rows.offset.empty()) claims[d].offset = rows.offset[d];
+    claims[d].slopes = domains[d]->slopes;
+    claims[d].splits = splits[d];
+  }
+  ESPALIER_RETURN_IF_ERROR(certifier_->Bound(absl::MakeSpan(claims)));
+  std::vector<double> certified;
+  for (size_t d = 0; d < domains.size(); ++d) {
+    certified.push_back(bounds::Proved(claims[d], rows.offset_error.empty() ? 0 : rows.offset_error[d]));
+  }
+  return certified;
 }
 
 }  // namespace espalier::search

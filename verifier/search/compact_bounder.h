@@ -5,18 +5,24 @@
 #include <vector>
 
 #include "verifier/backend/compact.h"
+#include "verifier/backend/compact_certifier.h"
 #include "verifier/search/domain_bounder.h"
 
 namespace espalier::search {
 
 class CompactDomainBounder final : public DomainBounder {
  public:
-  CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device);
+  // Without a certifier domains are certified on the whole network.
+  CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device,
+                       std::unique_ptr<backend::CompactCertifier> certifier);
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
+  absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override;
   bool reduced() const override { return true; }
 
  private:
+  bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
+  std::vector<backend::CompactSplit> SplitsOf(const Domain& domain) const;
   // The domains' margins and splits; `rows` keeps what they point to.
   std::vector<backend::CompactDomain> Load(const std::vector<const Domain*>& domains,
                                            bounds::HostRows& rows) const;
@@ -27,6 +33,7 @@ class CompactDomainBounder final : public DomainBounder {
   Run& run_;
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
+  std::unique_ptr<backend::CompactCertifier> certifier_;
   std::vector<int32_t> first_;  // per layer: number of its first unstable neuron; one more at the end
 };
 
