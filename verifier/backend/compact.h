@@ -12,8 +12,8 @@
 //   ESPALIER_RETURN_IF_ERROR(bounder->Bound(absl::MakeSpan(&domain, 1), {.iterations = 20}));
 //   if (domain.bound > 0) ...                    // in float32: to be certified elsewhere before it counts
 //
-// What CompactBounder computes is float32 and heuristic: no verdict rests on it. The network itself is in double, and says
-// how far it may be from the one it was made of: compact_certifier.h proves bounds with it.
+// What CompactBounder computes is float32 and heuristic: no verdict rests on it. The network itself is in
+// double, and says how far it may be from the one it was made of: compact_certifier.h proves bounds with it.
 #pragma once
 
 #include <cstdint>
@@ -63,9 +63,9 @@ struct CompactNetwork {
   int32_t first_output = 0;          // outputs are first_output ..: the last stage's rows, in network order
   std::vector<double> lower, upper;  // [inputs] the root's box
   CompactLines lines;                // layer by layer as the search counts unstable neurons
-  // [slots] At every point of the root's region, the sum of |entry · value| over a row and of its |bias| is at most
-  // `magnitude`, and the row is off by at most `rounding` unit roundoffs of double. Of slots that are no row: a bound
-  // on |value|, and 0.
+  // [slots] At every point of the root's region, the sum of |entry · value| over a row and of its |bias| is
+  // at most `magnitude`, and the row is off by at most `rounding` unit roundoffs of double. Of slots that are
+  // no row: a bound on |value|, and 0.
   std::vector<double> magnitude, rounding;
 
   int64_t unstable() const { return lines.size(); }
@@ -107,6 +107,13 @@ struct CompactDomain {
   std::vector<float> corner;                          // out: [inputs] corner of the last pass, when wanted
 };
 
+// A domain with one more split, whose multiplier is zero.
+struct CompactTrial {
+  const CompactDomain* domain = nullptr;
+  CompactSplit split;
+  double bound = 0;  // out
+};
+
 struct CompactSettings {
   int64_t iterations = 1;   // passes of a domain; it ends sooner once its bound is positive
   double alpha_rate = 0.1;  // Adam, as bounds::OptimiseSettings
@@ -127,6 +134,8 @@ class CompactBounder {
   // Results do not depend on the order of the domains, on what else is in the list, or on the number of
   // threads. CANCELLED when the backend's stop token fires; results are then unspecified.
   virtual absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) = 0;
+  // One pass of each trial from its domain's own slopes and multipliers; as Bound otherwise.
+  virtual absl::Status Try(absl::Span<CompactTrial> trials);
   // Replaces the lines of unstable neurons first, first + 1, ...
   virtual void SetLines(int32_t first, const CompactLines& lines) = 0;
   // What the device did since this was asked last, by name, for the run's statistics.

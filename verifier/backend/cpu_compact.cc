@@ -24,22 +24,28 @@ class CpuCompact final : public CompactBounder {
   }
 
   absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) override {
+    CompactQueue queue(domains);
+    return Run(queue, static_cast<int64_t>(domains.size()), settings);
+  }
+
+  absl::Status Try(absl::Span<CompactTrial> trials) override {
+    CompactQueue queue(trials);
+    return Run(queue, static_cast<int64_t>(trials.size()), {.iterations = 1});
+  }
+
+  void SetLines(int32_t first, const CompactLines& lines) override { program_.SetLines(first, lines); }
+
+ private:
+  absl::Status Run(CompactQueue& queue, int64_t count, const CompactSettings& settings) {
     if (!state_.Going()) return state_.status;
-    const auto count = static_cast<int64_t>(domains.size());
     // Half-wide tiles as long as they hold everything.
     const int64_t lanes = count > kMostLanes / 2 * state_.threads ? kMostLanes : kMostLanes / 2;
     const auto team = static_cast<int>(std::clamp<int64_t>((count + lanes - 1) / lanes, 1, state_.threads));
-    CompactQueue queue(domains);
 #pragma omp parallel num_threads(team) if (team > 1)
     tiles_[static_cast<size_t>(omp_get_thread_num())].Run(queue, settings, lanes, state_.stop);
     return state_.Going() ? absl::OkStatus() : state_.status;
   }
 
-  void SetLines(int32_t first, const CompactLines& lines) override {
-    program_.SetLines(first, lines);
-  }
-
- private:
   CompactProgram program_;
   CpuState& state_;
   std::vector<CompactTile> tiles_;

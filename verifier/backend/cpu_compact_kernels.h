@@ -44,6 +44,12 @@ struct CertifyKernels {
                      double* scales);
 };
 
+struct SpreadTable {
+  const float* values = nullptr;
+  int64_t stride = 0;              // 0: one row for all neurons
+  const int32_t* index = nullptr;  // [lanes] < 0: the lane is left alone
+};
+
 struct CompactKernels {
   int64_t group_rows;  // most rows of a PullGroup
 
@@ -70,6 +76,15 @@ struct CompactKernels {
   void (*step)(const TileLines& lines, const TileAdam& adam, const StepArrays& arrays, int64_t lanes);
   // to = better[lane] ? from : to
   void (*keep)(int64_t n, const int32_t* better, const float* from, float* to, int64_t lanes);
+  // to[i][lane] = table[i * stride + index[lane]] where index[lane] >= 0. Rows of a table are spread_width
+  // long.
+  int64_t spread_width;
+  void (*spread)(int64_t n, const SpreadTable& table, float* to, int64_t lanes);
+  // most[lane] = the largest score of these neurons (SplitScore); all of them >= 0.
+  void (*most)(const TileLines& lines, const float* saved, float* most, int64_t lanes);
+  // to[i][lane] = (from - lo[i]) / range[i] in 255 steps, rounded
+  void (*to_bytes)(int64_t n, const float* lo, const float* range, const float* from, uint8_t* to,
+                   int64_t lanes);
   CertifyKernels certify;
 };
 

@@ -22,8 +22,8 @@ CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& tabl
         std::any_of(stage.bias.begin(), stage.bias.end(), [](double b) { return b != 0; }));
     stage.rows = {};
   }
-  for (std::vector<float>* list :
-       {&lines.left, &lines.right, &lines.chord_slope, &lines.chord_intercept, &lines.free_start}) {
+  for (std::vector<float>* list : {&lines.left, &lines.right, &lines.chord_slope, &lines.chord_intercept,
+                                   &lines.free_start, &lo, &range}) {
     list->resize(static_cast<size_t>(network.unstable()));
   }
   SetLines(0, network.lines);
@@ -44,6 +44,10 @@ void CompactProgram::SetLines(int32_t first, const CompactLines& from) {
   round(from.chord_slope, lines.chord_slope);
   round(from.chord_intercept, lines.chord_intercept);
   round(from.free_start, lines.free_start);
+  for (size_t j = static_cast<size_t>(first); j < static_cast<size_t>(first) + from.left.size(); ++j) {
+    lo[j] = std::min(lines.left[j], lines.right[j]);
+    range[j] = std::max(lines.left[j], lines.right[j]) - lo[j];
+  }
 }
 
 absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {
@@ -75,83 +79,104 @@ void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int6
   // Slots behind the start are read by what they depend on, and have no part in its rows.
   const int32_t behind = n.stages[start_].begin + n.stages[start_].size();
   std::fill_n(Slot(behind), (n.slots - behind) * lanes_, 0.0f);
-  std::fill(std::begin(domain_), std::end(domain_), nullptr);
+  std::fill(std::begin(job_), std::end(job_), CompactJob());
   for (auto& stage : splits_) stage.clear();
   while (!stop.StopRequested() && Fill(queue)) {
     Backward();
     Judge();
-    const bool working = std::any_of(domain_, domain_ + lanes_, [](const auto* d) { return d != nullptr; });
+    const bool working =
+        std::any_of(job_, job_ + lanes_, [](const CompactJob& job) { return job.from != nullptr; });
     if (working) Forward();
   }
 }
 
-// False when no lane has a domain any more.
+// False when no lane has a job any more.
 bool CompactTile::Fill(CompactQueue& queue) {
   bool any = false;
   fresh_.clear();
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr) {
-      CompactDomain* next = queue.Next();
-      if (next != nullptr) {
+    if (domain(l) == nullptr) {
+      const CompactJob next = queue.Next();
+      if (next.from != nullptr) {
         Load(l, next);
         fresh_.push_back(static_cast<int32_t>(l));
       }
     }
-    any |= domain_[l] != nullptr;
+    any |= domain(l) != nullptr;
   }
   if (!fresh_.empty()) LoadSlopes();
   return any;
 }
 
-// Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all new
-// domains.
+// Trials of one domain share its slopes: the few different ones of a tile are made once, in pieces that stay
+// in the nearest cache, and spread over the lanes.
 void CompactTile::LoadSlopes() {
-  const CompactLinesOf<float>& lines = program_->lines;
-  for (int64_t j = 0; j < learning_; ++j) {
-    const auto u = static_cast<size_t>(j);
-    const float lo = std::min(lines.left[u], lines.right[u]);
-    const float range = std::max(lines.left[u], lines.right[u]) - lo, adaptive = lines.free_start[u];
-    float* alpha = alpha_.data() + j * lanes_;
-    const uint8_t* last = nullptr;
-    float slope = adaptive;
-    for (int32_t l : fresh_) {
-      // Null: none. Probes of one parent share theirs.
-      const uint8_t* start = domain_[l]->start.empty() ? nullptr : domain_[l]->start.data();
-      if (start != last) {
-        slope = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
-        last = start;
+  std::vector<const uint8_t*> starts;  // null: adaptive
+  std::fill_n(start_of_, lanes_, -1);
+  for (int32_t l : fresh_) {
+    const uint8_t* start = domain(l)->start.empty() ? nullptr : domain(l)->start.data();
+    if (starts.empty() || starts.back() != start) starts.push_back(start);
+    start_of_[l] = static_cast<int32_t>(starts.size()) - 1;
+  }
+  const CompactKernels& k = program_->kernels;
+  const int64_t width = k.spread_width;
+  alignas(64) float table[kCompactPiece * 16] = {};
+  if (settings_.iterations > 1) {
+    k.spread(learning_, {table, 0, start_of_}, first_.data(), lanes_);
+    k.spread(learning_, {table, 0, start_of_}, second_.data(), lanes_);
+  }
+  if (static_cast<int64_t>(starts.size()) > width) return LoadSlopesOneByOne(starts);
+  for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
+    const int64_t count = std::min(kCompactPiece, learning_ - begin);
+    const float *lo = program_->lo.data() + begin, *range = program_->range.data() + begin;
+    const float* adaptive = program_->lines.free_start.data() + begin;
+    for (size_t p = 0; p < starts.size(); ++p) {
+      const uint8_t* start = starts[p] == nullptr ? nullptr : starts[p] + begin;
+      for (int64_t j = 0; j < count; ++j) {
+        table[j * width + static_cast<int64_t>(p)] =
+            start == nullptr ? adaptive[j] : lo[j] + range[j] * (static_cast<float>(start[j]) / 255.0f);
       }
-      alpha[l] = slope;
     }
-    if (settings_.iterations <= 1) continue;
-    float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
-    for (int32_t l : fresh_) first[l] = second[l] = 0;
+    k.spread(count, {table, width, start_of_}, alpha_.data() + begin * lanes_, lanes_);
   }
 }
 
-void CompactTile::Load(int64_t lane, CompactDomain* domain) {
-  const CompactNetwork& n = program_->network;
-  const CompactLinesOf<float>& lines = program_->lines;
-  domain_[lane] = domain;
-  domain->bound = -std::numeric_limits<double>::infinity();
+// Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all.
+void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) {
+  for (int64_t j = 0; j < learning_; ++j) {
+    const auto u = static_cast<size_t>(j);
+    const float lo = program_->lo[u], range = program_->range[u], adaptive = program_->lines.free_start[u];
+    float* alpha = alpha_.data() + j * lanes_;
+    for (int32_t l : fresh_) {
+      const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
+      alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
+    }
+  }
+}
+
+void CompactTile::Load(int64_t lane, const CompactJob& job) {
+  job_[lane] = job;
+  bound_[lane] = -std::numeric_limits<double>::infinity();
   passes_[lane] = 0;
   rate_[lane] = static_cast<float>(settings_.alpha_rate);
   beta_rate_[lane] = settings_.beta_rate;
   plane_[lane] = 0;
   plane_first_[lane] = plane_second_[lane] = plane_scale_[lane] = 0;
-  for (size_t k = 0; k < domain->splits.size(); ++k) {
-    const CompactSplit& split = domain->splits[k];
-    const auto u = static_cast<size_t>(split.neuron);
-    const auto s = static_cast<size_t>(program_->stage_of[u]);
-    Split own;
-    own.lane = static_cast<int32_t>(lane);
-    own.neuron = split.neuron - n.stages[s].first_unstable;
-    own.entry = static_cast<int32_t>(k);
-    own.sign = split.sign;
-    own.slope = split.sign > 0 ? lines.right[u] : lines.left[u];
-    own.beta = own.best = split.beta;
-    splits_[s].push_back(own);
-  }
+  const std::vector<CompactSplit>& splits = job.from->splits;
+  for (size_t k = 0; k < splits.size(); ++k) LoadSplit(lane, splits[k], static_cast<int32_t>(k));
+  if (job.trial != nullptr) LoadSplit(lane, job.trial->split, -1);
+}
+
+void CompactTile::LoadSplit(int64_t lane, const CompactSplit& split, int32_t entry) {
+  const auto u = static_cast<size_t>(split.neuron);
+  const auto s = static_cast<size_t>(program_->stage_of[u]);
+  Split& own = splits_[s].emplace_back();
+  own.lane = static_cast<int32_t>(lane);
+  own.neuron = split.neuron - program_->network.stages[s].first_unstable;
+  own.entry = entry;
+  own.sign = split.sign;
+  own.slope = split.sign > 0 ? program_->lines.right[u] : program_->lines.left[u];
+  own.beta = own.best = split.beta;
 }
 
 void CompactTile::StartRows() {
@@ -159,12 +184,12 @@ void CompactTile::StartRows() {
   float* lambda = Slot(stage.begin);
   std::fill_n(lambda, static_cast<int64_t>(stage.bias.size()) * lanes_, 0.0f);
   for (int64_t l = 0; l < lanes_; ++l) {
-    const CompactDomain* domain = domain_[l];
-    sum_[l] = domain == nullptr ? 0.0 : domain->offset;
-    if (domain == nullptr) continue;
-    if (domain->output.empty()) lambda[domain->unit * lanes_ + l] = domain->sign;
-    for (size_t o = 0; o < domain->output.size(); ++o) {
-      lambda[static_cast<int64_t>(o) * lanes_ + l] = domain->output[o];
+    const CompactDomain* own = domain(l);
+    sum_[l] = own == nullptr ? 0.0 : own->offset;
+    if (own == nullptr) continue;
+    if (own->output.empty()) lambda[own->unit * lanes_ + l] = own->sign;
+    for (size_t o = 0; o < own->output.size(); ++o) {
+      lambda[static_cast<int64_t>(o) * lanes_ + l] = own->output[o];
     }
   }
 }
@@ -217,14 +242,14 @@ void CompactTile::Inputs() {
   const CompactNetwork& n = program_->network;
   program_->kernels.pull(program_->to_inputs.View(nullptr), slots_.data(), lanes_);
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr || domain_[l]->input == nullptr) continue;
+    if (domain(l) == nullptr || domain(l)->input == nullptr) continue;
     for (int64_t i = 0; i < n.inputs; ++i) {
-      slots_.data()[i * lanes_ + l] += static_cast<float>(domain_[l]->input[i]);
+      slots_.data()[i * lanes_ + l] += static_cast<float>(domain(l)->input[i]);
     }
   }
   if (settings_.half_space != nullptr) AddHalfSpace();
-  program_->kernels.concretise(n.inputs, program_->lower.data(), program_->upper.data(), slots_.data(),
-                               sum_, lanes_);
+  program_->kernels.concretise(n.inputs, program_->lower.data(), program_->upper.data(), slots_.data(), sum_,
+                               lanes_);
   if (settings_.half_space == nullptr) return;
   // The derivative of the bound with respect to the multiplier is the half-space's value at the corner.
   std::fill_n(plane_gradient_, lanes_, settings_.half_space->offset);
@@ -237,7 +262,7 @@ void CompactTile::AddHalfSpace() {
   const CompactHalfSpace& plane = *settings_.half_space;
   const int64_t inputs = program_->network.inputs;
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr || plane_scale_[l] > 0) continue;
+    if (domain(l) == nullptr || plane_scale_[l] > 0) continue;
     // Steps in proportion to the row's coefficients.
     double row = 1e-30, normal = 1e-30;
     for (int64_t i = 0; i < inputs; ++i) {
@@ -266,8 +291,8 @@ void CompactTile::StepHalfSpace() {
 void CompactTile::Judge() {
   bool improved = false;
   for (int64_t l = 0; l < lanes_; ++l) {
-    better_[l] = domain_[l] != nullptr && sum_[l] > domain_[l]->bound;
-    if (better_[l] != 0) domain_[l]->bound = sum_[l], improved = true;
+    better_[l] = domain(l) != nullptr && sum_[l] > bound_[l];
+    if (better_[l] != 0) bound_[l] = sum_[l], improved = true;
   }
   if (improved && (settings_.slopes || settings_.exact_slopes)) {
     program_->kernels.keep(learning_, better_, alpha_.data(), best_.data(), lanes_);
@@ -277,82 +302,116 @@ void CompactTile::Judge() {
       if (better_[split.lane] != 0) split.best = split.beta;
     }
   }
-  bool any_done = false;
+  finished_.clear();
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr) continue;
+    if (domain(l) == nullptr) continue;
     ++passes_[l];
-    const auto t = static_cast<double>(passes_[l]);
-    correction1_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
-    correction2_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
-    if (passes_[l] >= settings_.iterations || domain_[l]->bound > 0) {
-      done_[l] = 1;
-      any_done = true;
+    done_[l] = passes_[l] >= settings_.iterations || bound_[l] > 0 ? 1 : 0;
+    if (done_[l] != 0) {
+      finished_.push_back(static_cast<int32_t>(l));
+    } else {
+      CorrectionsOf(l);
     }
   }
-  if (any_done) FinishDone();
+  if (!finished_.empty()) FinishDone();
 }
 
-// Gives back the domains that are done, their multipliers in one go over all lanes' splits.
+// Adam's, for the lane's next step.
+void CompactTile::CorrectionsOf(int64_t lane) {
+  const auto t = static_cast<double>(passes_[lane]);
+  correction1_[lane] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
+  correction2_[lane] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
+}
+
+// Gives back the jobs that are done, lanes side by side where their arrays are.
 void CompactTile::FinishDone() {
   for (auto& stage : splits_) {
     std::erase_if(stage, [&](const Split& split) {
       if (done_[split.lane] == 0) return false;
-      domain_[split.lane]->splits[static_cast<size_t>(split.entry)].beta = split.best;
+      CompactDomain* into = job_[split.lane].into;
+      if (into != nullptr) into->splits[static_cast<size_t>(split.entry)].beta = split.best;
       return true;
     });
   }
-  for (int64_t l = 0; l < lanes_; ++l) {
-    if (std::exchange(done_[l], 0) != 0) Finish(l);
-  }
+  if (settings_.candidates > 0) Rank();
+  if (settings_.slopes) StoreSlopes();
+  for (int32_t l : finished_) FinishLane(l);
 }
 
-void CompactTile::Finish(int64_t lane) {
-  CompactDomain& domain = *domain_[lane];
-  const CompactNetwork& n = program_->network;
-  if (settings_.candidates > 0 && !(domain.bound > 0)) Rank(lane, domain);
+void CompactTile::FinishLane(int64_t lane) {
+  const CompactJob job = std::exchange(job_[lane], CompactJob());
+  done_[lane] = 0;
+  if (job.trial != nullptr) {
+    job.trial->bound = bound_[lane];
+    return;
+  }
+  CompactDomain& domain = *job.into;
+  domain.bound = bound_[lane];
   if (settings_.exact_slopes) {
     domain.exact_slopes.resize(static_cast<size_t>(learning_));
     for (int64_t j = 0; j < learning_; ++j) {
       domain.exact_slopes[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
     }
   }
-  if (settings_.slopes) {
-    domain.slopes.resize(static_cast<size_t>(learning_));
-    for (size_t u = 0; u < domain.slopes.size(); ++u) {
-      const float lo = std::min(program_->lines.left[u], program_->lines.right[u]);
-      const float hi = std::max(program_->lines.left[u], program_->lines.right[u]);
-      const float range = hi > lo ? hi - lo : 1.0f;
-      const float at = (best_.data()[static_cast<int64_t>(u) * lanes_ + lane] - lo) / range;
-      domain.slopes[u] = static_cast<uint8_t>(std::clamp(at, 0.0f, 1.0f) * 255.0f + 0.5f);
-    }
-  }
   if (settings_.corners) {
-    domain.corner.resize(static_cast<size_t>(n.inputs));
-    for (int64_t i = 0; i < n.inputs; ++i) {
+    const int64_t inputs = program_->network.inputs;
+    domain.corner.resize(static_cast<size_t>(inputs));
+    for (int64_t i = 0; i < inputs; ++i) {
       domain.corner[static_cast<size_t>(i)] = slots_.data()[i * lanes_ + lane];
     }
   }
-  domain_[lane] = nullptr;
+}
+
+void CompactTile::StoreSlopes() {
+  for (int32_t l : finished_) job_[l].into->slopes.resize(static_cast<size_t>(learning_));
+  uint8_t bytes[kCompactPiece * kMostLanes];
+  for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
+    const int64_t count = std::min(kCompactPiece, learning_ - begin);
+    program_->kernels.to_bytes(count, program_->lo.data() + begin, program_->range.data() + begin,
+                               best_.data() + begin * lanes_, bytes, lanes_);
+    for (int32_t l : finished_) {
+      uint8_t* to = job_[l].into->slopes.data() + begin;
+      for (int64_t j = 0; j < count; ++j) to[j] = bytes[j * lanes_ + l];
+    }
+  }
 }
 
 // The score of Bunel et al. 2020 (BaBSR) from the last pass: on the chord, its gap at the kink, which a split
-// removes on both sides; on the free line, a share of it.
-void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
+// removes on both sides; on the free line, a share of it. A few neurons at a time are looked at one by one
+// only where the best of them is good enough. What is refuted is not split.
+void CompactTile::Rank() {
+  constexpr int64_t kFew = 8;
+  alignas(64) float most[kMostLanes];
+  float threshold[kMostLanes] = {};
+  std::vector<int32_t> ranked;
+  for (int32_t l : finished_) {
+    job_[l].into->candidates.clear();
+    if (!(bound_[l] > 0)) ranked.push_back(l);
+  }
+  for (int64_t begin = 0; begin < learning_ && !ranked.empty(); begin += kFew) {
+    const TileLines lines = LinesAt(static_cast<int32_t>(begin), std::min(kFew, learning_ - begin));
+    program_->kernels.most(lines, saved_.data() + begin * lanes_, most, lanes_);
+    for (int32_t l : ranked) {
+      if (most[l] > threshold[l]) RankFew(l, lines, static_cast<int32_t>(begin), threshold[l]);
+    }
+  }
+}
+
+// `threshold`: what a score has to exceed to be kept.
+void CompactTile::RankFew(int64_t lane, const TileLines& lines, int32_t first, float& threshold) {
   const auto keep = static_cast<size_t>(settings_.candidates);
-  auto& best = domain.candidates;
-  best.clear();
-  best.reserve(std::min(keep, static_cast<size_t>(learning_)) + 1);
-  for (int64_t j = 0; j < learning_; ++j) {
-    const auto u = static_cast<size_t>(j);
-    const float value = saved_.data()[j * lanes_ + lane];
-    const bool on_free = (value >= 0) == (program_->lines.left[u] < program_->lines.right[u]);
-    const float score = SplitScore(value, on_free, program_->lines.chord_intercept[u]);
-    if (!(score > 0) || (best.size() == keep && score <= best.back().second)) continue;
-    const std::pair<int32_t, float> candidate{static_cast<int32_t>(j), score};
+  auto& best = job_[lane].into->candidates;
+  for (int64_t j = 0; j < lines.count; ++j) {
+    const float value = saved_.data()[(first + j) * lanes_ + lane];
+    const bool on_free = (value >= 0) == (lines.left[j] < lines.right[j]);
+    const float score = SplitScore(value, on_free, lines.chord_intercept[j]);
+    if (!(score > threshold)) continue;
+    const std::pair<int32_t, float> candidate{first + static_cast<int32_t>(j), score};
     best.insert(std::upper_bound(best.begin(), best.end(), candidate,
                                  [](const auto& x, const auto& y) { return x.second > y.second; }),
                 candidate);
     if (best.size() > keep) best.pop_back();
+    if (best.size() == keep) threshold = best.back().second;
   }
 }
 

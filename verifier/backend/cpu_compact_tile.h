@@ -23,22 +23,34 @@ struct CompactProgram : ProgramRows {
   CompactNetwork network;  // without rows
   const CompactKernels& kernels;
   CompactLinesOf<float> lines;
+  std::vector<float> lo, range;  // of the slopes, per unstable neuron
   std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
   std::vector<int32_t> stage_of;  // per unstable neuron
 };
 
-// Hands out domains to tiles.
+// What a lane works on.
+struct CompactJob {
+  const CompactDomain* from = nullptr;  // null: nothing
+  CompactDomain* into = nullptr;        // what becomes of a domain, or
+  CompactTrial* trial = nullptr;        // of a trial
+};
+
+// Hands out jobs to tiles: domains or trials.
 class CompactQueue {
  public:
-  CompactQueue(absl::Span<CompactDomain> domains) : domains_(domains) {}
-  CompactDomain* Next() {
+  explicit CompactQueue(absl::Span<CompactDomain> domains) : domains_(domains) {}
+  explicit CompactQueue(absl::Span<CompactTrial> trials) : trials_(trials) {}
+  CompactJob Next() {
     const size_t i = next_.fetch_add(1, std::memory_order_relaxed);
-    return i < domains_.size() ? &domains_[i] : nullptr;
+    if (i < domains_.size()) return {&domains_[i], &domains_[i], nullptr};
+    if (i < trials_.size()) return {trials_[i].domain, nullptr, &trials_[i]};
+    return {};
   }
 
  private:
   absl::Span<CompactDomain> domains_;
+  absl::Span<CompactTrial> trials_;
   std::atomic<size_t> next_{0};
 };
 
@@ -46,7 +58,7 @@ class CompactTile {
  public:
   static absl::StatusOr<CompactTile> Make(const CompactProgram& program, Backend& backend);
 
-  // Takes domains from the queue until it is empty or the token fires. `lanes`: 16 or 32.
+  // Takes jobs from the queue until it is empty or the token fires. `lanes`: 16 or 32.
   void Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes, const StopToken& stop);
 
  private:
@@ -57,8 +69,10 @@ class CompactTile {
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
   bool Fill(CompactQueue& queue);
-  void Load(int64_t lane, CompactDomain* domain);  // but for its slopes
-  void LoadSlopes();                               // of the fresh lanes
+  void Load(int64_t lane, const CompactJob& job);  // but for its slopes
+  void LoadSplit(int64_t lane, const CompactSplit& split, int32_t entry);
+  void LoadSlopes();  // of the fresh lanes
+  void LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts);
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
@@ -68,12 +82,16 @@ class CompactTile {
   void StepHalfSpace();
   void Judge();
   void FinishDone();
-  void Finish(int64_t lane);  // but for its multipliers
+  void FinishLane(int64_t lane);
+  void StoreSlopes();
   void Forward();
   void ForwardActivation(size_t stage);
   void StepSplits(size_t stage);
-  void Rank(int64_t lane, CompactDomain& domain) const;
+  void Rank();
+  void RankFew(int64_t lane, const TileLines& lines, int32_t first, float& threshold);
+  const CompactDomain* domain(int64_t lane) const { return job_[lane].from; }
   TileLines LinesAt(int32_t first, int64_t count) const;
+  void CorrectionsOf(int64_t lane);
   float* Slot(int32_t slot) { return slots_.data() + slot * lanes_; }
 
   const CompactProgram* program_;
@@ -84,12 +102,15 @@ class CompactTile {
   Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
   std::vector<std::vector<Split>> splits_;               // per stage
-  std::vector<int32_t> fresh_;                           // lanes that have just been given a domain
+  std::vector<int32_t> fresh_;                           // lanes that have just been given a job
+  std::vector<int32_t> finished_;                        // lanes whose domains are being given back
   // per lane
-  CompactDomain* domain_[kMostLanes] = {};
+  CompactJob job_[kMostLanes] = {};
+  double bound_[kMostLanes] = {};
   int64_t passes_[kMostLanes] = {};
   alignas(64) float rate_[kMostLanes] = {}, correction1_[kMostLanes] = {}, correction2_[kMostLanes] = {};
   alignas(64) int32_t better_[kMostLanes] = {};
+  alignas(64) int32_t start_of_[kMostLanes] = {};  // fresh lanes: which of the different starts; others: -1
   int32_t done_[kMostLanes] = {};
   // Multiplier of the half-space, with its optimiser state and the scale of its steps.
   alignas(64) float plane_[kMostLanes] = {};

@@ -30,29 +30,30 @@ bounds::HostRows CompactDomainBounder::Rows(const std::vector<const Domain*>& do
   return rows;
 }
 
-std::vector<backend::CompactSplit> CompactDomainBounder::SplitsOf(const Domain& domain) const {
-  std::vector<backend::CompactSplit> splits;
-  splits.reserve(domain.splits.size() + 1);  // one more is tried
+void CompactDomainBounder::TakeSplits(const Domain& domain,
+                                      std::vector<backend::CompactSplit>& splits) const {
+  splits.clear();
+  splits.reserve(domain.splits.size());
   for (const Split& split : domain.splits) {
     splits.push_back({Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
   }
-  return splits;
 }
 
-std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
-                                                      bounds::HostRows& rows) const {
+absl::Span<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
+                                                     bounds::HostRows& rows) {
   rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
-  std::vector<CompactDomain> loaded(domains.size());
+  if (loaded_.size() < domains.size()) loaded_.resize(domains.size());
+  const absl::Span<CompactDomain> loaded = absl::MakeSpan(loaded_).first(domains.size());
   for (size_t d = 0; d < domains.size(); ++d) {
     const auto begin = rows.coefficients.begin() + static_cast<int64_t>(d * outputs);
     loaded[d].output.assign(begin, begin + static_cast<int64_t>(outputs));
-    if (!rows.input_coefficients.empty()) {
-      loaded[d].input = rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs);
-    }
-    if (!rows.offset.empty()) loaded[d].offset = rows.offset[d];
+    const bool input = !rows.input_coefficients.empty();
+    loaded[d].input =
+        input ? rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs) : nullptr;
+    loaded[d].offset = rows.offset.empty() ? 0 : rows.offset[d];
     loaded[d].start = domains[d]->slopes;
-    loaded[d].splits = SplitsOf(*domains[d]);
+    TakeSplits(*domains[d], loaded[d].splits);
   }
   return loaded;
 }
@@ -61,20 +62,20 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   std::vector<const Domain*> pointers;
   for (const Domain& domain : domains) pointers.push_back(&domain);
   bounds::HostRows rows;
-  std::vector<CompactDomain> loaded = Load(pointers, rows);
+  const absl::Span<CompactDomain> loaded = Load(pointers, rows);
   backend::CompactSettings wanted;
   wanted.iterations =
       std::max<int64_t>(1, settings.iterations > 0 ? settings.iterations : run_.options.split_iterations);
   wanted.candidates = settings.candidates;
   wanted.slopes = true;
   wanted.corners = settings.corners;
-  ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), wanted));
+  ESPALIER_RETURN_IF_ERROR(device_->Bound(loaded, wanted));
   for (const auto& [name, count] : device_->TakeCounts()) run_.statistics.counters[name] += count;
   for (size_t d = 0; d < domains.size(); ++d) {
     Domain& domain = domains[d];
     // A child is contained in its parent: its bound is never worse.
     if (loaded[d].bound > domain.bound) domain.bound = loaded[d].bound;
-    domain.slopes = std::move(loaded[d].slopes);
+    domain.slopes = loaded[d].slopes;
     domain.corner = std::move(loaded[d].corner);
     for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = loaded[d].splits[k].beta;
     domain.candidates.clear();
@@ -88,17 +89,22 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
 }
 
 absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::vector<Probe>& probes) {
-  std::vector<const Domain*> pointers;
-  for (const Probe& probe : probes) pointers.push_back(probe.parent);
-  bounds::HostRows rows;
-  std::vector<CompactDomain> loaded = Load(pointers, rows);
-  for (size_t p = 0; p < probes.size(); ++p) {
-    const Candidate& c = probes[p].candidate;
-    loaded[p].splits.push_back({Number(c.layer, c.unstable), static_cast<float>(probes[p].sign), 0.0f});
+  std::vector<const Domain*> parents;
+  for (const Probe& probe : probes) {
+    if (parents.empty() || parents.back() != probe.parent) parents.push_back(probe.parent);
   }
-  ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), {.iterations = 1}));
+  bounds::HostRows rows;
+  const absl::Span<const CompactDomain> loaded = Load(parents, rows);
+  std::vector<backend::CompactTrial> trials;
+  size_t at = 0;
+  for (const Probe& probe : probes) {
+    if (parents[at] != probe.parent) ++at;
+    const Candidate& c = probe.candidate;
+    trials.push_back({&loaded[at], {Number(c.layer, c.unstable), static_cast<float>(probe.sign), 0.0f}});
+  }
+  ESPALIER_RETURN_IF_ERROR(device_->Try(absl::MakeSpan(trials)));
   std::vector<double> bound;
-  for (const CompactDomain& domain : loaded) bound.push_back(domain.bound);
+  for (const backend::CompactTrial& trial : trials) bound.push_back(trial.bound);
   return bound;
 }
 
@@ -108,8 +114,8 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vec
   const bounds::HostRows rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
   const auto inputs = static_cast<size_t>(run_.problem.inputs);
-  std::vector<std::vector<backend::CompactSplit>> splits;
-  for (const Domain* domain : domains) splits.push_back(SplitsOf(*domain));
+  std::vector<std::vector<backend::CompactSplit>> splits(domains.size());
+  for (size_t d = 0; d < domains.size(); ++d) TakeSplits(*domains[d], splits[d]);
   std::vector<backend::CompactClaim> claims(domains.size());
   for (size_t d = 0; d < domains.size(); ++d) {
     claims[d].output = absl::MakeConstSpan(rows.coefficients).subspan(d * outputs, outputs);

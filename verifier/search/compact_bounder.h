@@ -22,10 +22,10 @@ class CompactDomainBounder final : public DomainBounder {
 
  private:
   bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
-  std::vector<backend::CompactSplit> SplitsOf(const Domain& domain) const;
-  // The domains' margins and splits; `rows` keeps what they point to.
-  std::vector<backend::CompactDomain> Load(const std::vector<const Domain*>& domains,
-                                           bounds::HostRows& rows) const;
+  void TakeSplits(const Domain& domain, std::vector<backend::CompactSplit>& splits) const;
+  // The domains' margins and splits into loaded_, which is never made smaller: its lists are used again.
+  // `rows` keeps what they point to.
+  absl::Span<backend::CompactDomain> Load(const std::vector<const Domain*>& domains, bounds::HostRows& rows);
   int32_t Number(int16_t layer, int32_t unstable) const {
     return first_[static_cast<size_t>(layer)] + unstable;
   }
@@ -34,6 +34,7 @@ class CompactDomainBounder final : public DomainBounder {
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
   std::unique_ptr<backend::CompactCertifier> certifier_;
+  std::vector<backend::CompactDomain> loaded_;
   std::vector<int32_t> first_;  // per layer: number of its first unstable neuron; one more at the end
 };
 

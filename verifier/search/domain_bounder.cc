@@ -25,15 +25,26 @@ absl::StatusOr<std::unique_ptr<DomainBounder>> MakeCompact(Run& run, SharedRoot&
 
 }  // namespace
 
-Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) {
+Domain MakeChild(Domain&& parent, const Candidate& candidate, int8_t sign) {
   Domain child;
   child.target = parent.target;
   child.bound = parent.bound;
-  child.splits = parent.splits;
+  child.splits = std::move(parent.splits);
   child.splits.push_back({candidate.layer, sign, candidate.unstable, 0.0f});
-  child.slopes = parent.slopes;
-  child.weights = parent.weights;
+  child.slopes = std::move(parent.slopes);
+  child.weights = std::move(parent.weights);
   return child;
+}
+
+Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) {
+  Domain copy;
+  copy.target = parent.target;
+  copy.bound = parent.bound;
+  copy.splits.reserve(parent.splits.size() + 1);
+  copy.splits.assign(parent.splits.begin(), parent.splits.end());
+  copy.slopes = parent.slopes;
+  copy.weights = parent.weights;
+  return MakeChild(std::move(copy), candidate, sign);
 }
 
 absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, SharedRoot& root) {

@@ -40,14 +40,15 @@ class DomainBounder {
   virtual absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) = 0;
   // One pass with the parent's slopes and multipliers.
   virtual absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) = 0;
-  // Certified margins of the domains with their slopes, multipliers and weights, in double with the allowance for
-  // rounding taken off: > 0 refutes. RESOURCE_EXHAUSTED: use fewer.
+  // Certified margins of the domains with their slopes, multipliers and weights, in double with the allowance
+  // for rounding taken off: > 0 refutes. RESOURCE_EXHAUSTED: use fewer.
   virtual absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) = 0;
   // Whether it works on the network that is left: what refining a target's own bounds needs too.
   virtual bool reduced() const = 0;
 };
 
-// The child of `parent` on one side of a candidate.
+// The child of `parent` on one side of a candidate. The last child takes the parent's lists.
+Domain MakeChild(Domain&& parent, const Candidate& candidate, int8_t sign);
 Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign);
 
 }  // namespace espalier::search

@@ -127,10 +127,10 @@ absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parent
   std::vector<Domain> children;
   for (size_t d = 0; d < parents.size(); ++d) {
     if (choice[d] >= 0) {
-      const Candidate& candidate = parents[d].candidates[static_cast<size_t>(choice[d])];
-      children.push_back(MakeChild(parents[d], candidate, +1));
-      children.push_back(MakeChild(parents[d], candidate, -1));
+      const Candidate candidate = parents[d].candidates[static_cast<size_t>(choice[d])];
       ++open_of_target_[static_cast<size_t>(parents[d].target)];
+      children.push_back(MakeChild(parents[d], candidate, +1));
+      children.push_back(MakeChild(std::move(parents[d]), candidate, -1));
       ++run_.statistics.splits;
       continue;
     }
