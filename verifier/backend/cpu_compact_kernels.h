@@ -80,8 +80,8 @@ struct CompactKernels {
   // long.
   int64_t spread_width;
   void (*spread)(int64_t n, const SpreadTable& table, float* to, int64_t lanes);
-  // most[lane] = the largest score of these neurons (SplitScore); all of them >= 0.
-  void (*most)(const TileLines& lines, const float* saved, float* most, int64_t lanes);
+  // scores[i][lane] as SplitScore, most[lane] the largest of these neurons'
+  void (*score)(const TileLines& lines, const float* saved, float* scores, float* most, int64_t lanes);
   // to[i][lane] = (from - lo[i]) / range[i] in 255 steps, rounded
   void (*to_bytes)(int64_t n, const float* lo, const float* range, const float* from, uint8_t* to,
                    int64_t lanes);

@@ -11,6 +11,13 @@
 
 namespace espalier::backend {
 
+namespace {
+
+// So few lanes are loaded and given back one by one; more of them, all lanes of the tile at once.
+constexpr size_t kFewLanes = 3;
+
+}  // namespace
+
 CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& table)
     : ProgramRows(source, {.group_rows = table.group_rows}),
       network(std::move(source)),
@@ -104,7 +111,10 @@ bool CompactTile::Fill(CompactQueue& queue) {
     }
     any |= domain(l) != nullptr;
   }
-  if (!fresh_.empty()) LoadSlopes();
+  if (!fresh_.empty()) {
+    LoadSlopes();
+    LoadSplits();
+  }
   return any;
 }
 
@@ -121,11 +131,12 @@ void CompactTile::LoadSlopes() {
   const CompactKernels& k = program_->kernels;
   const int64_t width = k.spread_width;
   alignas(64) float table[kCompactPiece * 16] = {};
+  if (fresh_.size() <= kFewLanes) return LoadSlopesOneByOne(starts);
+  if (static_cast<int64_t>(starts.size()) > width) return LoadSlopesOneByOne(starts);
   if (settings_.iterations > 1) {
     k.spread(learning_, {table, 0, start_of_}, first_.data(), lanes_);
     k.spread(learning_, {table, 0, start_of_}, second_.data(), lanes_);
   }
-  if (static_cast<int64_t>(starts.size()) > width) return LoadSlopesOneByOne(starts);
   for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
     const int64_t count = std::min(kCompactPiece, learning_ - begin);
     const float *lo = program_->lo.data() + begin, *range = program_->range.data() + begin;
@@ -151,6 +162,9 @@ void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) 
       const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
       alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
     }
+    if (settings_.iterations <= 1) continue;
+    float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
+    for (int32_t l : fresh_) first[l] = second[l] = 0;
   }
 }
 
@@ -162,21 +176,36 @@ void CompactTile::Load(int64_t lane, const CompactJob& job) {
   beta_rate_[lane] = settings_.beta_rate;
   plane_[lane] = 0;
   plane_first_[lane] = plane_second_[lane] = plane_scale_[lane] = 0;
-  const std::vector<CompactSplit>& splits = job.from->splits;
-  for (size_t k = 0; k < splits.size(); ++k) LoadSplit(lane, splits[k], static_cast<int32_t>(k));
-  if (job.trial != nullptr) LoadSplit(lane, job.trial->split, -1);
 }
 
-void CompactTile::LoadSplit(int64_t lane, const CompactSplit& split, int32_t entry) {
+// Neighbouring lanes that try one domain have all of its splits in common.
+void CompactTile::LoadSplits() {
+  for (size_t begin = 0, end = 0; begin < fresh_.size(); begin = end) {
+    const int32_t lane = fresh_[begin];
+    const CompactDomain* from = domain(lane);
+    for (end = begin + 1; end < fresh_.size(); ++end) {
+      const int32_t next = fresh_[end];
+      if (job_[next].trial == nullptr || domain(next) != from || next != fresh_[end - 1] + 1) break;
+    }
+    const auto count = static_cast<int32_t>(end - begin);
+    for (size_t k = 0; k < from->splits.size(); ++k) {
+      LoadSplit(from->splits[k], {.lane = lane, .count = count, .entry = static_cast<int32_t>(k)});
+    }
+    for (size_t i = begin; i < end; ++i) {
+      const CompactTrial* trial = job_[fresh_[i]].trial;
+      if (trial != nullptr) LoadSplit(trial->split, {.lane = fresh_[i]});
+    }
+  }
+}
+
+void CompactTile::LoadSplit(const CompactSplit& split, Split own) {
   const auto u = static_cast<size_t>(split.neuron);
   const auto s = static_cast<size_t>(program_->stage_of[u]);
-  Split& own = splits_[s].emplace_back();
-  own.lane = static_cast<int32_t>(lane);
   own.neuron = split.neuron - program_->network.stages[s].first_unstable;
-  own.entry = entry;
   own.sign = split.sign;
   own.slope = split.sign > 0 ? program_->lines.right[u] : program_->lines.left[u];
   own.beta = own.best = split.beta;
+  splits_[s].push_back(own);
 }
 
 void CompactTile::StartRows() {
@@ -225,16 +254,19 @@ void CompactTile::BackwardActivation(size_t s) {
   const auto count = static_cast<int64_t>(stage.source.size());
   program_->kernels.pull(program_->backward[s].View(nullptr), slots_.data(), lanes_);
   float* lambda = Slot(stage.begin);
-  for (Split& split : splits_[s]) {
-    float& at = lambda[split.neuron * lanes_ + split.lane];
-    split.saved = at;
-    at = 0;
+  taken_out_.clear();
+  for (const Split& split : splits_[s]) {
+    float* at = lambda + split.neuron * lanes_ + split.lane;
+    for (int32_t c = 0; c < split.count; ++c) taken_out_.push_back(std::exchange(at[c], 0.0f));
   }
   const int64_t first = stage.first_unstable * lanes_;
   program_->kernels.lines(LinesAt(stage.first_unstable, count), alpha_.data() + first, lambda,
                           saved_.data() + first, sum_, lanes_);
+  const float* taken = taken_out_.data();
   for (const Split& split : splits_[s]) {
-    lambda[split.neuron * lanes_ + split.lane] = split.slope * split.saved - split.beta * split.sign;
+    float* at = lambda + split.neuron * lanes_ + split.lane;
+    const float multiplier = split.beta * split.sign;
+    for (int32_t c = 0; c < split.count; ++c) at[c] = split.slope * *taken++ - multiplier;
   }
 }
 
@@ -362,8 +394,23 @@ void CompactTile::FinishLane(int64_t lane) {
   }
 }
 
+// As CompactKernels::to_bytes, operation by operation: company must not show.
+uint8_t CompactTile::Byte(int64_t neuron, int64_t lane) const {
+  const auto u = static_cast<size_t>(neuron);
+  const float range = program_->range[u], scale = range > 0 ? 255.0f / range : 255.0f;
+  const float at = (best_.data()[neuron * lanes_ + lane] - program_->lo[u]) * scale;
+  return static_cast<uint8_t>(static_cast<int32_t>(std::clamp(at, 0.0f, 255.0f) + 0.5f));
+}
+
 void CompactTile::StoreSlopes() {
   for (int32_t l : finished_) job_[l].into->slopes.resize(static_cast<size_t>(learning_));
+  if (finished_.size() <= kFewLanes) {
+    for (int32_t l : finished_) {
+      uint8_t* to = job_[l].into->slopes.data();
+      for (int64_t j = 0; j < learning_; ++j) to[j] = Byte(j, l);
+    }
+    return;
+  }
   uint8_t bytes[kCompactPiece * kMostLanes];
   for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
     const int64_t count = std::min(kCompactPiece, learning_ - begin);
@@ -381,7 +428,7 @@ void CompactTile::StoreSlopes() {
 // only where the best of them is good enough. What is refuted is not split.
 void CompactTile::Rank() {
   constexpr int64_t kFew = 8;
-  alignas(64) float most[kMostLanes];
+  alignas(64) float scores[kFew * kMostLanes], most[kMostLanes];
   float threshold[kMostLanes] = {};
   std::vector<int32_t> ranked;
   for (int32_t l : finished_) {
@@ -389,22 +436,21 @@ void CompactTile::Rank() {
     if (!(bound_[l] > 0)) ranked.push_back(l);
   }
   for (int64_t begin = 0; begin < learning_ && !ranked.empty(); begin += kFew) {
-    const TileLines lines = LinesAt(static_cast<int32_t>(begin), std::min(kFew, learning_ - begin));
-    program_->kernels.most(lines, saved_.data() + begin * lanes_, most, lanes_);
+    const auto first = static_cast<int32_t>(begin);
+    const TileLines lines = LinesAt(first, std::min(kFew, learning_ - begin));
+    program_->kernels.score(lines, saved_.data() + begin * lanes_, scores, most, lanes_);
     for (int32_t l : ranked) {
-      if (most[l] > threshold[l]) RankFew(l, lines, static_cast<int32_t>(begin), threshold[l]);
+      if (most[l] > threshold[l]) RankFew(l, first, lines.count, scores, threshold[l]);
     }
   }
 }
 
 // `threshold`: what a score has to exceed to be kept.
-void CompactTile::RankFew(int64_t lane, const TileLines& lines, int32_t first, float& threshold) {
+void CompactTile::RankFew(int64_t lane, int32_t first, int64_t count, const float* scores, float& threshold) {
   const auto keep = static_cast<size_t>(settings_.candidates);
   auto& best = job_[lane].into->candidates;
-  for (int64_t j = 0; j < lines.count; ++j) {
-    const float value = saved_.data()[(first + j) * lanes_ + lane];
-    const bool on_free = (value >= 0) == (lines.left[j] < lines.right[j]);
-    const float score = SplitScore(value, on_free, lines.chord_intercept[j]);
+  for (int64_t j = 0; j < count; ++j) {
+    const float score = scores[j * lanes_ + lane];
     if (!(score > threshold)) continue;
     const std::pair<int32_t, float> candidate{first + static_cast<int32_t>(j), score};
     best.insert(std::upper_bound(best.begin(), best.end(), candidate,

@@ -63,16 +63,20 @@ class CompactTile {
 
  private:
   struct Split {
-    int32_t lane = 0, neuron = 0, entry = 0;  // entry: index into the domain's splits
-    float sign = 1, slope = 0, beta = 0, best = 0, first = 0, second = 0, saved = 0, value = 0;
+    // Of `count` lanes from `lane` on, which are trials of one domain, or one. entry: index into the domain's
+    // splits.
+    int32_t lane = 0, count = 1, neuron = 0, entry = 0;
+    float sign = 1, slope = 0, beta = 0, best = 0, first = 0, second = 0, value = 0;
   };
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
   bool Fill(CompactQueue& queue);
-  void Load(int64_t lane, const CompactJob& job);  // but for its slopes
-  void LoadSplit(int64_t lane, const CompactSplit& split, int32_t entry);
+  void Load(int64_t lane, const CompactJob& job);  // but for its slopes and splits
+  void LoadSplits();                               // of the fresh lanes
+  void LoadSplit(const CompactSplit& split, Split own);
   void LoadSlopes();  // of the fresh lanes
   void LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts);
+  uint8_t Byte(int64_t neuron, int64_t lane) const;
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
@@ -88,7 +92,7 @@ class CompactTile {
   void ForwardActivation(size_t stage);
   void StepSplits(size_t stage);
   void Rank();
-  void RankFew(int64_t lane, const TileLines& lines, int32_t first, float& threshold);
+  void RankFew(int64_t lane, int32_t first, int64_t count, const float* scores, float& threshold);
   const CompactDomain* domain(int64_t lane) const { return job_[lane].from; }
   TileLines LinesAt(int32_t first, int64_t count) const;
   void CorrectionsOf(int64_t lane);
@@ -102,6 +106,7 @@ class CompactTile {
   Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
   std::vector<std::vector<Split>> splits_;               // per stage
+  std::vector<float> taken_out_;                         // coefficients of split neurons, scratch
   std::vector<int32_t> fresh_;                           // lanes that have just been given a job
   std::vector<int32_t> finished_;                        // lanes whose domains are being given back
   // per lane
