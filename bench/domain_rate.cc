@@ -137,7 +137,7 @@ absl::Status Main(int argc, char** argv) {
                unstable = static_cast<double>(left->unstable());
   std::vector<backend::CompactDomain> domains =
       RandomDomains(problem.targets[0], problem.outputs, left->unstable());
-  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(*std::move(left)));
+  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(*left));
   double peak = SgemmRate(threads), seconds = 1e9;
   for (int repeat = 0; repeat < 3; ++repeat) {
     std::vector<backend::CompactDomain> copy = domains;

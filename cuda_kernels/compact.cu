@@ -57,9 +57,9 @@ std::vector<float> Rounded(const std::vector<double>& values) {
 
 class CudaCompact final : public backend::CompactBounder {
  public:
-  CudaCompact(StatePtr state, CompactNetwork network)
-      : state_(std::move(state)), network_(std::move(network)) {}
-  absl::Status Open();
+  CudaCompact(StatePtr state, const CompactNetwork& network)
+      : state_(std::move(state)), network_(backend::WithoutRows(network)) {}
+  absl::Status Open(const CompactNetwork& network);
   absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) override;
   void SetLines(int32_t first, const backend::CompactLines& lines) override;
   std::map<std::string, int64_t> TakeCounts() override {
@@ -150,8 +150,8 @@ CompactArrays CudaCompact::Layout(char* base, int64_t lanes, int64_t* bytes) con
   return a;
 }
 
-absl::Status CudaCompact::Open() {
-  const backend::ProgramRows rows(network_, {.group_rows = kGroupRows, .lines_as_rows = true});
+absl::Status CudaCompact::Open(const CompactNetwork& network) {
+  const backend::ProgramRows rows(network, {.group_rows = kGroupRows, .lines_as_rows = true});
   std::vector<int32_t> neuron(static_cast<size_t>(network_.slots), -1);
   for (size_t s = 0; s < network_.stages.size(); ++s) {
     for (int32_t j = 0; j < width(s); ++j) {
@@ -172,8 +172,7 @@ absl::Status CudaCompact::Open() {
   ESPALIER_ASSIGN_OR_RETURN(lines_, DeviceArray<CompactLine>::Of(state_, network_.unstable()));
   host_lines_.resize(static_cast<size_t>(network_.unstable()));
   SetLines(0, network_.lines);
-  // The rows are on the device now; half of what is left there is for domains.
-  for (CompactStage& s : network_.stages) s.rows = {};
+  // Half of what is left on the device is for domains.
   int64_t bytes = 0;
   for (most_ = kMostLanes; most_ >= kFewestLanes; most_ /= 2) {
     Layout(nullptr, most_, &bytes);
@@ -463,10 +462,10 @@ absl::Status CudaCompact::TakeCandidates(const Group& group, const std::vector<d
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCudaCompact(StatePtr state,
-                                                                         CompactNetwork network) {
+                                                                         const CompactNetwork& network) {
   if (!state->Going()) return state->status();
-  auto compact = std::make_unique<CudaCompact>(std::move(state), std::move(network));
-  ESPALIER_RETURN_IF_ERROR(compact->Open());
+  auto compact = std::make_unique<CudaCompact>(std::move(state), network);
+  ESPALIER_RETURN_IF_ERROR(compact->Open(network));
   return std::unique_ptr<backend::CompactBounder>(std::move(compact));
 }
 

@@ -109,7 +109,8 @@ std::vector<CompactDomain> RandomDomains(Random& random, const CompactNetwork& n
   return domains;
 }
 
-// One pass: coefficients from the last slot to the first. T: double, or long double for what rounding costs double.
+// One pass: coefficients from the last slot to the first. T: double, or long double for what rounding costs
+// double.
 template <class T = double>
 T OnePass(const CompactNetwork& n, const CompactDomain& domain) {
   std::vector<T> lambda(static_cast<size_t>(n.slots), T(0));
@@ -141,7 +142,8 @@ T OnePass(const CompactNetwork& n, const CompactDomain& domain) {
         to += value * (split->sign > 0 ? right : left) - static_cast<double>(split->beta * split->sign);
       } else if (left < right ? value >= 0 : value <= 0) {
         const double lo = std::min(left, right), hi = std::max(left, right);
-        to += value * (domain.start.empty() ? n.lines.free_start[u] : lo + (hi - lo) * (domain.start[u] / 255.0));
+        to += value *
+              (domain.start.empty() ? n.lines.free_start[u] : lo + (hi - lo) * (domain.start[u] / 255.0));
       } else {
         to += value * n.lines.chord_slope[u];
         sum += value * n.lines.chord_intercept[u];
@@ -330,7 +332,8 @@ void AddMagnitudes(CompactNetwork& n) {
   for (const CompactStage& stage : n.stages) {
     for (size_t r = 0; r < stage.bias.size(); ++r) {
       double size = std::fabs(stage.bias[r]);
-      for (auto k = static_cast<size_t>(stage.rows.begin[r]); k < static_cast<size_t>(stage.rows.begin[r + 1]); ++k) {
+      for (auto k = static_cast<size_t>(stage.rows.begin[r]);
+           k < static_cast<size_t>(stage.rows.begin[r + 1]); ++k) {
         size += std::fabs(stage.rows.value[k]) * n.magnitude[static_cast<size_t>(stage.rows.column[k])];
       }
       n.magnitude.push_back(size * (1 + 1e-9));
@@ -363,8 +366,11 @@ TEST_P(CompactConformanceTest, CertificatesKeepTheirDistance) {
     }
     std::vector<CompactClaim> claims;
     for (size_t d = 0; d < domains.size(); ++d) {
-      claims.push_back({.output = output[d], .input = domains[d].input, .offset = domains[d].offset,
-                        .slopes = domains[d].start, .splits = domains[d].splits});
+      claims.push_back({.output = output[d],
+                        .input = domains[d].input,
+                        .offset = domains[d].offset,
+                        .slopes = domains[d].start,
+                        .splits = domains[d].splits});
     }
     ASSERT_TRUE((*made)->Bound(absl::MakeSpan(claims)).ok());
     for (size_t d = 0; d < domains.size(); ++d, ++seen) {
@@ -376,6 +382,27 @@ TEST_P(CompactConformanceTest, CertificatesKeepTheirDistance) {
     }
   }
   EXPECT_GT(off, seen / 2);  // rounding does happen
+}
+
+// Whoever makes multipliers is not trusted.
+TEST_P(CompactConformanceTest, CertificatesTakeNegativeMultipliersForZero) {
+  Random random(77);
+  CompactNetwork network = RandomCompact(random);
+  while (network.unstable() < 5) network = RandomCompact(random);
+  AddMagnitudes(network);
+  auto made = backend().MakeCompactCertifier(network);
+  if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+  ASSERT_TRUE(made.ok()) << made.status();
+  const std::vector<double> output(static_cast<size_t>(network.outputs()), 1.0);
+  const std::vector<CompactSplit> negative = {{0, 1.0f, -0.5f}, {3, -1.0f, -2.0f}};
+  const std::vector<CompactSplit> zero = {{0, 1.0f, 0.0f}, {3, -1.0f, 0.0f}};
+  std::vector<CompactClaim> claims(2);
+  claims[0].output = claims[1].output = output;
+  claims[0].splits = negative;
+  claims[1].splits = zero;
+  ASSERT_TRUE((*made)->Bound(absl::MakeSpan(claims)).ok());
+  EXPECT_EQ(claims[0].bound, claims[1].bound);
+  EXPECT_EQ(claims[0].scale, claims[1].scale);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, CompactConformanceTest, ::testing::ValuesIn(AllBackends()),

@@ -97,7 +97,7 @@ absl::StatusOr<std::vector<Measurement>> MeasureSearch(const SearchSettings& set
   ESPALIER_ASSIGN_OR_RETURN(const auto backend, cuda_kernels::MakeCudaBackend({.device = settings.device}));
   CompactNetwork network = Network(settings.pixels);
   const double per_domain = 2.0 * static_cast<double>(network.work() * (2 * settings.steps - 1));
-  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(std::move(network)));
+  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(network));
   const auto wait = [&] { return backend->Synchronise(); };
   std::vector<Measurement> measurements;
   for (const int64_t count : settings.domains) {

@@ -25,9 +25,9 @@ struct Pair {
                                               root.relaxation64, int64_t{1} << 30);
     live = network.has_value() ? network->work() : -1;
     if (network.has_value()) {
-      auto& backend = c.plan->backend();
-      compact = std::make_unique<search::CompactDomainBounder>(
-          run, root, *backend.MakeCompact(*network), *backend.MakeCompactCertifier(*network));
+      auto device = c.plan->backend().MakeCompact(*network);
+      compact =
+          std::make_unique<search::CompactDomainBounder>(run, root, *std::move(device), *std::move(network));
     }
     batched = std::make_unique<search::BatchedDomainBounder>(run, root);
   }

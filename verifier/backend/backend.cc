@@ -6,7 +6,7 @@
 
 namespace espalier::backend {
 
-absl::StatusOr<std::unique_ptr<CompactBounder>> Backend::MakeCompact(CompactNetwork) {
+absl::StatusOr<std::unique_ptr<CompactBounder>> Backend::MakeCompact(const CompactNetwork&) {
   return absl::UnimplementedError("this device has no compact bounds");
 }
 
@@ -22,7 +22,7 @@ absl::Status CompactBounder::Try(absl::Span<CompactTrial> trials) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<CompactCertifier>> Backend::MakeCompactCertifier(CompactNetwork) {
+absl::StatusOr<std::unique_ptr<CompactCertifier>> Backend::MakeCompactCertifier(const CompactNetwork&) {
   return absl::UnimplementedError("this device has no compact certificates");
 }
 

@@ -78,6 +78,9 @@ struct CompactNetwork {
   }
 };
 
+// What is left of a network for those who have its rows in a form of their own.
+CompactNetwork WithoutRows(const CompactNetwork& network);
+
 // x >= 0 (sign +1) or x <= 0 (-1) of an unstable neuron, with its multiplier.
 struct CompactSplit {
   int32_t neuron = 0;

@@ -3,6 +3,28 @@
 #include <algorithm>
 
 namespace espalier::backend {
+
+CompactNetwork WithoutRows(const CompactNetwork& network) {
+  CompactNetwork result;
+  result.inputs = network.inputs;
+  result.slots = network.slots;
+  result.first_output = network.first_output;
+  result.lower = network.lower;
+  result.upper = network.upper;
+  result.lines = network.lines;
+  result.magnitude = network.magnitude;
+  result.rounding = network.rounding;
+  for (const CompactStage& stage : network.stages) {
+    CompactStage& own = result.stages.emplace_back();
+    own.begin = stage.begin;
+    own.bias = stage.bias;
+    own.first_unstable = stage.first_unstable;
+    own.source = stage.source;
+    own.source_stage = stage.source_stage;
+  }
+  return result;
+}
+
 namespace {
 
 // For every slot the rows that read it: column = slot of the row.

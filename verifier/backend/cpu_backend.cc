@@ -297,11 +297,12 @@ class CpuBackend final : public Backend {
   Kernels<float>& f32() override { return f32_; }
   Kernels<double>& f64() override { return f64_; }
   Training& training() override { return training_; }
-  absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(CompactNetwork network) override {
-    return MakeCpuCompact(std::move(network), *this, state_);
+  absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(const CompactNetwork& network) override {
+    return MakeCpuCompact(network, *this, state_);
   }
-  absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCompactCertifier(CompactNetwork network) override {
-    return MakeCpuCertifier(std::move(network), *this, state_);
+  absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCompactCertifier(
+      const CompactNetwork& network) override {
+    return MakeCpuCertifier(network, *this, state_);
   }
   int64_t bytes_in_use() const override { return memory_.in_use(); }
   int64_t threads() const override { return state_.threads; }

@@ -12,8 +12,8 @@ namespace {
 
 class CpuCompact final : public CompactBounder {
  public:
-  CpuCompact(CompactNetwork network, CpuState& state)
-      : program_(std::move(network), BestCompactKernels()), state_(state) {}
+  CpuCompact(const CompactNetwork& network, CpuState& state)
+      : program_(network, BestCompactKernels()), state_(state) {}
 
   absl::Status MakeTiles(Backend& backend) {
     for (int64_t t = 0; t < state_.threads; ++t) {
@@ -53,9 +53,9 @@ class CpuCompact final : public CompactBounder {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCpuCompact(CompactNetwork network, Backend& backend,
-                                                               CpuState& state) {
-  auto compact = std::make_unique<CpuCompact>(std::move(network), state);
+absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCpuCompact(const CompactNetwork& network,
+                                                               Backend& backend, CpuState& state) {
+  auto compact = std::make_unique<CpuCompact>(network, state);
   ESPALIER_RETURN_IF_ERROR(compact->MakeTiles(backend));
   return std::unique_ptr<CompactBounder>(std::move(compact));
 }

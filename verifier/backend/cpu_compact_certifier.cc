@@ -17,8 +17,9 @@ namespace {
 
 constexpr int64_t kLanes = kCertifyLanes;
 
-// More than the longest chain of additions and multiplications that one number goes through in a pass: a pull over the
-// longest column, what lines and multipliers add to it, a piece of a sum, and the pieces of all sums.
+// More than the longest chain of additions and multiplications that one number goes through in a pass: a pull
+// over the longest column, what lines and multipliers add to it, a piece of a sum, and the pieces of all
+// sums.
 double LongestChain(const CompactNetwork& network) {
   std::vector<int64_t> readers(static_cast<size_t>(network.slots), 0);
   for (const CompactStage& stage : network.stages) {
@@ -26,15 +27,16 @@ double LongestChain(const CompactNetwork& network) {
   }
   const int64_t stages = static_cast<int64_t>(network.stages.size()) + 1;
   const int64_t pieces = 2 * (network.slots / kCompactPiece + stages);
-  return static_cast<double>(*std::max_element(readers.begin(), readers.end()) + stages + kCompactPiece + pieces + 16);
+  return static_cast<double>(*std::max_element(readers.begin(), readers.end()) + stages + kCompactPiece +
+                             pieces + 16);
 }
 
 // Immutable, shared by all threads.
 struct Program {
-  explicit Program(CompactNetwork source)
+  explicit Program(const CompactNetwork& source)
       : rows(source, {.group_rows = BestCompactKernels().group_rows, .with_forward = false}),
         chain(LongestChain(source)),
-        network(std::move(source)),
+        network(WithoutRows(source)),
         kernels(BestCompactKernels().certify) {
     for (size_t i = 0; i < network.magnitude.size(); ++i) {
       weight.push_back(network.rounding[i] + chain * network.magnitude[i]);
@@ -42,19 +44,19 @@ struct Program {
     }
     stage_of.resize(static_cast<size_t>(network.unstable()));
     for (size_t s = 0; s < network.stages.size(); ++s) {
-      CompactStage& stage = network.stages[s];
+      const CompactStage& stage = network.stages[s];
       std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
-      stage.rows = {};
     }
   }
 
   ProgramRowsOf<double> rows;
   double chain;
-  // Each of fewer than 2^40 products may lose a denormal (2^-1074, far below 1e-280 roundoffs), times what it meets.
+  // Each of fewer than 2^40 products may lose a denormal (2^-1074, far below 1e-280 roundoffs), times what it
+  // meets.
   double underflow = 1e-280;
   CompactNetwork network;  // without rows
   const CertifyKernels& kernels;
-  std::vector<double> weight;  // [slots] roundoffs that a coefficient of 1 on the row costs, pass included
+  std::vector<double> weight;     // [slots] roundoffs that a coefficient of 1 on the row costs, pass included
   std::vector<int32_t> stage_of;  // per unstable neuron
 };
 
@@ -79,8 +81,7 @@ class Tile {
     Inputs();
     for (size_t l = 0; l < claims_.size(); ++l) {
       claims_[l].bound = sum_[l];
-      claims_[l].scale =
-          scale_[l] + program_->chain * (size_[l] + std::fabs(sum_[l])) + program_->underflow;
+      claims_[l].scale = scale_[l] + program_->chain * (size_[l] + std::fabs(sum_[l])) + program_->underflow;
     }
   }
 
@@ -179,11 +180,12 @@ void Tile::Activation(size_t s) {
   double* lambda = Slot(stage.begin);
   for (Split& split : splits_[s]) split.source = std::exchange(lambda[split.at], 0.0);
   const auto first = static_cast<size_t>(stage.first_unstable);
-  program_->kernels.lines({static_cast<int64_t>(stage.source.size()), lines.left.data() + first,
-                           lines.right.data() + first, lines.chord_slope.data() + first,
-                           lines.chord_intercept.data() + first},
-                          alpha_.data() + stage.first_unstable * kLanes, lambda, sum_, size_);
-  for (const Split& split : splits_[s]) lambda[split.at] = split.slope * split.source - split.beta * split.sign;
+  program_->kernels.lines(
+      {static_cast<int64_t>(stage.source.size()), lines.left.data() + first, lines.right.data() + first,
+       lines.chord_slope.data() + first, lines.chord_intercept.data() + first},
+      alpha_.data() + stage.first_unstable * kLanes, lambda, sum_, size_);
+  for (const Split& split : splits_[s])
+    lambda[split.at] = split.slope * split.source - split.beta * split.sign;
 }
 
 void Tile::Inputs() {
@@ -200,7 +202,7 @@ void Tile::Inputs() {
 
 class CpuCertifier final : public CompactCertifier {
  public:
-  CpuCertifier(CompactNetwork network, CpuState& state) : program_(std::move(network)), state_(state) {}
+  CpuCertifier(const CompactNetwork& network, CpuState& state) : program_(network), state_(state) {}
 
   absl::Status MakeTiles(Backend& backend) {
     for (int64_t t = 0; t < state_.threads; ++t) {
@@ -232,9 +234,9 @@ class CpuCertifier final : public CompactCertifier {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCpuCertifier(CompactNetwork network, Backend& backend,
-                                                                   CpuState& state) {
-  auto certifier = std::make_unique<CpuCertifier>(std::move(network), state);
+absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCpuCertifier(const CompactNetwork& network,
+                                                                   Backend& backend, CpuState& state) {
+  auto certifier = std::make_unique<CpuCertifier>(network, state);
   ESPALIER_RETURN_IF_ERROR(certifier->MakeTiles(backend));
   return std::unique_ptr<CompactCertifier>(std::move(certifier));
 }

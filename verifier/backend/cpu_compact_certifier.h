@@ -11,7 +11,7 @@
 namespace espalier::backend {
 
 // `backend` and `state` outlive the certifier.
-absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCpuCertifier(CompactNetwork network, Backend& backend,
-                                                                   CpuState& state);
+absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCpuCertifier(const CompactNetwork& network,
+                                                                   Backend& backend, CpuState& state);
 
 }  // namespace espalier::backend

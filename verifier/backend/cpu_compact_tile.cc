@@ -18,16 +18,15 @@ constexpr size_t kFewLanes = 3;
 
 }  // namespace
 
-CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& table)
+CompactProgram::CompactProgram(const CompactNetwork& source, const CompactKernels& table)
     : ProgramRows(source, {.group_rows = table.group_rows}),
-      network(std::move(source)),
+      network(WithoutRows(source)),
       kernels(table),
       lower(network.lower.begin(), network.lower.end()),
       upper(network.upper.begin(), network.upper.end()) {
-  for (CompactStage& stage : network.stages) {
+  for (const CompactStage& stage : network.stages) {
     stage_has_bias.push_back(
         std::any_of(stage.bias.begin(), stage.bias.end(), [](double b) { return b != 0; }));
-    stage.rows = {};
   }
   for (std::vector<float>* list : {&lines.left, &lines.right, &lines.chord_slope, &lines.chord_intercept,
                                    &lines.free_start, &lo, &range}) {

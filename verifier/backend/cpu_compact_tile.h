@@ -17,7 +17,7 @@ inline constexpr int64_t kMostLanes = 32;
 
 // A compact network prepared for the kernels; immutable, shared by all tiles.
 struct CompactProgram : ProgramRows {
-  CompactProgram(CompactNetwork source, const CompactKernels& table);
+  CompactProgram(const CompactNetwork& source, const CompactKernels& table);
   void SetLines(int32_t first, const CompactLines& from);
 
   CompactNetwork network;  // without rows

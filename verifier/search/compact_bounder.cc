@@ -11,8 +11,8 @@ using backend::CompactDomain;
 
 CompactDomainBounder::CompactDomainBounder(Run& run, SharedRoot& root,
                                            std::unique_ptr<backend::CompactBounder> device,
-                                           std::unique_ptr<backend::CompactCertifier> certifier)
-    : run_(run), root_(root), device_(std::move(device)), certifier_(std::move(certifier)), first_{0} {
+                                           backend::CompactNetwork network)
+    : run_(run), root_(root), device_(std::move(device)), network_(std::move(network)), first_{0} {
   for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
     const size_t width = root.relaxation64.unstable(static_cast<int>(a)).size();
     first_.push_back(first_.back() + static_cast<int32_t>(width));
@@ -30,10 +30,8 @@ bounds::HostRows CompactDomainBounder::Rows(const std::vector<const Domain*>& do
   return rows;
 }
 
-void CompactDomainBounder::TakeSplits(const Domain& domain,
-                                      std::vector<backend::CompactSplit>& splits) const {
-  splits.clear();
-  splits.reserve(domain.splits.size());
+void CompactDomainBounder::AppendSplits(const Domain& domain,
+                                        std::vector<backend::CompactSplit>& splits) const {
   for (const Split& split : domain.splits) {
     splits.push_back({Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
   }
@@ -53,7 +51,8 @@ absl::Span<CompactDomain> CompactDomainBounder::Load(const std::vector<const Dom
         input ? rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs) : nullptr;
     loaded[d].offset = rows.offset.empty() ? 0 : rows.offset[d];
     loaded[d].start = domains[d]->slopes;
-    TakeSplits(*domains[d], loaded[d].splits);
+    loaded[d].splits.clear();
+    AppendSplits(*domains[d], loaded[d].splits);
   }
   return loaded;
 }
@@ -79,6 +78,7 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
     domain.corner = std::move(loaded[d].corner);
     for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = loaded[d].splits[k].beta;
     domain.candidates.clear();
+    domain.candidates.reserve(loaded[d].candidates.size());
     for (const auto& [number, score] : loaded[d].candidates) {
       const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
       domain.candidates.push_back(
@@ -108,21 +108,35 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::v
   return bound;
 }
 
+absl::Status CompactDomainBounder::MakeCertifier() {
+  auto certifier = run_.plan.backend().MakeCompactCertifier(*network_);
+  network_.reset();
+  if (certifier.ok()) certifier_ = *std::move(certifier);
+  const bool declined =
+      absl::IsUnimplemented(certifier.status()) || absl::IsResourceExhausted(certifier.status());
+  return declined ? absl::OkStatus() : certifier.status();
+}
+
 absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
+  if (network_.has_value()) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
   if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
   PhaseTimer timer(run_.statistics, "certify");
   const bounds::HostRows rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
   const auto inputs = static_cast<size_t>(run_.problem.inputs);
-  std::vector<std::vector<backend::CompactSplit>> splits(domains.size());
-  for (size_t d = 0; d < domains.size(); ++d) TakeSplits(*domains[d], splits[d]);
+  size_t all = 0;
+  for (const Domain* domain : domains) all += domain->splits.size();
+  std::vector<backend::CompactSplit> splits;
+  splits.reserve(all);  // the claims point into it
   std::vector<backend::CompactClaim> claims(domains.size());
   for (size_t d = 0; d < domains.size(); ++d) {
     claims[d].output = absl::MakeConstSpan(rows.coefficients).subspan(d * outputs, outputs);
     if (!rows.input_coefficients.empty()) claims[d].input = rows.input_coefficients.data() + d * inputs;
     if (!rows.offset.empty()) claims[d].offset = rows.offset[d];
     claims[d].slopes = domains[d]->slopes;
-    claims[d].splits = splits[d];
+    const size_t first = splits.size();
+    AppendSplits(*domains[d], splits);
+    claims[d].splits = absl::MakeConstSpan(splits).subspan(first);
   }
   ESPALIER_RETURN_IF_ERROR(certifier_->Bound(absl::MakeSpan(claims)));
   std::vector<double> certified;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "verifier/backend/compact.h"
@@ -12,17 +13,19 @@ namespace espalier::search {
 
 class CompactDomainBounder final : public DomainBounder {
  public:
-  // Without a certifier domains are certified on the whole network.
+  // `device` was made of `network`. Where the backend has no certifier, domains are certified on the whole
+  // network.
   CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device,
-                       std::unique_ptr<backend::CompactCertifier> certifier);
+                       backend::CompactNetwork network);
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
   absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override;
   bool reduced() const override { return true; }
 
  private:
+  absl::Status MakeCertifier();
   bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
-  void TakeSplits(const Domain& domain, std::vector<backend::CompactSplit>& splits) const;
+  void AppendSplits(const Domain& domain, std::vector<backend::CompactSplit>& splits) const;
   // The domains' margins and splits into loaded_, which is never made smaller: its lists are used again.
   // `rows` keeps what they point to.
   absl::Span<backend::CompactDomain> Load(const std::vector<const Domain*>& domains, bounds::HostRows& rows);
@@ -33,6 +36,8 @@ class CompactDomainBounder final : public DomainBounder {
   Run& run_;
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
+  // Until the first certificate is asked for: many roots of parts are only looked at.
+  std::optional<backend::CompactNetwork> network_;
   std::unique_ptr<backend::CompactCertifier> certifier_;
   std::vector<backend::CompactDomain> loaded_;
   std::vector<int32_t> first_;  // per layer: number of its first unstable neuron; one more at the end

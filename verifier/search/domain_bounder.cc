@@ -7,23 +7,6 @@
 #include "verifier/search/compact_bounder.h"
 
 namespace espalier::search {
-namespace {
-
-bool Declined(const absl::Status& status) {
-  return absl::IsUnimplemented(status) || absl::IsResourceExhausted(status);
-}
-
-absl::StatusOr<std::unique_ptr<DomainBounder>> MakeCompact(Run& run, SharedRoot& root,
-                                                           backend::CompactNetwork network) {
-  auto& backend = run.plan.backend();
-  ESPALIER_ASSIGN_OR_RETURN(auto device, backend.MakeCompact(network));
-  auto certifier = backend.MakeCompactCertifier(std::move(network));
-  if (!certifier.ok() && !Declined(certifier.status())) return certifier.status();
-  return std::make_unique<CompactDomainBounder>(run, root, std::move(device),
-                                                certifier.ok() ? *std::move(certifier) : nullptr);
-}
-
-}  // namespace
 
 Domain MakeChild(Domain&& parent, const Candidate& candidate, int8_t sign) {
   Domain child;
@@ -51,9 +34,15 @@ absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, Sha
   std::optional<backend::CompactNetwork> network = bounds::MakeCompactNetwork(
       run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64, bounds::kMostCompactWork);
   if (network.has_value()) {
-    absl::StatusOr<std::unique_ptr<DomainBounder>> compact = MakeCompact(run, root, *std::move(network));
-    if (compact.ok() || !Declined(compact.status())) return compact;
-    if (absl::IsResourceExhausted(compact.status())) run.plan.backend().NoteShortage(bounds::kListingRefused);
+    absl::StatusOr<std::unique_ptr<backend::CompactBounder>> device =
+        run.plan.backend().MakeCompact(*network);
+    if (device.ok())
+      return std::unique_ptr<DomainBounder>(
+          std::make_unique<CompactDomainBounder>(run, root, *std::move(device), *std::move(network)));
+    const bool declined =
+        absl::IsUnimplemented(device.status()) || absl::IsResourceExhausted(device.status());
+    if (!declined) return device.status();
+    if (absl::IsResourceExhausted(device.status())) run.plan.backend().NoteShortage(bounds::kListingRefused);
   }
   return std::unique_ptr<DomainBounder>(std::make_unique<BatchedDomainBounder>(run, root));
 }
