@@ -15,6 +15,14 @@ namespace {
 
 using search::Domain;
 
+std::vector<std::vector<int32_t>> UnstableOf(const search::SharedRoot& root) {
+  std::vector<std::vector<int32_t>> unstable;
+  for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
+    unstable.push_back(root.relaxation64.unstable(static_cast<int>(a)));
+  }
+  return unstable;
+}
+
 // A case with both bounders on the same root.
 struct Pair {
   Pair(BoundsCase& c, int64_t iterations)
@@ -26,8 +34,9 @@ struct Pair {
     live = network.has_value() ? network->work() : -1;
     if (network.has_value()) {
       auto device = c.plan->backend().MakeCompact(*network);
-      compact =
-          std::make_unique<search::CompactDomainBounder>(run, root, *std::move(device), *std::move(network));
+      root.left = std::make_shared<const bounds::LeftNetwork>(
+          bounds::LeftNetwork{*std::move(network), UnstableOf(root)});
+      compact = std::make_unique<search::CompactDomainBounder>(run, root, *std::move(device));
     }
     batched = std::make_unique<search::BatchedDomainBounder>(run, root);
   }

@@ -9,10 +9,16 @@ namespace espalier::search {
 
 using backend::CompactDomain;
 
+namespace {
+
+// Coefficients of a network that stays listed as long as its root: 25 MB.
+constexpr int64_t kMostKeptWork = int64_t{1} << 21;
+
+}  // namespace
+
 CompactDomainBounder::CompactDomainBounder(Run& run, SharedRoot& root,
-                                           std::unique_ptr<backend::CompactBounder> device,
-                                           backend::CompactNetwork network)
-    : run_(run), root_(root), device_(std::move(device)), network_(std::move(network)), first_{0} {
+                                           std::unique_ptr<backend::CompactBounder> device)
+    : run_(run), root_(root), device_(std::move(device)), first_{0} {
   for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
     const size_t width = root.relaxation64.unstable(static_cast<int>(a)).size();
     first_.push_back(first_.back() + static_cast<int32_t>(width));
@@ -109,8 +115,10 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::v
 }
 
 absl::Status CompactDomainBounder::MakeCertifier() {
-  auto certifier = run_.plan.backend().MakeCompactCertifier(*network_);
-  network_.reset();
+  certifier_made_ = true;
+  auto certifier = run_.plan.backend().MakeCompactCertifier(root_.left->network);
+  // Roots of parts are made of it, which is worth its memory where that is little.
+  if (root_.left->network.work() > kMostKeptWork) root_.left.reset();
   if (certifier.ok()) certifier_ = *std::move(certifier);
   const bool declined =
       absl::IsUnimplemented(certifier.status()) || absl::IsResourceExhausted(certifier.status());
@@ -118,7 +126,7 @@ absl::Status CompactDomainBounder::MakeCertifier() {
 }
 
 absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
-  if (network_.has_value()) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
+  if (!certifier_made_) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
   if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
   PhaseTimer timer(run_.statistics, "certify");
   const bounds::HostRows rows = Rows(domains);

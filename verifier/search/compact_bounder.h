@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "verifier/backend/compact.h"
@@ -13,10 +12,9 @@ namespace espalier::search {
 
 class CompactDomainBounder final : public DomainBounder {
  public:
-  // `device` was made of `network`. Where the backend has no certifier, domains are certified on the whole
+  // `device` was made of root.left. Where the backend has no certifier, domains are certified on the whole
   // network.
-  CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device,
-                       backend::CompactNetwork network);
+  CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device);
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
   absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override;
@@ -36,8 +34,8 @@ class CompactDomainBounder final : public DomainBounder {
   Run& run_;
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
-  // Until the first certificate is asked for: many roots of parts are only looked at.
-  std::optional<backend::CompactNetwork> network_;
+  // Made for the first certificate that is asked for: many roots of parts are only looked at.
+  bool certifier_made_ = false;
   std::unique_ptr<backend::CompactCertifier> certifier_;
   std::vector<backend::CompactDomain> loaded_;
   std::vector<int32_t> first_;  // per layer: number of its first unstable neuron; one more at the end

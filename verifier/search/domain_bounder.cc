@@ -30,15 +30,19 @@ Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) 
   return MakeChild(std::move(copy), candidate, sign);
 }
 
-absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, SharedRoot& root) {
-  std::optional<backend::CompactNetwork> network = bounds::MakeCompactNetwork(
-      run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64, bounds::kMostCompactWork);
-  if (network.has_value()) {
+absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, SharedRoot& root,
+                                                                   const SharedRoot* from) {
+  std::optional<bounds::LeftNetwork> left =
+      bounds::MakeLeftNetwork(run.plan, root.bounds.boxes, root.bounds.layers, root.relaxation64,
+                              from != nullptr ? from->left.get() : nullptr);
+  if (left.has_value()) {
     absl::StatusOr<std::unique_ptr<backend::CompactBounder>> device =
-        run.plan.backend().MakeCompact(*network);
-    if (device.ok())
+        run.plan.backend().MakeCompact(left->network);
+    if (device.ok()) {
+      root.left = std::make_shared<const bounds::LeftNetwork>(*std::move(left));
       return std::unique_ptr<DomainBounder>(
-          std::make_unique<CompactDomainBounder>(run, root, *std::move(device), *std::move(network)));
+          std::make_unique<CompactDomainBounder>(run, root, *std::move(device)));
+    }
     const bool declined =
         absl::IsUnimplemented(device.status()) || absl::IsResourceExhausted(device.status());
     if (!declined) return device.status();

@@ -33,7 +33,10 @@ struct BounderSettings {
 class DomainBounder {
  public:
   virtual ~DomainBounder() = default;
-  static absl::StatusOr<std::unique_ptr<DomainBounder>> Make(Run& run, SharedRoot& root);
+  // Sets root.left. `from`: null, or a root whose bounds contain this one's: what is left is made of what is
+  // left there.
+  static absl::StatusOr<std::unique_ptr<DomainBounder>> Make(Run& run, SharedRoot& root,
+                                                             const SharedRoot* from = nullptr);
 
   // Optimises slopes and multipliers, from the domains' own, for settings.iterations passes. Sets bound
   // (never below what it was), slopes, multipliers, candidates and corners. RESOURCE_EXHAUSTED: use fewer.
