@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/property/bounds_cases.h"
 #include "verifier/bounds/compact.h"
+#include "verifier/bounds/compact_narrow.h"
 #include "verifier/ir/entries.h"
 
 namespace espalier::testing {
@@ -36,8 +37,8 @@ std::vector<double> Evaluate(const CompactNetwork& network, const std::vector<do
   return slot;
 }
 
-// The same in long double, with what each slot may be off by: what its own row says, and what the slots that it reads
-// are.
+// The same in long double, with what each slot may be off by: what its own row says, and what the slots that
+// it reads are.
 struct Slot {
   long double value = 0;
   double off = 0;
@@ -70,7 +71,8 @@ std::vector<Slot> EvaluateWithErrors(const CompactNetwork& network, const std::v
 }
 
 // The whole network in long double.
-std::vector<std::vector<long double>> EvaluateExactly(const ir::Network& network, const std::vector<double>& x) {
+std::vector<std::vector<long double>> EvaluateExactly(const ir::Network& network,
+                                                      const std::vector<double>& x) {
   std::vector<std::vector<long double>> value(network.nodes.size());
   value[0].assign(x.begin(), x.end());
   for (size_t n = 1; n < network.nodes.size(); ++n) {
@@ -79,8 +81,9 @@ std::vector<std::vector<long double>> EvaluateExactly(const ir::Network& network
       value[n].assign(node.bias.begin(), node.bias.end());
       for (const ir::AffineTerm& term : node.terms) {
         ir::ForEachEntry(*term.map, [&](double coefficient, int64_t row, int64_t column) {
-          value[n][static_cast<size_t>(row)] += static_cast<long double>(coefficient) *
-                                                value[static_cast<size_t>(term.predecessor)][static_cast<size_t>(column)];
+          value[n][static_cast<size_t>(row)] +=
+              static_cast<long double>(coefficient) *
+              value[static_cast<size_t>(term.predecessor)][static_cast<size_t>(column)];
         });
       }
       continue;
@@ -157,7 +160,8 @@ TEST(CompactMergeTest, RowsAreOffByNoMoreThanTheySay) {
         bounds::MakeCompactNetwork(*c.plan, layers.boxes, layers.layers, relaxation, int64_t{1} << 30);
     ASSERT_TRUE(network.has_value());
     for (const std::vector<double>& x : c.Points(20)) {
-      const std::vector<long double> wanted = EvaluateExactly(c.network, x)[static_cast<size_t>(c.network.output)];
+      const std::vector<long double> wanted =
+          EvaluateExactly(c.network, x)[static_cast<size_t>(c.network.output)];
       const std::vector<Slot> slots = EvaluateWithErrors(*network, x);
       for (size_t j = 0; j < wanted.size(); ++j) {
         const Slot& got = slots[static_cast<size_t>(network->first_output) + j];
@@ -168,6 +172,76 @@ TEST(CompactMergeTest, RowsAreOffByNoMoreThanTheySay) {
     }
   }
   EXPECT_GT(off, 1000);
+}
+
+// Some unstable neurons are put on the side that the first point has them on.
+bounds::DomainBounds OnSidesOf(BoundsCase& c, const std::vector<double>& x, bounds::DomainBounds bounds) {
+  const auto values = ir::EvaluateNodes(c.network, x);
+  for (size_t a = 0; a < bounds.layers.size(); ++a) {
+    const ir::NodeId id = c.plan->activations()[a];
+    const auto& before = values[static_cast<size_t>(c.plan->node(id).predecessor)];
+    for (size_t i = 0; i < before.size(); ++i) {
+      bounds::LayerBox& box = bounds.layers[a];
+      if (!(box.lower[i] < 0) || !(box.upper[i] > 0) || !c.random.Chance(0.5)) continue;
+      (before[i] >= 0 ? box.lower[i] : box.upper[i]) = 0;
+    }
+  }
+  return bounds;
+}
+
+bool Inside(BoundsCase& c, const std::vector<bounds::LayerBox>& layers, const std::vector<double>& x) {
+  const auto values = ir::EvaluateNodes(c.network, x);
+  for (size_t a = 0; a < layers.size(); ++a) {
+    const ir::NodeId id = c.plan->activations()[a];
+    const auto& before = values[static_cast<size_t>(c.plan->node(id).predecessor)];
+    for (size_t i = 0; i < before.size(); ++i) {
+      if (before[i] < layers[a].lower[i] || before[i] > layers[a].upper[i]) return false;
+    }
+  }
+  return true;
+}
+
+// What is left of what is left: the same function where the new bounds hold, in no more entries.
+TEST(CompactNarrowTest, ANarrowedNetworkIsRightWhereItsBoundsHold) {
+  int64_t inside = 0, fewer = 0;
+  for (uint64_t seed = 601; seed <= 800; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    BoundsCase c(random, WithLinearLayers(random), 0.5);
+    const bounds::DomainBounds wide = c.Layers({});
+    const auto relaxation = *bounds::Relaxation<double>::Make(*c.plan, wide.layers, 1);
+    const auto points = c.Points(60);
+    std::optional<bounds::LeftNetwork> left =
+        bounds::MakeLeftNetwork(*c.plan, wide.boxes, wide.layers, relaxation, nullptr);
+    ASSERT_TRUE(left.has_value());
+    bounds::DomainBounds narrow = wide;
+    for (int depth = 0; depth < 3; ++depth) {
+      narrow = OnSidesOf(c, points[0], narrow);
+      const auto now = *bounds::Relaxation<double>::Make(*c.plan, narrow.layers, 1);
+      const auto next = bounds::MakeLeftNetwork(*c.plan, narrow.boxes, narrow.layers, now, &*left);
+      const auto anew = bounds::MakeLeftNetwork(*c.plan, narrow.boxes, narrow.layers, now, nullptr);
+      ASSERT_TRUE(next.has_value() && anew.has_value());
+      ASSERT_EQ(next->unstable, anew->unstable);
+      ASSERT_EQ(next->network.lines.left, anew->network.lines.left);
+      ASSERT_EQ(next->network.lines.chord_intercept, anew->network.lines.chord_intercept);
+      ASSERT_LE(next->network.work(), left->network.work());
+      fewer += next->network.work() < left->network.work();
+      for (const std::vector<double>& x : points) {
+        if (!Inside(c, narrow.layers, x)) continue;
+        ++inside;
+        const auto wanted = EvaluateExactly(c.network, x)[static_cast<size_t>(c.network.output)];
+        const std::vector<Slot> slots = EvaluateWithErrors(next->network, x);
+        for (size_t j = 0; j < wanted.size(); ++j) {
+          const Slot& got = slots[static_cast<size_t>(next->network.first_output) + j];
+          ASSERT_LE(static_cast<double>(std::fabs(got.value - wanted[j])), got.off + 1e-18);
+          ASSERT_LE(got.off, 1e-9 * (1 + static_cast<double>(std::fabs(wanted[j]))));
+        }
+      }
+      left = next;
+    }
+  }
+  EXPECT_GT(inside, 2000);
+  EXPECT_GT(fewer, 100);
 }
 
 }  // namespace
