@@ -1,13 +1,13 @@
-// Lower bounds of domains in double on the network that is left below a root, with how far off they may be: what
-// branch and bound closes domains with.
+// Lower bounds of domains in double on the network that is left below a root, with how far off they may be:
+// what branch and bound closes domains with.
 //
 //   ESPALIER_ASSIGN_OR_RETURN(auto certifier, backend.MakeCompactCertifier(network));
 //   CompactClaim claim{.output = weights, .offset = -rhs, .slopes = domain.slopes, .splits = splits};
 //   ESPALIER_RETURN_IF_ERROR(certifier->Bound(absl::MakeSpan(&claim, 1)));
 //   if (bounds::Proved(claim, offset_error) > 0) ...  // no point of the domain violates the margin
 //
-// One backward pass with the slopes and multipliers given, whoever found them: any are valid. docs/soundness.md,
-// section 3.8, derives `scale`.
+// One backward pass with the slopes and multipliers given, whoever found them: any are valid.
+// docs/soundness.md, section 3.8, derives `scale`.
 #pragma once
 
 #include <cstdint>

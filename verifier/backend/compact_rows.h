@@ -36,8 +36,8 @@ class GroupedRowsOf {
 using GroupedRows = GroupedRowsOf<float>;
 
 // All rows of a network in both directions. `lines_as_rows`: an affine stage that nothing reads but one
-// activation's lines is pulled from its slots, as a row of one entry each, and not relaxed by it. `with_forward`: false
-// leaves `forward` without rows.
+// activation's lines is pulled from its slots, as a row of one entry each, and not relaxed by it.
+// `with_forward`: false leaves `forward` without rows.
 template <class T>
 struct ProgramRowsOf {
   struct Form {

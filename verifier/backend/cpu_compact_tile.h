@@ -8,26 +8,11 @@
 #include "absl/types/span.h"
 #include "verifier/backend/backend.h"
 #include "verifier/backend/compact.h"
-#include "verifier/backend/compact_rows.h"
-#include "verifier/backend/cpu_compact_kernels.h"
+#include "verifier/backend/cpu_compact_program.h"
 
 namespace espalier::backend {
 
 inline constexpr int64_t kMostLanes = 32;
-
-// A compact network prepared for the kernels; immutable, shared by all tiles.
-struct CompactProgram : ProgramRows {
-  CompactProgram(const CompactNetwork& source, const CompactKernels& table);
-  void SetLines(int32_t first, const CompactLines& from);
-
-  CompactNetwork network;  // without rows
-  const CompactKernels& kernels;
-  CompactLinesOf<float> lines;
-  std::vector<float> lo, range;  // of the slopes, per unstable neuron
-  std::vector<float> lower, upper;
-  std::vector<bool> stage_has_bias;
-  std::vector<int32_t> stage_of;  // per unstable neuron
-};
 
 // What a lane works on.
 struct CompactJob {

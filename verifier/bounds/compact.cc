@@ -247,11 +247,10 @@ void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t 
   lines.free_start.push_back(line.free_start);
 }
 
-// Scales count roundings to first order; 1.05 is more than what n roundings compound to (n < 2^40, n·u < 2^-12) and
-// what the sums that make a scale lose.
+// Scales count roundings to first order; 1.05 is more than what n roundings compound to (n < 2^40, n·u <
+// 2^-12) and what the sums that make a scale lose.
 double Proved(const backend::CompactClaim& claim, double offset_error) {
-  const double proved =
-      claim.bound - 1.0001 * (1.05 * UnitRoundoff<double>() * claim.scale + offset_error);
+  const double proved = claim.bound - 1.0001 * (1.05 * UnitRoundoff<double>() * claim.scale + offset_error);
   return std::isnan(proved) ? -std::numeric_limits<double>::infinity() : proved;
 }
 

@@ -177,8 +177,8 @@ void Merger::MergeStage(size_t stage) {
   for (int32_t slot : slots) passed_[static_cast<size_t>(slot)] = 0;
 }
 
-// What the row, still as it was, will be off by. A slot k that it reads with entry w is known up to its own error, and
-// every entry becomes a sum of at most as many products as slots go, and itself.
+// What the row, still as it was, will be off by. A slot k that it reads with entry w is known up to its own
+// error, and every entry becomes a sum of at most as many products as slots go, and itself.
 void Merger::NoteExpanded(int32_t slot) {
   const auto at = static_cast<size_t>(slot);
   double passed = 0, magnitude = 0, rounding = 0;
