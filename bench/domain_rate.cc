@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "verifier/backend/compact_rows.h"
+#include "verifier/base/library_environment.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
 #include "verifier/bounds/refine.h"
@@ -94,7 +95,7 @@ std::string Direction(const backend::GroupedRows& rows) {
 }
 
 void PrintShape(const backend::CompactNetwork& network) {
-  const backend::ProgramRows rows(network, 8, true);
+  const backend::ProgramRows rows(network, {.group_rows = 8, .lines_as_rows = true});
   std::printf("Left(inputs=%d, slots=%d, stages=[\n", network.inputs, network.slots);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const backend::CompactStage& stage = network.stages[s];
@@ -136,7 +137,7 @@ absl::Status Main(int argc, char** argv) {
                unstable = static_cast<double>(left->unstable());
   std::vector<backend::CompactDomain> domains =
       RandomDomains(problem.targets[0], problem.outputs, left->unstable());
-  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(*std::move(left)));
+  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(*left));
   double peak = SgemmRate(threads), seconds = 1e9;
   for (int repeat = 0; repeat < 3; ++repeat) {
     std::vector<backend::CompactDomain> copy = domains;
@@ -161,6 +162,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace espalier
 
 int main(int argc, char** argv) {
+  espalier::base::StartInLibraryEnvironment(argv);
   const absl::Status status = espalier::Main(argc, argv);
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;

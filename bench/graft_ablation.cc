@@ -21,6 +21,7 @@
 #include "absl/time/clock.h"
 #include "verifier/api/training.h"
 #include "verifier/backend/backend.h"
+#include "verifier/base/library_environment.h"
 #include "verifier/base/status.h"
 #include "verifier/formats/dataset_reader.h"
 #include "verifier/formats/onnx_reader.h"
@@ -202,6 +203,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace espalier
 
 int main(int argc, char** argv) {
+  espalier::base::StartInLibraryEnvironment(argv);
   const absl::Status status = espalier::Main(argc, argv);
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "verifier/base/library_environment.h"
 #include "verifier/base/status.h"
 #include "verifier/formats/dataset_reader.h"
 #include "verifier/label_property.h"
@@ -170,6 +171,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace espalier
 
 int main(int argc, char** argv) {
+  espalier::base::StartInLibraryEnvironment(argv);
   const absl::Status status = espalier::Main(argc, argv);
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;

@@ -18,6 +18,7 @@
 
 #include "verifier/backend/backend.h"
 #include "verifier/backend/training.h"
+#include "verifier/base/library_environment.h"
 
 namespace espalier::backend {
 namespace {
@@ -272,5 +273,6 @@ int Main(int argc, char** argv) {
 }  // namespace espalier::backend
 
 int main(int argc, char** argv) {
+  espalier::base::StartInLibraryEnvironment(argv);
   return espalier::backend::Main(argc, argv);
 }

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "verifier/base/library_environment.h"
 
 extern char** environ;
 
@@ -51,8 +52,7 @@ int Spawn(const std::string& program, const std::vector<std::string>& arguments,
   posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
                                    STDOUT_FILENO);  // our stdout carries the verdict only
   posix_spawn_file_actions_adddup2(&actions, server_end, kServerFd);
-  // espalierd would set this and start itself again, which would cost the user some milliseconds.
-  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
+  base::SetLibraryEnvironment();
   const int error = posix_spawnp(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   return error;

@@ -51,11 +51,15 @@ struct DeviceStage {
   std::vector<int32_t> relaxed_by;  // activations that read it and are not in `backward`
 };
 
+std::vector<float> Rounded(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
 class CudaCompact final : public backend::CompactBounder {
  public:
-  CudaCompact(StatePtr state, CompactNetwork network)
-      : state_(std::move(state)), network_(std::move(network)) {}
-  absl::Status Open();
+  CudaCompact(StatePtr state, const CompactNetwork& network)
+      : state_(std::move(state)), network_(backend::WithoutRows(network)) {}
+  absl::Status Open(const CompactNetwork& network);
   absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) override;
   void SetLines(int32_t first, const backend::CompactLines& lines) override;
   std::map<std::string, int64_t> TakeCounts() override {
@@ -146,8 +150,8 @@ CompactArrays CudaCompact::Layout(char* base, int64_t lanes, int64_t* bytes) con
   return a;
 }
 
-absl::Status CudaCompact::Open() {
-  const backend::ProgramRows rows(network_, kGroupRows, true);
+absl::Status CudaCompact::Open(const CompactNetwork& network) {
+  const backend::ProgramRows rows(network, {.group_rows = kGroupRows, .lines_as_rows = true});
   std::vector<int32_t> neuron(static_cast<size_t>(network_.slots), -1);
   for (size_t s = 0; s < network_.stages.size(); ++s) {
     for (int32_t j = 0; j < width(s); ++j) {
@@ -163,13 +167,12 @@ absl::Status CudaCompact::Open() {
   ESPALIER_ASSIGN_OR_RETURN(to_inputs_, DeviceRows::From(state_, rows.to_inputs));
   ESPALIER_ASSIGN_OR_RETURN(bias_, DeviceArray<float>::From(state_, rows.bias));
   ESPALIER_ASSIGN_OR_RETURN(neuron_, DeviceArray<int32_t>::From(state_, neuron));
-  ESPALIER_ASSIGN_OR_RETURN(lower_, DeviceArray<float>::From(state_, network_.lower));
-  ESPALIER_ASSIGN_OR_RETURN(upper_, DeviceArray<float>::From(state_, network_.upper));
+  ESPALIER_ASSIGN_OR_RETURN(lower_, DeviceArray<float>::From(state_, Rounded(network_.lower)));
+  ESPALIER_ASSIGN_OR_RETURN(upper_, DeviceArray<float>::From(state_, Rounded(network_.upper)));
   ESPALIER_ASSIGN_OR_RETURN(lines_, DeviceArray<CompactLine>::Of(state_, network_.unstable()));
   host_lines_.resize(static_cast<size_t>(network_.unstable()));
   SetLines(0, network_.lines);
-  // The rows are on the device now; half of what is left there is for domains.
-  for (CompactStage& s : network_.stages) s.rows = {};
+  // Half of what is left on the device is for domains.
   int64_t bytes = 0;
   for (most_ = kMostLanes; most_ >= kFewestLanes; most_ /= 2) {
     Layout(nullptr, most_, &bytes);
@@ -181,8 +184,10 @@ absl::Status CudaCompact::Open() {
 void CudaCompact::SetLines(int32_t first, const backend::CompactLines& lines) {
   const auto count = static_cast<size_t>(lines.size()), from = static_cast<size_t>(first);
   for (size_t j = 0; j < count; ++j) {
-    host_lines_[from + j] = {lines.left[j], lines.right[j], lines.chord_slope[j], lines.chord_intercept[j],
-                             lines.free_start[j]};
+    host_lines_[from + j] = {static_cast<float>(lines.left[j]), static_cast<float>(lines.right[j]),
+                             static_cast<float>(lines.chord_slope[j]),
+                             static_cast<float>(lines.chord_intercept[j]),
+                             static_cast<float>(lines.free_start[j])};
   }
   state_->Upload(host_lines_.data() + from, static_cast<int64_t>(count * sizeof(CompactLine)),
                  lines_.data() + from);
@@ -457,10 +462,10 @@ absl::Status CudaCompact::TakeCandidates(const Group& group, const std::vector<d
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCudaCompact(StatePtr state,
-                                                                         CompactNetwork network) {
+                                                                         const CompactNetwork& network) {
   if (!state->Going()) return state->status();
-  auto compact = std::make_unique<CudaCompact>(std::move(state), std::move(network));
-  ESPALIER_RETURN_IF_ERROR(compact->Open());
+  auto compact = std::make_unique<CudaCompact>(std::move(state), network);
+  ESPALIER_RETURN_IF_ERROR(compact->Open(network));
   return std::unique_ptr<backend::CompactBounder>(std::move(compact));
 }
 

@@ -10,7 +10,7 @@
 namespace espalier::cuda_kernels {
 
 // RESOURCE_EXHAUSTED without room for the network and 32 domains.
-absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCudaCompact(std::shared_ptr<CudaState> state,
-                                                                         backend::CompactNetwork network);
+absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCudaCompact(
+    std::shared_ptr<CudaState> state, const backend::CompactNetwork& network);
 
 }  // namespace espalier::cuda_kernels

@@ -48,8 +48,8 @@ class CudaBackend final : public backend::Backend {
   backend::Kernels<double>& f64() override { return *f64_; }
   backend::Training& training() override { return *training_; }
   absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCompact(
-      backend::CompactNetwork network) override {
-    return MakeCudaCompact(state_, std::move(network));
+      const backend::CompactNetwork& network) override {
+    return MakeCudaCompact(state_, network);
   }
   double Lap() override { return state_->Lap(); }
   int64_t bytes_in_use() const override { return state_->bytes_in_use(); }
@@ -109,9 +109,7 @@ absl::StatusOr<std::unique_ptr<backend::Backend>> MakeCudaBackend(const CudaOpti
 }
 
 absl::StatusOr<std::vector<std::string>> CudaDevices() {
-  int count = 0;
-  ESPALIER_RETURN_IF_ERROR(ToStatus(cudaGetDeviceCount(&count), "no device"));
-  if (count == 0) return absl::UnavailableError("cuda: no device");
+  ESPALIER_ASSIGN_OR_RETURN(const int count, CountDevices());
   std::vector<std::string> names;
   for (int device = 0; device < count; ++device) {
     cudaDeviceProp properties{};

@@ -14,9 +14,7 @@ constexpr double kSliceFlops = 2e11;
 constexpr int64_t kWorkspaceBytes = int64_t{64} << 20;
 
 absl::Status CheckDevice(int device) {
-  int count = 0;
-  ESPALIER_RETURN_IF_ERROR(ToStatus(cudaGetDeviceCount(&count), "no device"));
-  if (count == 0) return absl::UnavailableError("cuda: no device");
+  ESPALIER_ASSIGN_OR_RETURN(const int count, CountDevices());
   if (device < 0 || device >= count) {
     return absl::NotFoundError(
         absl::StrCat("cuda: there is no device ", device, ": the machine has ", count));
@@ -25,6 +23,17 @@ absl::Status CheckDevice(int device) {
 }
 
 }  // namespace
+
+absl::StatusOr<int> CountDevices() {
+  int driver = 0, count = 0;
+  // Where there is no driver the runtime calls its version 0, and would say that it is insufficient.
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0) {
+    return absl::UnavailableError("cuda: no device: the machine has no NVIDIA driver");
+  }
+  ESPALIER_RETURN_IF_ERROR(ToStatus(cudaGetDeviceCount(&count), "no device"));
+  if (count == 0) return absl::UnavailableError("cuda: no device");
+  return count;
+}
 
 absl::StatusOr<std::shared_ptr<CudaState>> CudaState::Make(int device, int64_t memory_bytes, StopToken stop) {
   ESPALIER_RETURN_IF_ERROR(CheckDevice(device));

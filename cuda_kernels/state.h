@@ -19,6 +19,9 @@
 
 namespace espalier::cuda_kernels {
 
+// How many cards the machine has; UNAVAILABLE with the reason when there is none to be used.
+absl::StatusOr<int> CountDevices();
+
 class CudaState {
  public:
   // memory_bytes 0: nine tenths of what is free. Sets the calling thread's device.

@@ -29,6 +29,7 @@
 #include "server/service.h"
 #include "server/worker/remote_engine.h"
 #include "server/worker/worker_main.h"
+#include "verifier/base/library_environment.h"
 #include "verifier/base/memory_info.h"
 
 namespace espalier::server {
@@ -111,18 +112,8 @@ int ServeAddress(Flags flags) {
   return exit_status;
 }
 
-// OpenMP's threads spin while they wait for each other unless told otherwise, and the OpenMP library reads
-// that from the environment before main. Spinning threads that have to share processors with anything else
-// (other calls, a client, a desktop) hold up the thread they wait for: ten times slower and more, measured.
-// So the process starts itself once more when nobody has chosen; a client that starts a private server has.
-void WaitWithoutSpinning(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
-  execv("/proc/self/exe", argv);  // on failure everything still works, only slower
-}
-
 int Main(int argc, char** argv) {
-  WaitWithoutSpinning(argv);
+  base::StartInLibraryEnvironment(argv);
   Flags flags;
   if (const std::optional<int> exit_status = ParseFlags(argc, argv, flags)) return *exit_status;
   if (absl::Status status = SetLog(flags.log_level, flags.log_format); !status.ok())

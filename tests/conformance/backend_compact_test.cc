@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/backend_conformance.h"
 #include "verifier/backend/compact.h"
+#include "verifier/backend/compact_certifier.h"
 
 namespace espalier::backend {
 namespace {
@@ -20,23 +21,21 @@ void AddRows(Random& random, int32_t slots, int64_t count, CompactStage& stage) 
     for (int32_t s = 0; s < slots; ++s) {
       if (!dense && !random.Chance(0.3)) continue;
       stage.rows.column.push_back(s);
-      stage.rows.value.push_back(static_cast<float>(random.Normal() / 3));
+      stage.rows.value.push_back(random.Normal() / 3);
     }
     stage.rows.begin.push_back(static_cast<int64_t>(stage.rows.column.size()));
-    stage.bias.push_back(static_cast<float>(random.Normal()));
+    stage.bias.push_back(random.Normal());
   }
 }
 
 void AddLine(Random& random, CompactLines& lines) {
   const bool linear = random.Chance(0.1), concave = random.Chance(0.3);
-  const float low = linear ? 0.7f : static_cast<float>(random.Uniform(-0.2, 0.3)),
-              high = linear ? 0.7f : 1.0f;
+  const double low = linear ? 0.7 : random.Uniform(-0.2, 0.3), high = linear ? 0.7 : 1.0;
   lines.left.push_back(concave ? high : low);
   lines.right.push_back(concave ? low : high);
-  lines.chord_slope.push_back(linear ? 0.7f
-                                     : low + (high - low) * static_cast<float>(random.Uniform(0.2, 0.8)));
-  const auto gap = static_cast<float>(random.Uniform(0.1, 0.5));
-  lines.chord_intercept.push_back(linear ? 0.0f : concave ? -gap : gap);
+  lines.chord_slope.push_back(linear ? 0.7 : low + (high - low) * random.Uniform(0.2, 0.8));
+  const double gap = random.Uniform(0.1, 0.5);
+  lines.chord_intercept.push_back(linear ? 0.0 : concave ? -gap : gap);
   lines.free_start.push_back(random.Chance(0.5) ? low : high);
 }
 
@@ -46,8 +45,8 @@ CompactNetwork RandomCompact(Random& random) {
   n.inputs = n.slots = static_cast<int32_t>(random.Int(1, 9));
   for (int32_t i = 0; i < n.inputs; ++i) {
     const double at = random.Normal();
-    n.lower.push_back(static_cast<float>(at - random.Uniform(0, 0.5)));
-    n.upper.push_back(static_cast<float>(at + random.Uniform(0, 0.5)));
+    n.lower.push_back(at - random.Uniform(0, 0.5));
+    n.upper.push_back(at + random.Uniform(0, 0.5));
   }
   const int64_t layers = random.Int(0, 3);
   for (int64_t layer = 0; layer <= layers; ++layer) {
@@ -110,10 +109,12 @@ std::vector<CompactDomain> RandomDomains(Random& random, const CompactNetwork& n
   return domains;
 }
 
-// One pass in double: coefficients from the last slot to the first.
-double OnePass(const CompactNetwork& n, const CompactDomain& domain) {
-  std::vector<double> lambda(static_cast<size_t>(n.slots), 0.0);
-  double sum = domain.offset;
+// One pass: coefficients from the last slot to the first. T: double, or long double for what rounding costs
+// double.
+template <class T = double>
+T OnePass(const CompactNetwork& n, const CompactDomain& domain) {
+  std::vector<T> lambda(static_cast<size_t>(n.slots), T(0));
+  T sum = domain.offset;
   for (int64_t o = 0; o < n.outputs(); ++o) {
     const double unit = o == domain.unit ? static_cast<double>(domain.sign) : 0.0;
     lambda[static_cast<size_t>(n.first_output + o)] =
@@ -122,18 +123,18 @@ double OnePass(const CompactNetwork& n, const CompactDomain& domain) {
   for (size_t s = n.stages.size(); s-- > 0;) {
     const CompactStage& stage = n.stages[s];
     for (size_t r = 0; r < stage.bias.size(); ++r) {
-      const double value = lambda[static_cast<size_t>(stage.begin) + r];
-      sum += value * static_cast<double>(stage.bias[r]);
+      const T value = lambda[static_cast<size_t>(stage.begin) + r];
+      sum += value * stage.bias[r];
       for (auto k = static_cast<size_t>(stage.rows.begin[r]);
            k < static_cast<size_t>(stage.rows.begin[r + 1]); ++k) {
-        lambda[static_cast<size_t>(stage.rows.column[k])] += value * static_cast<double>(stage.rows.value[k]);
+        lambda[static_cast<size_t>(stage.rows.column[k])] += value * stage.rows.value[k];
       }
     }
     for (size_t j = 0; j < stage.source.size(); ++j) {
       const size_t u = static_cast<size_t>(stage.first_unstable) + j;
-      const double value = lambda[static_cast<size_t>(stage.begin) + j];
+      const T value = lambda[static_cast<size_t>(stage.begin) + j];
       const double left = n.lines.left[u], right = n.lines.right[u];
-      double& to = lambda[static_cast<size_t>(stage.source[j])];
+      T& to = lambda[static_cast<size_t>(stage.source[j])];
       const auto split = std::find_if(domain.splits.begin(), domain.splits.end(), [&](const CompactSplit& x) {
         return x.neuron == static_cast<int32_t>(u);
       });
@@ -141,17 +142,17 @@ double OnePass(const CompactNetwork& n, const CompactDomain& domain) {
         to += value * (split->sign > 0 ? right : left) - static_cast<double>(split->beta * split->sign);
       } else if (left < right ? value >= 0 : value <= 0) {
         const double lo = std::min(left, right), hi = std::max(left, right);
-        to += value * (domain.start.empty() ? static_cast<double>(n.lines.free_start[u])
-                                            : lo + (hi - lo) * domain.start[u] / 255.0);
+        to += value *
+              (domain.start.empty() ? n.lines.free_start[u] : lo + (hi - lo) * (domain.start[u] / 255.0));
       } else {
-        to += value * static_cast<double>(n.lines.chord_slope[u]);
-        sum += value * static_cast<double>(n.lines.chord_intercept[u]);
+        to += value * n.lines.chord_slope[u];
+        sum += value * n.lines.chord_intercept[u];
       }
     }
   }
   for (size_t i = 0; i < n.lower.size(); ++i) {
-    const double value = lambda[i] + (domain.input == nullptr ? 0.0 : domain.input[i]);
-    sum += std::min(value * static_cast<double>(n.lower[i]), value * static_cast<double>(n.upper[i]));
+    const T value = lambda[i] + (domain.input == nullptr ? 0.0 : domain.input[i]);
+    sum += std::min<T>(value * n.lower[i], value * n.upper[i]);
   }
   return sum;
 }
@@ -305,7 +306,7 @@ TEST_P(CompactConformanceTest, NewLinesCount) {
   CompactLines fresh;
   for (int k = 0; k < 3; ++k) AddLine(random, fresh);
   bounder->SetLines(2, fresh);
-  const auto replace = [](const std::vector<float>& from, std::vector<float>& to) {
+  const auto replace = [](const std::vector<double>& from, std::vector<double>& to) {
     std::copy(from.begin(), from.end(), to.begin() + 2);
   };
   replace(fresh.left, network.lines.left);
@@ -321,6 +322,87 @@ TEST_P(CompactConformanceTest, NewLinesCount) {
     const double wanted = OnePass(network, asked[d]);
     ASSERT_NEAR(domains[d].bound, wanted, 2e-5 * (10 + std::fabs(wanted)));
   }
+}
+
+// Largest magnitudes in the box; the rows are what they are.
+void AddMagnitudes(CompactNetwork& n) {
+  for (size_t i = 0; i < n.lower.size(); ++i) {
+    n.magnitude.push_back(std::max(std::fabs(n.lower[i]), std::fabs(n.upper[i])));
+  }
+  for (const CompactStage& stage : n.stages) {
+    for (size_t r = 0; r < stage.bias.size(); ++r) {
+      double size = std::fabs(stage.bias[r]);
+      for (auto k = static_cast<size_t>(stage.rows.begin[r]);
+           k < static_cast<size_t>(stage.rows.begin[r + 1]); ++k) {
+        size += std::fabs(stage.rows.value[k]) * n.magnitude[static_cast<size_t>(stage.rows.column[k])];
+      }
+      n.magnitude.push_back(size * (1 + 1e-9));
+    }
+    for (int32_t source : stage.source) n.magnitude.push_back(n.magnitude[static_cast<size_t>(source)]);
+  }
+  n.rounding.assign(n.magnitude.size(), 0.0);
+}
+
+TEST_P(CompactConformanceTest, CertificatesKeepTheirDistance) {
+  constexpr double kRoundoff = 0x1p-53;
+  int64_t off = 0, seen = 0;
+  for (uint64_t seed = 501; seed <= 540; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    CompactNetwork network = RandomCompact(random);
+    AddMagnitudes(network);
+    auto made = backend().MakeCompactCertifier(network);
+    if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+    ASSERT_TRUE(made.ok()) << made.status();
+    Host host;
+    const std::vector<CompactDomain> domains = RandomDomains(random, network, 1 + seed % 50, host);
+    std::vector<std::vector<double>> output;
+    for (const CompactDomain& domain : domains) {
+      output.emplace_back(domain.output.begin(), domain.output.end());
+      if (output.back().empty()) {
+        output.back().assign(static_cast<size_t>(network.outputs()), 0.0);
+        output.back()[static_cast<size_t>(domain.unit)] = static_cast<double>(domain.sign);
+      }
+    }
+    std::vector<CompactClaim> claims;
+    for (size_t d = 0; d < domains.size(); ++d) {
+      claims.push_back({.output = output[d],
+                        .input = domains[d].input,
+                        .offset = domains[d].offset,
+                        .slopes = domains[d].start,
+                        .splits = domains[d].splits});
+    }
+    ASSERT_TRUE((*made)->Bound(absl::MakeSpan(claims)).ok());
+    for (size_t d = 0; d < domains.size(); ++d, ++seen) {
+      const auto exact = OnePass<long double>(network, domains[d]);
+      const auto distance = static_cast<double>(std::fabs(exact - static_cast<long double>(claims[d].bound)));
+      ASSERT_LE(distance, 1.05 * kRoundoff * claims[d].scale) << "claim " << d;
+      ASSERT_LE(claims[d].scale * kRoundoff, 1e-9 * (10 + std::fabs(claims[d].bound))) << "claim " << d;
+      off += distance > 0;
+    }
+  }
+  EXPECT_GT(off, seen / 2);  // rounding does happen
+}
+
+// Whoever makes multipliers is not trusted.
+TEST_P(CompactConformanceTest, CertificatesTakeNegativeMultipliersForZero) {
+  Random random(77);
+  CompactNetwork network = RandomCompact(random);
+  while (network.unstable() < 5) network = RandomCompact(random);
+  AddMagnitudes(network);
+  auto made = backend().MakeCompactCertifier(network);
+  if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+  ASSERT_TRUE(made.ok()) << made.status();
+  const std::vector<double> output(static_cast<size_t>(network.outputs()), 1.0);
+  const std::vector<CompactSplit> negative = {{0, 1.0f, -0.5f}, {3, -1.0f, -2.0f}};
+  const std::vector<CompactSplit> zero = {{0, 1.0f, 0.0f}, {3, -1.0f, 0.0f}};
+  std::vector<CompactClaim> claims(2);
+  claims[0].output = claims[1].output = output;
+  claims[0].splits = negative;
+  claims[1].splits = zero;
+  ASSERT_TRUE((*made)->Bound(absl::MakeSpan(claims)).ok());
+  EXPECT_EQ(claims[0].bound, claims[1].bound);
+  EXPECT_EQ(claims[0].scale, claims[1].scale);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, CompactConformanceTest, ::testing::ValuesIn(AllBackends()),

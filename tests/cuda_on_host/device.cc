@@ -243,6 +243,10 @@ const char* cudaGetErrorString(cudaError_t error) {
 cudaError_t cudaGetLastError() {
   return TheCard().sticky;
 }
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = TheCard().behaviour.driver;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = TheCard().behaviour.devices;
   return cudaSuccess;

@@ -40,6 +40,7 @@ struct Behaviour {
   bool closed = false;         // device memory cannot be read or written while no work runs
   int64_t memory = 8ll << 30;  // of all cards together
   int devices = 1;
+  int driver = 13000;                         // its version; 0: there is none
   Summation summation = Summation::kLibrary;  // of cuBLAS's products
   bool tf32 = false;            // float32 products of shortened factors, as if the library ignored its mode
   bool fail_captures = false;   // graphs cannot be made

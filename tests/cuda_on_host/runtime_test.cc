@@ -108,6 +108,14 @@ TEST_F(CardTest, ConvolutionsOfManyImagesAreCutToTheWorkspace) {
   }
 }
 
+TEST_F(CardTest, WithoutADriverThatIsWhatIsSaid) {
+  cuda_on_host::Behave({.driver = 0});
+  const absl::Status status = MakeCudaBackend({}).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_NE(status.message().find("no NVIDIA driver"), std::string::npos) << status;
+  EXPECT_EQ(CudaDevices().status(), status);
+}
+
 // A stream takes work from a thread whose current device is its own only.
 TEST_F(CardTest, BackendsOfTwoCardsTakeTurnsOnOneThread) {
   Open({.devices = 2}, {.device = 1});

@@ -21,8 +21,8 @@ class Builder {
  public:
   explicit Builder(int64_t inputs) : value_(static_cast<size_t>(inputs)) {
     network_.inputs = network_.slots = static_cast<int32_t>(inputs);
-    network_.lower.assign(value_.size(), -0.1f);
-    network_.upper.assign(value_.size(), 0.1f);
+    network_.lower.assign(value_.size(), -0.1);
+    network_.upper.assign(value_.size(), 0.1);
     std::iota(value_.begin(), value_.end(), 0);
   }
   void Affine(const ir::LinearMap& map) {
@@ -32,7 +32,7 @@ class Builder {
     stage.rows.begin = rows.row_begin;
     for (const int32_t column : rows.column) stage.rows.column.push_back(value_[static_cast<size_t>(column)]);
     stage.rows.value.assign(rows.value.begin(), rows.value.end());
-    stage.bias.assign(static_cast<size_t>(rows.rows), 0.01f);
+    stage.bias.assign(static_cast<size_t>(rows.rows), 0.01);
     value_.resize(stage.bias.size());
     std::iota(value_.begin(), value_.end(), stage.begin);
     network_.slots += stage.size();
@@ -49,8 +49,8 @@ class Builder {
       value_[i] = network_.slots++;
       network_.lines.left.push_back(0);
       network_.lines.right.push_back(1);
-      network_.lines.chord_slope.push_back(0.5f);
-      network_.lines.chord_intercept.push_back(0.5f);
+      network_.lines.chord_slope.push_back(0.5);
+      network_.lines.chord_intercept.push_back(0.5);
       network_.lines.free_start.push_back(1);
     }
     network_.stages.push_back(std::move(stage));
@@ -97,7 +97,7 @@ absl::StatusOr<std::vector<Measurement>> MeasureSearch(const SearchSettings& set
   ESPALIER_ASSIGN_OR_RETURN(const auto backend, cuda_kernels::MakeCudaBackend({.device = settings.device}));
   CompactNetwork network = Network(settings.pixels);
   const double per_domain = 2.0 * static_cast<double>(network.work() * (2 * settings.steps - 1));
-  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(std::move(network)));
+  ESPALIER_ASSIGN_OR_RETURN(const auto bounder, backend->MakeCompact(network));
   const auto wait = [&] { return backend->Synchronise(); };
   std::vector<Measurement> measurements;
   for (const int64_t count : settings.domains) {

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "tests/property/bounds_cases.h"
 #include "verifier/bounds/compact.h"
+#include "verifier/bounds/compact_narrow.h"
+#include "verifier/ir/entries.h"
 
 namespace espalier::testing {
 namespace {
@@ -20,7 +22,7 @@ std::vector<double> Evaluate(const CompactNetwork& network, const std::vector<do
     for (size_t r = 0; r < stage.bias.size(); ++r) {
       double value = stage.bias[r];
       for (int64_t k = stage.rows.begin[r]; k < stage.rows.begin[r + 1]; ++k) {
-        value += static_cast<double>(stage.rows.value[static_cast<size_t>(k)]) *
+        value += stage.rows.value[static_cast<size_t>(k)] *
                  slot[static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)])];
       }
       slot[static_cast<size_t>(stage.begin) + r] = value;
@@ -29,10 +31,71 @@ std::vector<double> Evaluate(const CompactNetwork& network, const std::vector<do
       const auto line = static_cast<size_t>(stage.first_unstable) + j;
       const double z = slot[static_cast<size_t>(stage.source[j])];
       slot[static_cast<size_t>(stage.begin) + j] =
-          z * static_cast<double>(z < 0 ? network.lines.left[line] : network.lines.right[line]);
+          z * (z < 0 ? network.lines.left[line] : network.lines.right[line]);
     }
   }
   return slot;
+}
+
+// The same in long double, with what each slot may be off by: what its own row says, and what the slots that
+// it reads are.
+struct Slot {
+  long double value = 0;
+  double off = 0;
+};
+std::vector<Slot> EvaluateWithErrors(const CompactNetwork& network, const std::vector<double>& x) {
+  std::vector<Slot> slot(static_cast<size_t>(network.slots));
+  for (size_t i = 0; i < x.size(); ++i) slot[i].value = static_cast<long double>(x[i]);
+  for (const backend::CompactStage& stage : network.stages) {
+    for (size_t r = 0; r < stage.bias.size(); ++r) {
+      Slot& row = slot[static_cast<size_t>(stage.begin) + r];
+      row.value = static_cast<long double>(stage.bias[r]);
+      row.off = 0x1p-53 * 1.05 * network.rounding[static_cast<size_t>(stage.begin) + r];
+      for (int64_t k = stage.rows.begin[r]; k < stage.rows.begin[r + 1]; ++k) {
+        const double weight = stage.rows.value[static_cast<size_t>(k)];
+        const Slot& from = slot[static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)])];
+        row.value += static_cast<long double>(weight) * from.value;
+        row.off += std::fabs(weight) * from.off;
+      }
+    }
+    for (size_t j = 0; j < stage.source.size(); ++j) {
+      const auto line = static_cast<size_t>(stage.first_unstable) + j;
+      const Slot& from = slot[static_cast<size_t>(stage.source[j])];
+      const double left = network.lines.left[line], right = network.lines.right[line];
+      slot[static_cast<size_t>(stage.begin) + j] = {
+          from.value * static_cast<long double>(from.value < 0 ? left : right),
+          from.off * std::max(std::fabs(left), std::fabs(right))};
+    }
+  }
+  return slot;
+}
+
+// The whole network in long double.
+std::vector<std::vector<long double>> EvaluateExactly(const ir::Network& network,
+                                                      const std::vector<double>& x) {
+  std::vector<std::vector<long double>> value(network.nodes.size());
+  value[0].assign(x.begin(), x.end());
+  for (size_t n = 1; n < network.nodes.size(); ++n) {
+    const ir::NetworkNode& node = network.nodes[n];
+    if (node.kind == ir::NodeKind::kAffine) {
+      value[n].assign(node.bias.begin(), node.bias.end());
+      for (const ir::AffineTerm& term : node.terms) {
+        ir::ForEachEntry(*term.map, [&](double coefficient, int64_t row, int64_t column) {
+          value[n][static_cast<size_t>(row)] +=
+              static_cast<long double>(coefficient) *
+              value[static_cast<size_t>(term.predecessor)][static_cast<size_t>(column)];
+        });
+      }
+      continue;
+    }
+    const auto& before = value[static_cast<size_t>(node.predecessor)];
+    for (size_t i = 0; i < before.size(); ++i) {
+      const double slope = before[i] < 0 ? node.hinge.left[i] : node.hinge.right[i];
+      value[n].push_back(static_cast<long double>(node.hinge.intercept[i]) +
+                         static_cast<long double>(slope) * before[i]);
+    }
+  }
+  return value;
 }
 
 // A chain with a wide linear layer between narrow ones, and whatever the random networks have besides.
@@ -63,7 +126,7 @@ TEST(CompactMergeTest, TheMergedNetworkComputesTheSame) {
       const std::vector<double> slots = Evaluate(*network, x);
       for (size_t j = 0; j < wanted.size(); ++j) {
         const double got = slots[static_cast<size_t>(network->first_output) + j];
-        ASSERT_NEAR(got, wanted[j], 1e-4 * (1 + std::fabs(wanted[j]))) << "output " << j;
+        ASSERT_NEAR(got, wanted[j], 1e-10 * (1 + std::fabs(wanted[j]))) << "output " << j;
       }
     }
     // Nothing is left to gain, every stage reads only earlier slots, and slots are numbered without a gap.
@@ -83,6 +146,102 @@ TEST(CompactMergeTest, TheMergedNetworkComputesTheSame) {
     merged += network->slots < live;
   }
   EXPECT_GT(merged, 100);
+}
+
+TEST(CompactMergeTest, RowsAreOffByNoMoreThanTheySay) {
+  int64_t off = 0;
+  for (uint64_t seed = 301; seed <= 500; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    BoundsCase c(random, WithLinearLayers(random), 0.5);
+    const bounds::DomainBounds layers = c.Layers({});
+    const auto relaxation = *bounds::Relaxation<double>::Make(*c.plan, layers.layers, 1);
+    const std::optional<CompactNetwork> network =
+        bounds::MakeCompactNetwork(*c.plan, layers.boxes, layers.layers, relaxation, int64_t{1} << 30);
+    ASSERT_TRUE(network.has_value());
+    for (const std::vector<double>& x : c.Points(20)) {
+      const std::vector<long double> wanted =
+          EvaluateExactly(c.network, x)[static_cast<size_t>(c.network.output)];
+      const std::vector<Slot> slots = EvaluateWithErrors(*network, x);
+      for (size_t j = 0; j < wanted.size(); ++j) {
+        const Slot& got = slots[static_cast<size_t>(network->first_output) + j];
+        ASSERT_LE(static_cast<double>(std::fabs(got.value - wanted[j])), got.off + 1e-18) << "output " << j;
+        ASSERT_LE(got.off, 1e-9 * (1 + static_cast<double>(std::fabs(wanted[j])))) << "output " << j;
+        off += got.value != wanted[j];
+      }
+    }
+  }
+  EXPECT_GT(off, 1000);
+}
+
+// Some unstable neurons are put on the side that the first point has them on.
+bounds::DomainBounds OnSidesOf(BoundsCase& c, const std::vector<double>& x, bounds::DomainBounds bounds) {
+  const auto values = ir::EvaluateNodes(c.network, x);
+  for (size_t a = 0; a < bounds.layers.size(); ++a) {
+    const ir::NodeId id = c.plan->activations()[a];
+    const auto& before = values[static_cast<size_t>(c.plan->node(id).predecessor)];
+    for (size_t i = 0; i < before.size(); ++i) {
+      bounds::LayerBox& box = bounds.layers[a];
+      if (!(box.lower[i] < 0) || !(box.upper[i] > 0) || !c.random.Chance(0.5)) continue;
+      (before[i] >= 0 ? box.lower[i] : box.upper[i]) = 0;
+    }
+  }
+  return bounds;
+}
+
+bool Inside(BoundsCase& c, const std::vector<bounds::LayerBox>& layers, const std::vector<double>& x) {
+  const auto values = ir::EvaluateNodes(c.network, x);
+  for (size_t a = 0; a < layers.size(); ++a) {
+    const ir::NodeId id = c.plan->activations()[a];
+    const auto& before = values[static_cast<size_t>(c.plan->node(id).predecessor)];
+    for (size_t i = 0; i < before.size(); ++i) {
+      if (before[i] < layers[a].lower[i] || before[i] > layers[a].upper[i]) return false;
+    }
+  }
+  return true;
+}
+
+// What is left of what is left: the same function where the new bounds hold, in no more entries.
+TEST(CompactNarrowTest, ANarrowedNetworkIsRightWhereItsBoundsHold) {
+  int64_t inside = 0, fewer = 0;
+  for (uint64_t seed = 601; seed <= 800; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    BoundsCase c(random, WithLinearLayers(random), 0.5);
+    const bounds::DomainBounds wide = c.Layers({});
+    const auto relaxation = *bounds::Relaxation<double>::Make(*c.plan, wide.layers, 1);
+    const auto points = c.Points(60);
+    std::optional<bounds::LeftNetwork> left =
+        bounds::MakeLeftNetwork(*c.plan, wide.boxes, wide.layers, relaxation, nullptr);
+    ASSERT_TRUE(left.has_value());
+    bounds::DomainBounds narrow = wide;
+    for (int depth = 0; depth < 3; ++depth) {
+      narrow = OnSidesOf(c, points[0], narrow);
+      const auto now = *bounds::Relaxation<double>::Make(*c.plan, narrow.layers, 1);
+      const auto next = bounds::MakeLeftNetwork(*c.plan, narrow.boxes, narrow.layers, now, &*left);
+      const auto anew = bounds::MakeLeftNetwork(*c.plan, narrow.boxes, narrow.layers, now, nullptr);
+      ASSERT_TRUE(next.has_value() && anew.has_value());
+      ASSERT_EQ(next->unstable, anew->unstable);
+      ASSERT_EQ(next->network.lines.left, anew->network.lines.left);
+      ASSERT_EQ(next->network.lines.chord_intercept, anew->network.lines.chord_intercept);
+      ASSERT_LE(next->network.work(), left->network.work());
+      fewer += next->network.work() < left->network.work();
+      for (const std::vector<double>& x : points) {
+        if (!Inside(c, narrow.layers, x)) continue;
+        ++inside;
+        const auto wanted = EvaluateExactly(c.network, x)[static_cast<size_t>(c.network.output)];
+        const std::vector<Slot> slots = EvaluateWithErrors(next->network, x);
+        for (size_t j = 0; j < wanted.size(); ++j) {
+          const Slot& got = slots[static_cast<size_t>(next->network.first_output) + j];
+          ASSERT_LE(static_cast<double>(std::fabs(got.value - wanted[j])), got.off + 1e-18);
+          ASSERT_LE(got.off, 1e-9 * (1 + static_cast<double>(std::fabs(wanted[j]))));
+        }
+      }
+      left = next;
+    }
+  }
+  EXPECT_GT(inside, 2000);
+  EXPECT_GT(fewer, 100);
 }
 
 }  // namespace

@@ -36,8 +36,9 @@
 namespace espalier::backend {
 
 class Backend;
-class CompactBounder;  // compact.h
-class Training;        // training.h
+class CompactBounder;    // compact.h
+class CompactCertifier;  // compact_certifier.h
+class Training;          // training.h
 struct CompactNetwork;
 
 // Device memory that frees itself. Move-only.
@@ -293,7 +294,10 @@ class Backend {
 
   // For bounding many domains of one root (compact.h); lives no longer than the backend. UNIMPLEMENTED where
   // the device has nothing better than the primitives, RESOURCE_EXHAUSTED without memory for it.
-  virtual absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(CompactNetwork network);
+  virtual absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(const CompactNetwork& network);
+  // The same for closing them (compact_certifier.h).
+  virtual absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCompactCertifier(
+      const CompactNetwork& network);
 
   virtual int64_t bytes_in_use() const = 0;
   virtual int64_t threads() const = 0;

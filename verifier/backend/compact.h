@@ -12,7 +12,8 @@
 //   ESPALIER_RETURN_IF_ERROR(bounder->Bound(absl::MakeSpan(&domain, 1), {.iterations = 20}));
 //   if (domain.bound > 0) ...                    // in float32: to be certified elsewhere before it counts
 //
-// Everything here is float32 and heuristic: no verdict rests on it.
+// What CompactBounder computes is float32 and heuristic: no verdict rests on it. The network itself is in
+// double, and says how far it may be from the one it was made of: compact_certifier.h proves bounds with it.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ namespace espalier::backend {
 struct CompactRows {
   std::vector<int64_t> begin{0};  // [rows + 1]
   std::vector<int32_t> column;
-  std::vector<float> value;
+  std::vector<double> value;
 };
 
 // Either the live neurons of an affine node: slot begin + r = bias[r] + row r over earlier slots; or the
@@ -39,7 +40,7 @@ struct CompactRows {
 struct CompactStage {
   int32_t begin = 0;
   CompactRows rows;             // affine
-  std::vector<float> bias;      // affine
+  std::vector<double> bias;     // affine
   int32_t first_unstable = 0;   // activation
   std::vector<int32_t> source;  // activation
   int32_t source_stage = -1;    // the affine stage that the sources are in
@@ -48,18 +49,24 @@ struct CompactStage {
 
 // Lines of unstable neurons as in neuron_math.h, without the hinge's own intercept, which is in the bias of
 // what reads the neuron. left == right: linear, chord_slope is its slope.
-struct CompactLines {
-  std::vector<float> left, right, chord_slope, chord_intercept, free_start;
+template <class T>
+struct CompactLinesOf {
+  std::vector<T> left, right, chord_slope, chord_intercept, free_start;
   int64_t size() const { return static_cast<int64_t>(left.size()); }
 };
+using CompactLines = CompactLinesOf<double>;
 
 struct CompactNetwork {
   int32_t inputs = 0;  // slots 0 .. inputs-1
   int32_t slots = 0;
   std::vector<CompactStage> stages;  // in order: rows read slots of earlier stages only
   int32_t first_output = 0;          // outputs are first_output ..: the last stage's rows, in network order
-  std::vector<float> lower, upper;   // [inputs] the root's box
+  std::vector<double> lower, upper;  // [inputs] the root's box
   CompactLines lines;                // layer by layer as the search counts unstable neurons
+  // [slots] At every point of the root's region, the sum of |entry · value| over a row and of its |bias| is
+  // at most `magnitude`, and the row is off by at most `rounding` unit roundoffs of double. Of slots that are
+  // no row: a bound on |value|, and 0.
+  std::vector<double> magnitude, rounding;
 
   int64_t unstable() const { return lines.size(); }
   int64_t outputs() const { return static_cast<int64_t>(stages.back().bias.size()); }
@@ -70,6 +77,9 @@ struct CompactNetwork {
     return sum;
   }
 };
+
+// What is left of a network for those who have its rows in a form of their own.
+CompactNetwork WithoutRows(const CompactNetwork& network);
 
 // x >= 0 (sign +1) or x <= 0 (-1) of an unstable neuron, with its multiplier.
 struct CompactSplit {
@@ -100,6 +110,13 @@ struct CompactDomain {
   std::vector<float> corner;                          // out: [inputs] corner of the last pass, when wanted
 };
 
+// A domain with one more split, whose multiplier is zero.
+struct CompactTrial {
+  const CompactDomain* domain = nullptr;
+  CompactSplit split;
+  double bound = 0;  // out
+};
+
 struct CompactSettings {
   int64_t iterations = 1;   // passes of a domain; it ends sooner once its bound is positive
   double alpha_rate = 0.1;  // Adam, as bounds::OptimiseSettings
@@ -120,6 +137,8 @@ class CompactBounder {
   // Results do not depend on the order of the domains, on what else is in the list, or on the number of
   // threads. CANCELLED when the backend's stop token fires; results are then unspecified.
   virtual absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) = 0;
+  // One pass of each trial from its domain's own slopes and multipliers; as Bound otherwise.
+  virtual absl::Status Try(absl::Span<CompactTrial> trials);
   // Replaces the lines of unstable neurons first, first + 1, ...
   virtual void SetLines(int32_t first, const CompactLines& lines) = 0;
   // What the device did since this was asked last, by name, for the run's statistics.

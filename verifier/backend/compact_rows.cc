@@ -3,6 +3,28 @@
 #include <algorithm>
 
 namespace espalier::backend {
+
+CompactNetwork WithoutRows(const CompactNetwork& network) {
+  CompactNetwork result;
+  result.inputs = network.inputs;
+  result.slots = network.slots;
+  result.first_output = network.first_output;
+  result.lower = network.lower;
+  result.upper = network.upper;
+  result.lines = network.lines;
+  result.magnitude = network.magnitude;
+  result.rounding = network.rounding;
+  for (const CompactStage& stage : network.stages) {
+    CompactStage& own = result.stages.emplace_back();
+    own.begin = stage.begin;
+    own.bias = stage.bias;
+    own.first_unstable = stage.first_unstable;
+    own.source = stage.source;
+    own.source_stage = stage.source_stage;
+  }
+  return result;
+}
+
 namespace {
 
 // For every slot the rows that read it: column = slot of the row.
@@ -47,7 +69,7 @@ CompactRows FromLines(const CompactStage& stage, const CompactStage& reader) {
   }
   CompactRows rows;
   for (const int32_t line : line_of) {
-    if (line >= 0) rows.column.push_back(line), rows.value.push_back(1.0f);
+    if (line >= 0) rows.column.push_back(line), rows.value.push_back(1.0);
     rows.begin.push_back(static_cast<int64_t>(rows.column.size()));
   }
   return rows;
@@ -55,7 +77,8 @@ CompactRows FromLines(const CompactStage& stage, const CompactStage& reader) {
 
 }  // namespace
 
-GroupedRows::GroupedRows(int32_t first, const CompactRows& rows, int64_t group_rows) {
+template <class T>
+GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t group_rows) {
   const auto count = static_cast<int64_t>(rows.begin.size()) - 1;
   const auto columns_of = [&](int64_t r) { return rows.column.begin() + rows.begin[static_cast<size_t>(r)]; };
   const auto same = [&](int64_t a, int64_t b) {
@@ -75,11 +98,12 @@ GroupedRows::GroupedRows(int32_t first, const CompactRows& rows, int64_t group_r
     const bool repeats = !groups_.empty() && block < r;
     group.column_begin = repeats ? groups_.back().column_begin : static_cast<int64_t>(column_.size());
     if (!repeats) column_.insert(column_.end(), columns_of(r), columns_of(r + 1));
-    weight_.resize((weight_.size() + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment, 0.0f);
+    weight_.resize((weight_.size() + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment, T(0));
     group.weight_begin = static_cast<int64_t>(weight_.size());
     for (int64_t k = 0; k < group.columns; ++k) {
       for (int64_t i = r; i < end; ++i) {
-        weight_.push_back(rows.value[static_cast<size_t>(rows.begin[static_cast<size_t>(i)] + k)]);
+        weight_.push_back(
+            static_cast<T>(rows.value[static_cast<size_t>(rows.begin[static_cast<size_t>(i)] + k)]));
       }
     }
     groups_.push_back(group);
@@ -87,27 +111,34 @@ GroupedRows::GroupedRows(int32_t first, const CompactRows& rows, int64_t group_r
   }
 }
 
-ProgramRows::ProgramRows(const CompactNetwork& network, int64_t group_rows, bool lines_as_rows)
-    : bias(static_cast<size_t>(network.slots), 0.0f),
-      to_inputs(0, {}, group_rows),
+template <class T>
+ProgramRowsOf<T>::ProgramRowsOf(const CompactNetwork& network, const Form& form)
+    : bias(static_cast<size_t>(network.slots), T(0)),
+      to_inputs(0, {}, form.group_rows),
       relaxed_by(network.stages.size()) {
   const CompactRows consumers = Consumers(network);
-  to_inputs = GroupedRows(0, SliceRows(consumers, 0, network.inputs), group_rows);
+  to_inputs = GroupedRowsOf<T>(0, SliceRows(consumers, 0, network.inputs), form.group_rows);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const int32_t source = network.stages[s].source_stage;
     if (source >= 0) relaxed_by[static_cast<size_t>(source)].push_back(static_cast<int32_t>(s));
   }
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const CompactStage& stage = network.stages[s];
-    std::copy(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin);
-    forward.emplace_back(stage.begin, stage.rows, group_rows);
+    std::transform(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin,
+                   [](double b) { return static_cast<T>(b); });
+    forward.emplace_back(stage.begin, form.with_forward ? stage.rows : CompactRows{}, form.group_rows);
     CompactRows readers = SliceRows(consumers, stage.begin, stage.begin + stage.size());
-    if (lines_as_rows && readers.column.empty() && relaxed_by[s].size() == 1) {
+    if (form.lines_as_rows && readers.column.empty() && relaxed_by[s].size() == 1) {
       readers = FromLines(stage, network.stages[static_cast<size_t>(relaxed_by[s][0])]);
       relaxed_by[s].clear();
     }
-    backward.emplace_back(stage.begin, readers, group_rows);
+    backward.emplace_back(stage.begin, readers, form.group_rows);
   }
 }
+
+template class GroupedRowsOf<float>;
+template class GroupedRowsOf<double>;
+template struct ProgramRowsOf<float>;
+template struct ProgramRowsOf<double>;
 
 }  // namespace espalier::backend

@@ -14,34 +14,44 @@
 
 namespace espalier::backend {
 
-class GroupedRows {
+// Entries as T: rounded to nearest.
+template <class T>
+class GroupedRowsOf {
  public:
   // Row r writes slot `first` + r.
-  GroupedRows(int32_t first, const CompactRows& rows, int64_t group_rows);
-  PullRows View(const float* bias) const {
+  GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t group_rows);
+  PullRowsOf<T> View(const T* bias) const {
     return {groups_.data(), static_cast<int64_t>(groups_.size()), column_.data(), weight_.data(), bias};
   }
   // What View() points to, for a device that keeps its own copy.
   const std::vector<PullGroup>& groups() const { return groups_; }
   const std::vector<int32_t>& columns() const { return column_; }
-  const std::vector<float>& weights() const { return weight_; }
+  const std::vector<T>& weights() const { return weight_; }
 
  private:
   std::vector<PullGroup> groups_;
   std::vector<int32_t> column_;
-  std::vector<float> weight_;
+  std::vector<T> weight_;
 };
+using GroupedRows = GroupedRowsOf<float>;
 
 // All rows of a network in both directions. `lines_as_rows`: an affine stage that nothing reads but one
 // activation's lines is pulled from its slots, as a row of one entry each, and not relaxed by it.
-struct ProgramRows {
-  ProgramRows(const CompactNetwork& network, int64_t group_rows, bool lines_as_rows);
+// `with_forward`: false leaves `forward` without rows.
+template <class T>
+struct ProgramRowsOf {
+  struct Form {
+    int64_t group_rows = 1;
+    bool lines_as_rows = false, with_forward = true;
+  };
+  ProgramRowsOf(const CompactNetwork& network, const Form& form);
 
-  std::vector<float> bias;            // per slot
-  std::vector<GroupedRows> forward;   // per stage (no rows for activations)
-  std::vector<GroupedRows> backward;  // per stage: from what reads it (not for the outputs)
-  GroupedRows to_inputs;
+  std::vector<T> bias;                     // per slot
+  std::vector<GroupedRowsOf<T>> forward;   // per stage (no rows for activations)
+  std::vector<GroupedRowsOf<T>> backward;  // per stage: from what reads it (not for the outputs)
+  GroupedRowsOf<T> to_inputs;
   std::vector<std::vector<int32_t>> relaxed_by;  // affine stage -> activation stages that read it
 };
+using ProgramRows = ProgramRowsOf<float>;
 
 }  // namespace espalier::backend

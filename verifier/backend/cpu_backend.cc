@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "verifier/backend/backend.h"
 #include "verifier/backend/cpu_compact.h"
+#include "verifier/backend/cpu_compact_certifier.h"
 #include "verifier/backend/cpu_map.h"
 #include "verifier/backend/cpu_memory.h"
 #include "verifier/backend/cpu_rowwise.h"
@@ -296,8 +297,12 @@ class CpuBackend final : public Backend {
   Kernels<float>& f32() override { return f32_; }
   Kernels<double>& f64() override { return f64_; }
   Training& training() override { return training_; }
-  absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(CompactNetwork network) override {
-    return MakeCpuCompact(std::move(network), *this, state_);
+  absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCompact(const CompactNetwork& network) override {
+    return MakeCpuCompact(network, *this, state_);
+  }
+  absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCompactCertifier(
+      const CompactNetwork& network) override {
+    return MakeCpuCertifier(network, *this, state_);
   }
   int64_t bytes_in_use() const override { return memory_.in_use(); }
   int64_t threads() const override { return state_.threads; }

@@ -12,8 +12,8 @@ namespace {
 
 class CpuCompact final : public CompactBounder {
  public:
-  CpuCompact(CompactNetwork network, CpuState& state)
-      : program_(std::move(network), BestCompactKernels()), state_(state) {}
+  CpuCompact(const CompactNetwork& network, CpuState& state)
+      : program_(network, BestCompactKernels()), state_(state) {}
 
   absl::Status MakeTiles(Backend& backend) {
     for (int64_t t = 0; t < state_.threads; ++t) {
@@ -24,28 +24,28 @@ class CpuCompact final : public CompactBounder {
   }
 
   absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) override {
+    CompactQueue queue(domains);
+    return Run(queue, static_cast<int64_t>(domains.size()), settings);
+  }
+
+  absl::Status Try(absl::Span<CompactTrial> trials) override {
+    CompactQueue queue(trials);
+    return Run(queue, static_cast<int64_t>(trials.size()), {.iterations = 1});
+  }
+
+  void SetLines(int32_t first, const CompactLines& lines) override { program_.SetLines(first, lines); }
+
+ private:
+  absl::Status Run(CompactQueue& queue, int64_t count, const CompactSettings& settings) {
     if (!state_.Going()) return state_.status;
-    const auto count = static_cast<int64_t>(domains.size());
     // Half-wide tiles as long as they hold everything.
     const int64_t lanes = count > kMostLanes / 2 * state_.threads ? kMostLanes : kMostLanes / 2;
     const auto team = static_cast<int>(std::clamp<int64_t>((count + lanes - 1) / lanes, 1, state_.threads));
-    CompactQueue queue(domains);
 #pragma omp parallel num_threads(team) if (team > 1)
     tiles_[static_cast<size_t>(omp_get_thread_num())].Run(queue, settings, lanes, state_.stop);
     return state_.Going() ? absl::OkStatus() : state_.status;
   }
 
-  void SetLines(int32_t first, const CompactLines& lines) override {
-    CompactLines& own = program_.network.lines;
-    std::copy(lines.left.begin(), lines.left.end(), own.left.begin() + first);
-    std::copy(lines.right.begin(), lines.right.end(), own.right.begin() + first);
-    std::copy(lines.chord_slope.begin(), lines.chord_slope.end(), own.chord_slope.begin() + first);
-    std::copy(lines.chord_intercept.begin(), lines.chord_intercept.end(),
-              own.chord_intercept.begin() + first);
-    std::copy(lines.free_start.begin(), lines.free_start.end(), own.free_start.begin() + first);
-  }
-
- private:
   CompactProgram program_;
   CpuState& state_;
   std::vector<CompactTile> tiles_;
@@ -53,9 +53,9 @@ class CpuCompact final : public CompactBounder {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCpuCompact(CompactNetwork network, Backend& backend,
-                                                               CpuState& state) {
-  auto compact = std::make_unique<CpuCompact>(std::move(network), state);
+absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCpuCompact(const CompactNetwork& network,
+                                                               Backend& backend, CpuState& state) {
+  auto compact = std::make_unique<CpuCompact>(network, state);
   ESPALIER_RETURN_IF_ERROR(compact->MakeTiles(backend));
   return std::unique_ptr<CompactBounder>(std::move(compact));
 }

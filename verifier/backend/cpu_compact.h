@@ -11,7 +11,7 @@
 namespace espalier::backend {
 
 // `backend` and `state` outlive the bounder.
-absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCpuCompact(CompactNetwork network, Backend& backend,
-                                                               CpuState& state);
+absl::StatusOr<std::unique_ptr<CompactBounder>> MakeCpuCompact(const CompactNetwork& network,
+                                                               Backend& backend, CpuState& state);
 
 }  // namespace espalier::backend

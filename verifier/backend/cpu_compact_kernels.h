@@ -20,6 +20,36 @@ struct TileAdam {
   const float *rate = nullptr, *correction1 = nullptr, *correction2 = nullptr;
 };
 
+// Lines in double, with what a certificate reads of them.
+struct CertifyLineArrays {
+  int64_t count = 0;
+  const double *left = nullptr, *right = nullptr, *chord_slope = nullptr, *chord_intercept = nullptr;
+};
+
+inline constexpr int kCertifyLanes = 16;
+// Sums over neurons are made in pieces of so many, and these then added up.
+inline constexpr int64_t kCompactPiece = 64;
+
+// One backward pass in double, kCertifyLanes lanes. `scales` collect the magnitudes of what `sums` collect.
+struct CertifyKernels {
+  void (*pull)(const PullRowsOf<double>& rows, double* slots);
+  void (*dot)(int64_t n, const double* values, const double* lambda, double* sums);
+  // scales[lane] += sum_i values[i] * |lambda[i][lane]|
+  void (*abs_dot)(int64_t n, const double* values, const double* lambda, double* scales);
+  // As CompactKernels::lines, without keeping what came in.
+  void (*lines)(const CertifyLineArrays& lines, const double* alpha, double* lambda, double* sums,
+                double* scales);
+  void (*scatter)(int64_t n, const int32_t* index, const double* from, double* to);
+  void (*concretise)(int64_t n, const double* lower, const double* upper, const double* lambda, double* sums,
+                     double* scales);
+};
+
+struct SpreadTable {
+  const float* values = nullptr;
+  int64_t stride = 0;              // 0: one row for all neurons
+  const int32_t* index = nullptr;  // [lanes] < 0: the lane is left alone
+};
+
 struct CompactKernels {
   int64_t group_rows;  // most rows of a PullGroup
 
@@ -46,6 +76,16 @@ struct CompactKernels {
   void (*step)(const TileLines& lines, const TileAdam& adam, const StepArrays& arrays, int64_t lanes);
   // to = better[lane] ? from : to
   void (*keep)(int64_t n, const int32_t* better, const float* from, float* to, int64_t lanes);
+  // to[i][lane] = table[i * stride + index[lane]] where index[lane] >= 0. Rows of a table are spread_width
+  // long.
+  int64_t spread_width;
+  void (*spread)(int64_t n, const SpreadTable& table, float* to, int64_t lanes);
+  // scores[i][lane] as SplitScore, most[lane] the largest of these neurons'
+  void (*score)(const TileLines& lines, const float* saved, float* scores, float* most, int64_t lanes);
+  // to[i][lane] = (from - lo[i]) / range[i] in 255 steps, rounded
+  void (*to_bytes)(int64_t n, const float* lo, const float* range, const float* from, uint8_t* to,
+                   int64_t lanes);
+  CertifyKernels certify;
 };
 
 const CompactKernels& BestCompactKernels();

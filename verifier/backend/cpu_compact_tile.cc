@@ -11,18 +11,12 @@
 
 namespace espalier::backend {
 
-CompactProgram::CompactProgram(CompactNetwork source, const CompactKernels& table)
-    : ProgramRows(source, table.group_rows, false), network(std::move(source)), kernels(table) {
-  for (const CompactStage& stage : network.stages) {
-    stage_has_bias.push_back(
-        std::any_of(stage.bias.begin(), stage.bias.end(), [](float b) { return b != 0; }));
-  }
-  stage_of.resize(static_cast<size_t>(network.unstable()));
-  for (size_t s = 0; s < network.stages.size(); ++s) {
-    const CompactStage& stage = network.stages[s];
-    std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
-  }
-}
+namespace {
+
+// So few lanes are loaded and given back one by one; more of them, all lanes of the tile at once.
+constexpr size_t kFewLanes = 3;
+
+}  // namespace
 
 absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {
   CompactTile tile(program);
@@ -37,7 +31,7 @@ absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Bac
 }
 
 TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
-  const CompactLines& lines = program_->network.lines;
+  const CompactLinesOf<float>& lines = program_->lines;
   return {count, lines.left.data() + first, lines.right.data() + first, lines.chord_slope.data() + first,
           lines.chord_intercept.data() + first};
 }
@@ -53,53 +47,81 @@ void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int6
   // Slots behind the start are read by what they depend on, and have no part in its rows.
   const int32_t behind = n.stages[start_].begin + n.stages[start_].size();
   std::fill_n(Slot(behind), (n.slots - behind) * lanes_, 0.0f);
-  std::fill(std::begin(domain_), std::end(domain_), nullptr);
+  std::fill(std::begin(job_), std::end(job_), CompactJob());
   for (auto& stage : splits_) stage.clear();
   while (!stop.StopRequested() && Fill(queue)) {
     Backward();
     Judge();
-    const bool working = std::any_of(domain_, domain_ + lanes_, [](const auto* d) { return d != nullptr; });
+    const bool working =
+        std::any_of(job_, job_ + lanes_, [](const CompactJob& job) { return job.from != nullptr; });
     if (working) Forward();
   }
 }
 
-// False when no lane has a domain any more.
+// False when no lane has a job any more.
 bool CompactTile::Fill(CompactQueue& queue) {
   bool any = false;
   fresh_.clear();
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr) {
-      CompactDomain* next = queue.Next();
-      if (next != nullptr) {
+    if (domain(l) == nullptr) {
+      const CompactJob next = queue.Next();
+      if (next.from != nullptr) {
         Load(l, next);
         fresh_.push_back(static_cast<int32_t>(l));
       }
     }
-    any |= domain_[l] != nullptr;
+    any |= domain(l) != nullptr;
   }
-  if (!fresh_.empty()) LoadSlopes();
+  if (!fresh_.empty()) {
+    LoadSlopes();
+    LoadSplits();
+  }
   return any;
 }
 
-// Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all new
-// domains.
+// Trials of one domain share its slopes: the few different ones of a tile are made once, in pieces that stay
+// in the nearest cache, and spread over the lanes.
 void CompactTile::LoadSlopes() {
-  const CompactLines& lines = program_->network.lines;
+  std::vector<const uint8_t*> starts;  // null: adaptive
+  std::fill_n(start_of_, lanes_, -1);
+  for (int32_t l : fresh_) {
+    const uint8_t* start = domain(l)->start.empty() ? nullptr : domain(l)->start.data();
+    if (starts.empty() || starts.back() != start) starts.push_back(start);
+    start_of_[l] = static_cast<int32_t>(starts.size()) - 1;
+  }
+  const CompactKernels& k = program_->kernels;
+  const int64_t width = k.spread_width;
+  alignas(64) float table[kCompactPiece * 16] = {};
+  if (fresh_.size() <= kFewLanes) return LoadSlopesOneByOne(starts);
+  if (static_cast<int64_t>(starts.size()) > width) return LoadSlopesOneByOne(starts);
+  if (settings_.iterations > 1) {
+    k.spread(learning_, {table, 0, start_of_}, first_.data(), lanes_);
+    k.spread(learning_, {table, 0, start_of_}, second_.data(), lanes_);
+  }
+  for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
+    const int64_t count = std::min(kCompactPiece, learning_ - begin);
+    const float *lo = program_->lo.data() + begin, *range = program_->range.data() + begin;
+    const float* adaptive = program_->lines.free_start.data() + begin;
+    for (size_t p = 0; p < starts.size(); ++p) {
+      const uint8_t* start = starts[p] == nullptr ? nullptr : starts[p] + begin;
+      for (int64_t j = 0; j < count; ++j) {
+        table[j * width + static_cast<int64_t>(p)] =
+            start == nullptr ? adaptive[j] : lo[j] + range[j] * (static_cast<float>(start[j]) / 255.0f);
+      }
+    }
+    k.spread(count, {table, width, start_of_}, alpha_.data() + begin * lanes_, lanes_);
+  }
+}
+
+// Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all.
+void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) {
   for (int64_t j = 0; j < learning_; ++j) {
     const auto u = static_cast<size_t>(j);
-    const float lo = std::min(lines.left[u], lines.right[u]);
-    const float range = std::max(lines.left[u], lines.right[u]) - lo, adaptive = lines.free_start[u];
+    const float lo = program_->lo[u], range = program_->range[u], adaptive = program_->lines.free_start[u];
     float* alpha = alpha_.data() + j * lanes_;
-    const uint8_t* last = nullptr;
-    float slope = adaptive;
     for (int32_t l : fresh_) {
-      // Null: none. Probes of one parent share theirs.
-      const uint8_t* start = domain_[l]->start.empty() ? nullptr : domain_[l]->start.data();
-      if (start != last) {
-        slope = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
-        last = start;
-      }
-      alpha[l] = slope;
+      const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
+      alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
     }
     if (settings_.iterations <= 1) continue;
     float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
@@ -107,29 +129,44 @@ void CompactTile::LoadSlopes() {
   }
 }
 
-void CompactTile::Load(int64_t lane, CompactDomain* domain) {
-  const CompactNetwork& n = program_->network;
-  const CompactLines& lines = n.lines;
-  domain_[lane] = domain;
-  domain->bound = -std::numeric_limits<double>::infinity();
+void CompactTile::Load(int64_t lane, const CompactJob& job) {
+  job_[lane] = job;
+  bound_[lane] = -std::numeric_limits<double>::infinity();
   passes_[lane] = 0;
   rate_[lane] = static_cast<float>(settings_.alpha_rate);
   beta_rate_[lane] = settings_.beta_rate;
   plane_[lane] = 0;
   plane_first_[lane] = plane_second_[lane] = plane_scale_[lane] = 0;
-  for (size_t k = 0; k < domain->splits.size(); ++k) {
-    const CompactSplit& split = domain->splits[k];
-    const auto u = static_cast<size_t>(split.neuron);
-    const auto s = static_cast<size_t>(program_->stage_of[u]);
-    Split own;
-    own.lane = static_cast<int32_t>(lane);
-    own.neuron = split.neuron - n.stages[s].first_unstable;
-    own.entry = static_cast<int32_t>(k);
-    own.sign = split.sign;
-    own.slope = split.sign > 0 ? lines.right[u] : lines.left[u];
-    own.beta = own.best = split.beta;
-    splits_[s].push_back(own);
+}
+
+// Neighbouring lanes that try one domain have all of its splits in common.
+void CompactTile::LoadSplits() {
+  for (size_t begin = 0, end = 0; begin < fresh_.size(); begin = end) {
+    const int32_t lane = fresh_[begin];
+    const CompactDomain* from = domain(lane);
+    for (end = begin + 1; end < fresh_.size(); ++end) {
+      const int32_t next = fresh_[end];
+      if (job_[next].trial == nullptr || domain(next) != from || next != fresh_[end - 1] + 1) break;
+    }
+    const auto count = static_cast<int32_t>(end - begin);
+    for (size_t k = 0; k < from->splits.size(); ++k) {
+      LoadSplit(from->splits[k], {.lane = lane, .count = count, .entry = static_cast<int32_t>(k)});
+    }
+    for (size_t i = begin; i < end; ++i) {
+      const CompactTrial* trial = job_[fresh_[i]].trial;
+      if (trial != nullptr) LoadSplit(trial->split, {.lane = fresh_[i]});
+    }
   }
+}
+
+void CompactTile::LoadSplit(const CompactSplit& split, Split own) {
+  const auto u = static_cast<size_t>(split.neuron);
+  const auto s = static_cast<size_t>(program_->stage_of[u]);
+  own.neuron = split.neuron - program_->network.stages[s].first_unstable;
+  own.sign = split.sign;
+  own.slope = split.sign > 0 ? program_->lines.right[u] : program_->lines.left[u];
+  own.beta = own.best = split.beta;
+  splits_[s].push_back(own);
 }
 
 void CompactTile::StartRows() {
@@ -137,12 +174,12 @@ void CompactTile::StartRows() {
   float* lambda = Slot(stage.begin);
   std::fill_n(lambda, static_cast<int64_t>(stage.bias.size()) * lanes_, 0.0f);
   for (int64_t l = 0; l < lanes_; ++l) {
-    const CompactDomain* domain = domain_[l];
-    sum_[l] = domain == nullptr ? 0.0 : domain->offset;
-    if (domain == nullptr) continue;
-    if (domain->output.empty()) lambda[domain->unit * lanes_ + l] = domain->sign;
-    for (size_t o = 0; o < domain->output.size(); ++o) {
-      lambda[static_cast<int64_t>(o) * lanes_ + l] = domain->output[o];
+    const CompactDomain* own = domain(l);
+    sum_[l] = own == nullptr ? 0.0 : own->offset;
+    if (own == nullptr) continue;
+    if (own->output.empty()) lambda[own->unit * lanes_ + l] = own->sign;
+    for (size_t o = 0; o < own->output.size(); ++o) {
+      lambda[static_cast<int64_t>(o) * lanes_ + l] = own->output[o];
     }
   }
 }
@@ -167,7 +204,8 @@ void CompactTile::BackwardAffine(size_t s) {
     }
   }
   if (program_->stage_has_bias[s]) {
-    k.dot(static_cast<int64_t>(stage.bias.size()), stage.bias.data(), Slot(stage.begin), sum_, lanes_);
+    k.dot(static_cast<int64_t>(stage.bias.size()), program_->bias.data() + stage.begin, Slot(stage.begin),
+          sum_, lanes_);
   }
 }
 
@@ -177,16 +215,19 @@ void CompactTile::BackwardActivation(size_t s) {
   const auto count = static_cast<int64_t>(stage.source.size());
   program_->kernels.pull(program_->backward[s].View(nullptr), slots_.data(), lanes_);
   float* lambda = Slot(stage.begin);
-  for (Split& split : splits_[s]) {
-    float& at = lambda[split.neuron * lanes_ + split.lane];
-    split.saved = at;
-    at = 0;
+  taken_out_.clear();
+  for (const Split& split : splits_[s]) {
+    float* at = lambda + split.neuron * lanes_ + split.lane;
+    for (int32_t c = 0; c < split.count; ++c) taken_out_.push_back(std::exchange(at[c], 0.0f));
   }
   const int64_t first = stage.first_unstable * lanes_;
   program_->kernels.lines(LinesAt(stage.first_unstable, count), alpha_.data() + first, lambda,
                           saved_.data() + first, sum_, lanes_);
+  const float* taken = taken_out_.data();
   for (const Split& split : splits_[s]) {
-    lambda[split.neuron * lanes_ + split.lane] = split.slope * split.saved - split.beta * split.sign;
+    float* at = lambda + split.neuron * lanes_ + split.lane;
+    const float multiplier = split.beta * split.sign;
+    for (int32_t c = 0; c < split.count; ++c) at[c] = split.slope * *taken++ - multiplier;
   }
 }
 
@@ -194,13 +235,14 @@ void CompactTile::Inputs() {
   const CompactNetwork& n = program_->network;
   program_->kernels.pull(program_->to_inputs.View(nullptr), slots_.data(), lanes_);
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr || domain_[l]->input == nullptr) continue;
+    if (domain(l) == nullptr || domain(l)->input == nullptr) continue;
     for (int64_t i = 0; i < n.inputs; ++i) {
-      slots_.data()[i * lanes_ + l] += static_cast<float>(domain_[l]->input[i]);
+      slots_.data()[i * lanes_ + l] += static_cast<float>(domain(l)->input[i]);
     }
   }
   if (settings_.half_space != nullptr) AddHalfSpace();
-  program_->kernels.concretise(n.inputs, n.lower.data(), n.upper.data(), slots_.data(), sum_, lanes_);
+  program_->kernels.concretise(n.inputs, program_->lower.data(), program_->upper.data(), slots_.data(), sum_,
+                               lanes_);
   if (settings_.half_space == nullptr) return;
   // The derivative of the bound with respect to the multiplier is the half-space's value at the corner.
   std::fill_n(plane_gradient_, lanes_, settings_.half_space->offset);
@@ -213,7 +255,7 @@ void CompactTile::AddHalfSpace() {
   const CompactHalfSpace& plane = *settings_.half_space;
   const int64_t inputs = program_->network.inputs;
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr || plane_scale_[l] > 0) continue;
+    if (domain(l) == nullptr || plane_scale_[l] > 0) continue;
     // Steps in proportion to the row's coefficients.
     double row = 1e-30, normal = 1e-30;
     for (int64_t i = 0; i < inputs; ++i) {
@@ -242,8 +284,8 @@ void CompactTile::StepHalfSpace() {
 void CompactTile::Judge() {
   bool improved = false;
   for (int64_t l = 0; l < lanes_; ++l) {
-    better_[l] = domain_[l] != nullptr && sum_[l] > domain_[l]->bound;
-    if (better_[l] != 0) domain_[l]->bound = sum_[l], improved = true;
+    better_[l] = domain(l) != nullptr && sum_[l] > bound_[l];
+    if (better_[l] != 0) bound_[l] = sum_[l], improved = true;
   }
   if (improved && (settings_.slopes || settings_.exact_slopes)) {
     program_->kernels.keep(learning_, better_, alpha_.data(), best_.data(), lanes_);
@@ -253,83 +295,130 @@ void CompactTile::Judge() {
       if (better_[split.lane] != 0) split.best = split.beta;
     }
   }
-  bool any_done = false;
+  finished_.clear();
   for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain_[l] == nullptr) continue;
+    if (domain(l) == nullptr) continue;
     ++passes_[l];
-    const auto t = static_cast<double>(passes_[l]);
-    correction1_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
-    correction2_[l] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
-    if (passes_[l] >= settings_.iterations || domain_[l]->bound > 0) {
-      done_[l] = 1;
-      any_done = true;
+    done_[l] = passes_[l] >= settings_.iterations || bound_[l] > 0 ? 1 : 0;
+    if (done_[l] != 0) {
+      finished_.push_back(static_cast<int32_t>(l));
+    } else {
+      CorrectionsOf(l);
     }
   }
-  if (any_done) FinishDone();
+  if (!finished_.empty()) FinishDone();
 }
 
-// Gives back the domains that are done, their multipliers in one go over all lanes' splits.
+// Adam's, for the lane's next step.
+void CompactTile::CorrectionsOf(int64_t lane) {
+  const auto t = static_cast<double>(passes_[lane]);
+  correction1_[lane] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
+  correction2_[lane] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
+}
+
+// Gives back the jobs that are done, lanes side by side where their arrays are.
 void CompactTile::FinishDone() {
   for (auto& stage : splits_) {
     std::erase_if(stage, [&](const Split& split) {
       if (done_[split.lane] == 0) return false;
-      domain_[split.lane]->splits[static_cast<size_t>(split.entry)].beta = split.best;
+      CompactDomain* into = job_[split.lane].into;
+      if (into != nullptr) into->splits[static_cast<size_t>(split.entry)].beta = split.best;
       return true;
     });
   }
-  for (int64_t l = 0; l < lanes_; ++l) {
-    if (std::exchange(done_[l], 0) != 0) Finish(l);
-  }
+  if (settings_.candidates > 0) Rank();
+  if (settings_.slopes) StoreSlopes();
+  for (int32_t l : finished_) FinishLane(l);
 }
 
-void CompactTile::Finish(int64_t lane) {
-  CompactDomain& domain = *domain_[lane];
-  const CompactNetwork& n = program_->network;
-  if (settings_.candidates > 0 && !(domain.bound > 0)) Rank(lane, domain);
+void CompactTile::FinishLane(int64_t lane) {
+  const CompactJob job = std::exchange(job_[lane], CompactJob());
+  done_[lane] = 0;
+  if (job.trial != nullptr) {
+    job.trial->bound = bound_[lane];
+    return;
+  }
+  CompactDomain& domain = *job.into;
+  domain.bound = bound_[lane];
   if (settings_.exact_slopes) {
     domain.exact_slopes.resize(static_cast<size_t>(learning_));
     for (int64_t j = 0; j < learning_; ++j) {
       domain.exact_slopes[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
     }
   }
-  if (settings_.slopes) {
-    domain.slopes.resize(static_cast<size_t>(learning_));
-    for (size_t u = 0; u < domain.slopes.size(); ++u) {
-      const float lo = std::min(n.lines.left[u], n.lines.right[u]);
-      const float hi = std::max(n.lines.left[u], n.lines.right[u]);
-      const float range = hi > lo ? hi - lo : 1.0f;
-      const float at = (best_.data()[static_cast<int64_t>(u) * lanes_ + lane] - lo) / range;
-      domain.slopes[u] = static_cast<uint8_t>(std::clamp(at, 0.0f, 1.0f) * 255.0f + 0.5f);
-    }
-  }
   if (settings_.corners) {
-    domain.corner.resize(static_cast<size_t>(n.inputs));
-    for (int64_t i = 0; i < n.inputs; ++i) {
+    const int64_t inputs = program_->network.inputs;
+    domain.corner.resize(static_cast<size_t>(inputs));
+    for (int64_t i = 0; i < inputs; ++i) {
       domain.corner[static_cast<size_t>(i)] = slots_.data()[i * lanes_ + lane];
     }
   }
-  domain_[lane] = nullptr;
+}
+
+// As CompactKernels::to_bytes, operation by operation: company must not show.
+uint8_t CompactTile::Byte(int64_t neuron, int64_t lane) const {
+  const auto u = static_cast<size_t>(neuron);
+  const float range = program_->range[u], scale = range > 0 ? 255.0f / range : 255.0f;
+  const float at = (best_.data()[neuron * lanes_ + lane] - program_->lo[u]) * scale;
+  return static_cast<uint8_t>(static_cast<int32_t>(std::clamp(at, 0.0f, 255.0f) + 0.5f));
+}
+
+void CompactTile::StoreSlopes() {
+  for (int32_t l : finished_) job_[l].into->slopes.resize(static_cast<size_t>(learning_));
+  if (finished_.size() <= kFewLanes) {
+    for (int32_t l : finished_) {
+      uint8_t* to = job_[l].into->slopes.data();
+      for (int64_t j = 0; j < learning_; ++j) to[j] = Byte(j, l);
+    }
+    return;
+  }
+  uint8_t bytes[kCompactPiece * kMostLanes];
+  for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
+    const int64_t count = std::min(kCompactPiece, learning_ - begin);
+    program_->kernels.to_bytes(count, program_->lo.data() + begin, program_->range.data() + begin,
+                               best_.data() + begin * lanes_, bytes, lanes_);
+    for (int32_t l : finished_) {
+      uint8_t* to = job_[l].into->slopes.data() + begin;
+      for (int64_t j = 0; j < count; ++j) to[j] = bytes[j * lanes_ + l];
+    }
+  }
 }
 
 // The score of Bunel et al. 2020 (BaBSR) from the last pass: on the chord, its gap at the kink, which a split
-// removes on both sides; on the free line, a share of it.
-void CompactTile::Rank(int64_t lane, CompactDomain& domain) const {
-  const CompactNetwork& n = program_->network;
+// removes on both sides; on the free line, a share of it. A few neurons at a time are looked at one by one
+// only where the best of them is good enough. What is refuted is not split.
+void CompactTile::Rank() {
+  constexpr int64_t kFew = 8;
+  alignas(64) float scores[kFew * kMostLanes], most[kMostLanes];
+  float threshold[kMostLanes] = {};
+  std::vector<int32_t> ranked;
+  for (int32_t l : finished_) {
+    job_[l].into->candidates.clear();
+    if (!(bound_[l] > 0)) ranked.push_back(l);
+  }
+  for (int64_t begin = 0; begin < learning_ && !ranked.empty(); begin += kFew) {
+    const auto first = static_cast<int32_t>(begin);
+    const TileLines lines = LinesAt(first, std::min(kFew, learning_ - begin));
+    program_->kernels.score(lines, saved_.data() + begin * lanes_, scores, most, lanes_);
+    for (int32_t l : ranked) {
+      if (most[l] > threshold[l]) RankFew(l, first, lines.count, scores, threshold[l]);
+    }
+  }
+}
+
+// `threshold`: what a score has to exceed to be kept.
+void CompactTile::RankFew(int64_t lane, int32_t first, int64_t count, const float* scores, float& threshold) {
   const auto keep = static_cast<size_t>(settings_.candidates);
-  auto& best = domain.candidates;
-  best.clear();
-  best.reserve(std::min(keep, static_cast<size_t>(learning_)) + 1);
-  for (int64_t j = 0; j < learning_; ++j) {
-    const auto u = static_cast<size_t>(j);
-    const float value = saved_.data()[j * lanes_ + lane];
-    const bool on_free = (value >= 0) == (n.lines.left[u] < n.lines.right[u]);
-    const float score = SplitScore(value, on_free, n.lines.chord_intercept[u]);
-    if (!(score > 0) || (best.size() == keep && score <= best.back().second)) continue;
-    const std::pair<int32_t, float> candidate{static_cast<int32_t>(j), score};
+  auto& best = job_[lane].into->candidates;
+  for (int64_t j = 0; j < count; ++j) {
+    const float score = scores[j * lanes_ + lane];
+    if (!(score > threshold)) continue;
+    const std::pair<int32_t, float> candidate{first + static_cast<int32_t>(j), score};
     best.insert(std::upper_bound(best.begin(), best.end(), candidate,
                                  [](const auto& x, const auto& y) { return x.second > y.second; }),
                 candidate);
     if (best.size() > keep) best.pop_back();
+    if (best.size() == keep) threshold = best.back().second;
   }
 }
 

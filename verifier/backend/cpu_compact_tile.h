@@ -8,34 +8,34 @@
 #include "absl/types/span.h"
 #include "verifier/backend/backend.h"
 #include "verifier/backend/compact.h"
-#include "verifier/backend/compact_rows.h"
-#include "verifier/backend/cpu_compact_kernels.h"
+#include "verifier/backend/cpu_compact_program.h"
 
 namespace espalier::backend {
 
 inline constexpr int64_t kMostLanes = 32;
 
-// A compact network prepared for the kernels; immutable, shared by all tiles.
-struct CompactProgram : ProgramRows {
-  CompactProgram(CompactNetwork source, const CompactKernels& table);
-
-  CompactNetwork network;
-  const CompactKernels& kernels;
-  std::vector<bool> stage_has_bias;
-  std::vector<int32_t> stage_of;  // per unstable neuron
+// What a lane works on.
+struct CompactJob {
+  const CompactDomain* from = nullptr;  // null: nothing
+  CompactDomain* into = nullptr;        // what becomes of a domain, or
+  CompactTrial* trial = nullptr;        // of a trial
 };
 
-// Hands out domains to tiles.
+// Hands out jobs to tiles: domains or trials.
 class CompactQueue {
  public:
-  CompactQueue(absl::Span<CompactDomain> domains) : domains_(domains) {}
-  CompactDomain* Next() {
+  explicit CompactQueue(absl::Span<CompactDomain> domains) : domains_(domains) {}
+  explicit CompactQueue(absl::Span<CompactTrial> trials) : trials_(trials) {}
+  CompactJob Next() {
     const size_t i = next_.fetch_add(1, std::memory_order_relaxed);
-    return i < domains_.size() ? &domains_[i] : nullptr;
+    if (i < domains_.size()) return {&domains_[i], &domains_[i], nullptr};
+    if (i < trials_.size()) return {trials_[i].domain, nullptr, &trials_[i]};
+    return {};
   }
 
  private:
   absl::Span<CompactDomain> domains_;
+  absl::Span<CompactTrial> trials_;
   std::atomic<size_t> next_{0};
 };
 
@@ -43,19 +43,25 @@ class CompactTile {
  public:
   static absl::StatusOr<CompactTile> Make(const CompactProgram& program, Backend& backend);
 
-  // Takes domains from the queue until it is empty or the token fires. `lanes`: 16 or 32.
+  // Takes jobs from the queue until it is empty or the token fires. `lanes`: 16 or 32.
   void Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes, const StopToken& stop);
 
  private:
   struct Split {
-    int32_t lane = 0, neuron = 0, entry = 0;  // entry: index into the domain's splits
-    float sign = 1, slope = 0, beta = 0, best = 0, first = 0, second = 0, saved = 0, value = 0;
+    // Of `count` lanes from `lane` on, which are trials of one domain, or one. entry: index into the domain's
+    // splits.
+    int32_t lane = 0, count = 1, neuron = 0, entry = 0;
+    float sign = 1, slope = 0, beta = 0, best = 0, first = 0, second = 0, value = 0;
   };
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
   bool Fill(CompactQueue& queue);
-  void Load(int64_t lane, CompactDomain* domain);  // but for its slopes
-  void LoadSlopes();                               // of the fresh lanes
+  void Load(int64_t lane, const CompactJob& job);  // but for its slopes and splits
+  void LoadSplits();                               // of the fresh lanes
+  void LoadSplit(const CompactSplit& split, Split own);
+  void LoadSlopes();  // of the fresh lanes
+  void LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts);
+  uint8_t Byte(int64_t neuron, int64_t lane) const;
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
@@ -65,12 +71,16 @@ class CompactTile {
   void StepHalfSpace();
   void Judge();
   void FinishDone();
-  void Finish(int64_t lane);  // but for its multipliers
+  void FinishLane(int64_t lane);
+  void StoreSlopes();
   void Forward();
   void ForwardActivation(size_t stage);
   void StepSplits(size_t stage);
-  void Rank(int64_t lane, CompactDomain& domain) const;
+  void Rank();
+  void RankFew(int64_t lane, int32_t first, int64_t count, const float* scores, float& threshold);
+  const CompactDomain* domain(int64_t lane) const { return job_[lane].from; }
   TileLines LinesAt(int32_t first, int64_t count) const;
+  void CorrectionsOf(int64_t lane);
   float* Slot(int32_t slot) { return slots_.data() + slot * lanes_; }
 
   const CompactProgram* program_;
@@ -81,12 +91,16 @@ class CompactTile {
   Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
   std::vector<std::vector<Split>> splits_;               // per stage
-  std::vector<int32_t> fresh_;                           // lanes that have just been given a domain
+  std::vector<float> taken_out_;                         // coefficients of split neurons, scratch
+  std::vector<int32_t> fresh_;                           // lanes that have just been given a job
+  std::vector<int32_t> finished_;                        // lanes whose domains are being given back
   // per lane
-  CompactDomain* domain_[kMostLanes] = {};
+  CompactJob job_[kMostLanes] = {};
+  double bound_[kMostLanes] = {};
   int64_t passes_[kMostLanes] = {};
   alignas(64) float rate_[kMostLanes] = {}, correction1_[kMostLanes] = {}, correction2_[kMostLanes] = {};
   alignas(64) int32_t better_[kMostLanes] = {};
+  alignas(64) int32_t start_of_[kMostLanes] = {};  // fresh lanes: which of the different starts; others: -1
   int32_t done_[kMostLanes] = {};
   // Multiplier of the half-space, with its optimiser state and the scale of its steps.
   alignas(64) float plane_[kMostLanes] = {};

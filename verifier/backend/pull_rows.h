@@ -19,12 +19,14 @@ struct PullGroup {
   int64_t weight_begin = 0;
 };
 
-struct PullRows {
+template <class T>
+struct PullRowsOf {
   const PullGroup* groups = nullptr;
   int64_t count = 0;
   const int32_t* column = nullptr;
-  const float* weight = nullptr;
-  const float* bias = nullptr;  // per slot; null: zero
+  const T* weight = nullptr;
+  const T* bias = nullptr;  // per slot; null: zero
 };
+using PullRows = PullRowsOf<float>;
 
 }  // namespace espalier::backend

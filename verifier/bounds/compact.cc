@@ -1,6 +1,8 @@
 #include "verifier/bounds/compact.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "verifier/backend/neuron_math.h"
 #include "verifier/bounds/compact_merge.h"
@@ -16,6 +18,9 @@ struct Expression {
   int32_t slot = -1;
   double scale = 0, shift = 0;
 };
+
+// Sums of non-negative numbers have small relative errors: this covers them.
+constexpr double kAgainstRounding = 1 + 1e-9;
 
 // What becomes of a neuron behind a hinge.
 enum class Fate { kLinear, kUnstable };
@@ -34,6 +39,13 @@ class Builder {
   Fate FateOf(int activation, size_t i) const;
   void AddAffine(ir::NodeId id);
   void AddActivation(ir::NodeId id);
+  // Adds a row's slot, what it sums up in magnitude, and in how many roundings each part of that.
+  struct RowSize {
+    double entries = 0, bias = 0;
+    int64_t repeats = 0, constants = 0;  // most entries that meet one slot; what the bias is the sum of
+  };
+  void NoteRow(const RowSize& size);
+  void NoteReach(int activation, size_t i, int32_t slot);
 
   const Plan& plan_;
   const std::vector<LayerBox>& layers_;
@@ -43,6 +55,7 @@ class Builder {
   std::vector<std::vector<Expression>> value_;  // per node and neuron
   std::vector<std::vector<char>> unstable_;     // per activation and neuron
   std::vector<int32_t> stage_of_;               // per affine node
+  std::vector<double> reach_;                   // per slot: bound on |value|
   backend::CompactNetwork out_;
 };
 
@@ -85,6 +98,24 @@ void Builder::MarkNeeded() {
   }
 }
 
+void Builder::NoteRow(const RowSize& size) {
+  const double magnitude = (size.entries + size.bias) * kAgainstRounding;
+  out_.magnitude.push_back(magnitude);
+  out_.rounding.push_back((static_cast<double>(size.repeats + 3) * size.entries +
+                           static_cast<double>(size.constants + 3) * size.bias) *
+                          kAgainstRounding);
+  reach_.push_back(magnitude);
+}
+
+// What the root's bounds say of a pre-activation.
+void Builder::NoteReach(int activation, size_t i, int32_t slot) {
+  if (slot < 0) return;
+  const LayerBox& box = layers_[static_cast<size_t>(activation)];
+  const double known = std::max(std::fabs(box.lower[i]), std::fabs(box.upper[i]));
+  double& reach = reach_[static_cast<size_t>(slot)];
+  if (known < reach) reach = known;
+}
+
 void Builder::AddAffine(ir::NodeId id) {
   const auto n = static_cast<size_t>(id);
   const ir::NetworkNode& node = nodes_[n];
@@ -92,12 +123,14 @@ void Builder::AddAffine(ir::NodeId id) {
   stage.begin = out_.slots;
   std::vector<int32_t> row_of(needed_[n].size(), -1);
   std::vector<double> bias;
+  std::vector<RowSize> size;
   value_[n].resize(needed_[n].size());
   for (size_t i = 0; i < needed_[n].size(); ++i) {
     if (!(needed_[n][i] > 0)) continue;
     row_of[i] = static_cast<int32_t>(bias.size());
     value_[n][i] = {out_.slots++, 1, 0};
     bias.push_back(node.bias[i]);
+    size.push_back({.bias = std::fabs(node.bias[i])});
   }
   // Entries of a row that meet the same slot add up; they come by rows for no map in particular, so they are
   // gathered per row first.
@@ -108,23 +141,33 @@ void Builder::AddAffine(ir::NodeId id) {
       const int32_t r = row_of[static_cast<size_t>(row)];
       if (r < 0) return;
       const Expression& e = source[static_cast<size_t>(column)];
+      RowSize& own = size[static_cast<size_t>(r)];
       bias[static_cast<size_t>(r)] += coefficient * e.shift;
-      if (e.slot >= 0) rows[static_cast<size_t>(r)].emplace_back(e.slot, coefficient * e.scale);
+      own.bias += std::fabs(coefficient * e.shift);
+      own.constants += e.shift != 0;
+      if (e.slot < 0) return;
+      rows[static_cast<size_t>(r)].emplace_back(e.slot, coefficient * e.scale);
+      own.entries += std::fabs(coefficient * e.scale) * reach_[static_cast<size_t>(e.slot)];
     });
   }
-  for (auto& row : rows) {
+  for (size_t r = 0; r < rows.size(); ++r) {
+    auto& row = rows[r];
+    int64_t repeats = 0;
     std::stable_sort(row.begin(), row.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
     for (size_t k = 0; k < row.size(); ++k) {
       if (k > 0 && row[k].first == row[k - 1].first) {
-        stage.rows.value.back() += static_cast<float>(row[k].second);
+        stage.rows.value.back() += row[k].second;
+        size[r].repeats = std::max(size[r].repeats, ++repeats);
         continue;
       }
+      repeats = 0;
       stage.rows.column.push_back(row[k].first);
-      stage.rows.value.push_back(static_cast<float>(row[k].second));
+      stage.rows.value.push_back(row[k].second);
     }
+    NoteRow(size[r]);
     stage.rows.begin.push_back(static_cast<int64_t>(stage.rows.column.size()));
   }
-  stage.bias.assign(bias.begin(), bias.end());
+  stage.bias = std::move(bias);
   stage_of_[n] = static_cast<int32_t>(out_.stages.size());
   out_.stages.push_back(std::move(stage));
 }
@@ -142,6 +185,7 @@ void Builder::AddActivation(ir::NodeId id) {
   value_[n].resize(hinge.left.size());
   for (size_t i = 0; i < hinge.left.size(); ++i) {
     const Expression& x = value_[before][i];
+    NoteReach(activation, i, x.slot);
     if (FateOf(activation, i) == Fate::kLinear) {
       const double slope = SlopeOf(activation, i);
       const bool constant = x.slot < 0 || slope == 0;
@@ -150,6 +194,11 @@ void Builder::AddActivation(ir::NodeId id) {
     }
     AppendCompactLine(hinge, layers_[static_cast<size_t>(activation)], i, out_.lines);
     stage.source.push_back(x.slot);
+    const double reach = std::max(std::fabs(hinge.left[i]), std::fabs(hinge.right[i])) *
+                         reach_[static_cast<size_t>(x.slot)] * kAgainstRounding;
+    out_.magnitude.push_back(reach);
+    out_.rounding.push_back(0);
+    reach_.push_back(reach);
     value_[n][i] = {out_.slots++, 1, hinge.intercept[i]};
   }
   out_.stages.push_back(std::move(stage));
@@ -164,14 +213,20 @@ backend::CompactNetwork Builder::Build(const InputBoxes& boxes) {
   value_.resize(nodes_.size());
   stage_of_.assign(nodes_.size(), -1);
   out_.inputs = out_.slots = static_cast<int32_t>(nodes_[0].size);
-  for (int32_t i = 0; i < out_.inputs; ++i) value_[0].push_back({i, 1, 0});
+  for (int32_t i = 0; i < out_.inputs; ++i) {
+    const auto at = static_cast<size_t>(i);
+    value_[0].push_back({i, 1, 0});
+    reach_.push_back(std::max(std::fabs(boxes.lower[at]), std::fabs(boxes.upper[at])));
+  }
+  out_.magnitude = reach_;
+  out_.rounding.assign(reach_.size(), 0.0);
   const ir::NodeId output = plan_.network().output;
   for (ir::NodeId id = 1; id <= output; ++id) {
     if (id == output) out_.first_output = out_.slots;
     nodes_[static_cast<size_t>(id)].kind == ir::NodeKind::kAffine ? AddAffine(id) : AddActivation(id);
   }
-  for (double v : boxes.lower) out_.lower.push_back(static_cast<float>(v));
-  for (double v : boxes.upper) out_.upper.push_back(static_cast<float>(v));
+  out_.lower = boxes.lower;
+  out_.upper = boxes.upper;
   return std::move(out_);
 }
 
@@ -182,15 +237,21 @@ void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t 
   const bool on_right = hinge.left[i] == hinge.right[i] || box.lower[i] >= 0;
   const bool linear = on_right || box.upper[i] <= 0;
   const double slope = on_right ? hinge.right[i] : hinge.left[i];
-  const auto left = static_cast<float>(linear ? slope : hinge.left[i]);
-  const auto right = static_cast<float>(linear ? slope : hinge.right[i]);
-  const backend::HingeLines<float> line =
-      backend::LinesOfHinge<float>(left, right, RoundDown<float>(box.lower[i]), RoundUp<float>(box.upper[i]));
+  const double left = linear ? slope : hinge.left[i], right = linear ? slope : hinge.right[i];
+  const backend::HingeLines<double> line =
+      backend::LinesOfHinge<double>(left, right, box.lower[i], box.upper[i]);
   lines.left.push_back(left);
   lines.right.push_back(right);
   lines.chord_slope.push_back(line.chord_slope);
   lines.chord_intercept.push_back(line.chord_intercept);
   lines.free_start.push_back(line.free_start);
+}
+
+// Scales count roundings to first order; 1.05 is more than what n roundings compound to (n < 2^40, n·u <
+// 2^-12) and what the sums that make a scale lose.
+double Proved(const backend::CompactClaim& claim, double offset_error) {
+  const double proved = claim.bound - 1.0001 * (1.05 * UnitRoundoff<double>() * claim.scale + offset_error);
+  return std::isnan(proved) ? -std::numeric_limits<double>::infinity() : proved;
 }
 
 std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, const InputBoxes& boxes,

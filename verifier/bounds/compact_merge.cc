@@ -1,6 +1,7 @@
 #include "verifier/bounds/compact_merge.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,10 @@ constexpr double kMostProducts = 2e8;
 // ones.
 constexpr double kWorthwhile = 0.8;
 constexpr size_t kSamples = 8;
+// Sums of non-negative numbers have small relative errors: this covers them.
+constexpr double kAgainstRounding = 1 + 1e-9;
 
-using Row = std::vector<std::pair<int32_t, float>>;  // ascending slots
+using Row = std::vector<std::pair<int32_t, double>>;  // ascending slots
 
 class Merger {
  public:
@@ -28,14 +31,15 @@ class Merger {
   void MergeStage(size_t stage);
   void NoteReach(const std::vector<int32_t>& slots);
   // The row with every passed-through slot replaced by what it reads; what that is has been noted.
-  Row Expand(const Row& row, float& bias);
+  Row Expand(const Row& row, double& bias);
+  void NoteExpanded(int32_t slot);
   double SampledSize(const std::vector<int32_t>& readers);
   bool Reads(const Row& row) const;
   void Store();
 
   CompactNetwork& network_;
   std::vector<Row> rows_;          // per slot; empty for inputs and unstable neurons
-  std::vector<float> bias_;        // per slot
+  std::vector<double> bias_;       // per slot
   std::vector<int32_t> stage_of_;  // per slot, -1: inputs
   std::vector<char> kept_;         // per slot: read by an unstable neuron, or an output
   std::vector<char> passed_;       // per slot: being merged
@@ -48,7 +52,7 @@ class Merger {
 Merger::Merger(CompactNetwork& network) : network_(network) {
   const auto slots = static_cast<size_t>(network.slots);
   rows_.resize(slots);
-  bias_.assign(slots, 0.0f);
+  bias_.assign(slots, 0.0);
   stage_of_.assign(slots, -1);
   kept_.assign(slots, 0);
   passed_.assign(slots, 0);
@@ -89,7 +93,7 @@ void Merger::NoteReach(const std::vector<int32_t>& slots) {
   for (int32_t column : reach_) in_reach_[static_cast<size_t>(column)] = 0;
 }
 
-Row Merger::Expand(const Row& row, float& bias) {
+Row Merger::Expand(const Row& row, double& bias) {
   double constant = bias;
   Row own;
   for (const auto& [column, value] : row) {
@@ -98,10 +102,8 @@ Row Merger::Expand(const Row& row, float& bias) {
       own.emplace_back(column, value);
       continue;
     }
-    constant += static_cast<double>(value) * static_cast<double>(bias_[c]);
-    const auto weight = static_cast<double>(value);
-    for (const auto& [inner, factor] : rows_[c])
-      sum_[static_cast<size_t>(inner)] += weight * static_cast<double>(factor);
+    constant += value * bias_[c];
+    for (const auto& [inner, factor] : rows_[c]) sum_[static_cast<size_t>(inner)] += value * factor;
   }
   Row expanded;
   expanded.reserve(reach_.size() + own.size());
@@ -109,11 +111,11 @@ Row Merger::Expand(const Row& row, float& bias) {
   for (int32_t column : reach_) {
     for (; next != own.end() && next->first < column; ++next) expanded.push_back(*next);
     double sum = std::exchange(sum_[static_cast<size_t>(column)], 0.0);
-    if (next != own.end() && next->first == column) sum += static_cast<double>((next++)->second);
-    if (sum != 0) expanded.emplace_back(column, static_cast<float>(sum));
+    if (next != own.end() && next->first == column) sum += (next++)->second;
+    if (sum != 0) expanded.emplace_back(column, sum);
   }
   expanded.insert(expanded.end(), next, own.end());
-  bias = static_cast<float>(constant);
+  bias = constant;
   return expanded;
 }
 
@@ -122,7 +124,7 @@ double Merger::SampledSize(const std::vector<int32_t>& readers) {
   const size_t step = std::max<size_t>(readers.size() / kSamples, 1);
   double sum = 0, count = 0;
   for (size_t k = 0; k < readers.size(); k += step, ++count) {
-    float bias = 0;
+    double bias = 0;
     sum += static_cast<double>(Expand(rows_[static_cast<size_t>(readers[k])], bias).size());
   }
   return sum / count * static_cast<double>(readers.size());
@@ -152,7 +154,7 @@ void Merger::MergeStage(size_t stage) {
   NoteReach(slots);
   double after = 0;
   std::vector<Row> expanded;
-  std::vector<float> bias;
+  std::vector<double> bias;
   if (!readers.empty() && products < kMostProducts && SampledSize(readers) < kWorthwhile * before) {
     for (int32_t slot : readers) {
       bias.push_back(bias_[static_cast<size_t>(slot)]);
@@ -163,13 +165,33 @@ void Merger::MergeStage(size_t stage) {
   }
   const bool merge = !readers.empty() && expanded.size() == readers.size() && after < kWorthwhile * before;
   for (int32_t slot : slots) {
-    passed_[static_cast<size_t>(slot)] = 0;
     if (merge) gone_[static_cast<size_t>(slot)] = 1;
+  }
+  for (int32_t slot : readers) {
+    if (merge) NoteExpanded(slot);
   }
   for (size_t k = 0; k < readers.size() && merge; ++k) {
     rows_[static_cast<size_t>(readers[k])] = std::move(expanded[k]);
     bias_[static_cast<size_t>(readers[k])] = bias[k];
   }
+  for (int32_t slot : slots) passed_[static_cast<size_t>(slot)] = 0;
+}
+
+// What the row, still as it was, will be off by. A slot k that it reads with entry w is known up to its own
+// error, and every entry becomes a sum of at most as many products as slots go, and itself.
+void Merger::NoteExpanded(int32_t slot) {
+  const auto at = static_cast<size_t>(slot);
+  double passed = 0, magnitude = 0, rounding = 0;
+  for (const auto& [column, value] : rows_[at]) {
+    const auto c = static_cast<size_t>(column);
+    if (passed_[c] == 0) continue;
+    ++passed;
+    magnitude += std::fabs(value) * network_.magnitude[c];
+    rounding += std::fabs(value) * network_.rounding[c];
+  }
+  network_.magnitude[at] = (network_.magnitude[at] + magnitude) * kAgainstRounding;
+  network_.rounding[at] =
+      (network_.rounding[at] + rounding + (passed + 2) * network_.magnitude[at]) * kAgainstRounding;
 }
 
 // Writes the rows back without the slots that are gone.
@@ -180,6 +202,13 @@ void Merger::Store() {
     if (gone_[slot] == 0) number[slot] = next++;
   }
   int32_t place = network_.inputs;
+  for (size_t slot = 0; slot < number.size(); ++slot) {
+    if (number[slot] < 0) continue;
+    network_.magnitude[static_cast<size_t>(number[slot])] = network_.magnitude[slot];
+    network_.rounding[static_cast<size_t>(number[slot])] = network_.rounding[slot];
+  }
+  network_.magnitude.resize(static_cast<size_t>(next));
+  network_.rounding.resize(static_cast<size_t>(next));
   for (CompactStage& stage : network_.stages) {
     const int32_t begin = stage.begin, end = stage.begin + stage.size();
     const bool affine = !stage.bias.empty();

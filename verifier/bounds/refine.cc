@@ -64,16 +64,15 @@ class Refinement {
 
 absl::Status Refinement::Run() {
   ESPALIER_ASSIGN_OR_RETURN(relaxation_, Relaxation<double>::Make(plan_, bounds_.layers, 1));
-  std::optional<backend::CompactNetwork> network =
-      MakeCompactNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation_, kMostCompactWork);
-  if (!network.has_value()) return absl::UnimplementedError("the network is too large to be listed");
+  const std::optional<LeftNetwork> left =
+      MakeLeftNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation_, settings_.from);
+  if (!left.has_value()) return absl::UnimplementedError("the network is too large to be listed");
   first_ = {0};
   for (size_t a = 0; a < bounds_.layers.size(); ++a) {
     unstable_.push_back(relaxation_.unstable(static_cast<int>(a)));
     first_.push_back(first_.back() + static_cast<int32_t>(unstable_.back().size()));
   }
-  stages_ = network->stages;
-  for (auto& stage : stages_) stage.rows = {};
+  stages_ = backend::WithoutRows(left->network).stages;
   stage_.assign(bounds_.layers.size(), -1);
   for (size_t s = 0; s < stages_.size(); ++s) {
     if (stages_[s].source.empty()) continue;
@@ -81,7 +80,7 @@ absl::Status Refinement::Run() {
         std::upper_bound(first_.begin(), first_.end(), stages_[s].first_unstable) - first_.begin() - 1;
     stage_[static_cast<size_t>(layer)] = static_cast<int32_t>(s);
   }
-  ESPALIER_ASSIGN_OR_RETURN(bounder_, plan_.backend().MakeCompact(*std::move(network)));
+  ESPALIER_ASSIGN_OR_RETURN(bounder_, plan_.backend().MakeCompact(left->network));
   Number();
   for (size_t a = 0; a < bounds_.layers.size(); ++a) {
     if (stop_.StopRequested()) return absl::OkStatus();

@@ -11,13 +11,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "verifier/base/stop_token.h"
+#include "verifier/bounds/compact_narrow.h"
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/intermediate.h"
 
 namespace espalier::bounds {
 
-// Coefficients of a network that are worth listing one by one.
-inline constexpr int64_t kMostCompactWork = int64_t{1} << 25;
 // Bytes of slopes that are kept of one refinement.
 inline constexpr int64_t kMostRefineMemory = int64_t{1} << 25;
 
@@ -63,6 +62,8 @@ struct RefineMemory {
 
 struct RefineSettings {
   int64_t iterations = 20;
+  // When not null: the network that is left below bounds that contain those that come in.
+  const LeftNetwork* from = nullptr;
   int32_t first = 0;  // bounds of activations before this one stay as they are
   // When not null and not empty: where rows that are known there begin.
   const RefineMemory* start = nullptr;

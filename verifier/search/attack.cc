@@ -48,6 +48,22 @@ void KeepEntries(const std::vector<size_t>& keep, size_t width, std::vector<V>& 
   values.resize(keep.size() * width);
 }
 
+struct Sides {
+  const float *lower, *upper;
+};
+
+// x -= rate of the box's width along the sign of each slope, kept inside. Plain enough for the compiler's
+// vectors.
+void StepInBox(int64_t n, float rate, const float* __restrict slope, const Sides& box, float* __restrict x) {
+  const float* __restrict lower = box.lower, * __restrict upper = box.upper;
+  for (int64_t j = 0; j < n; ++j) {
+    const float sign = static_cast<float>(slope[j] > 0) - static_cast<float>(slope[j] < 0);
+    const float moved = x[j] - rate * (upper[j] - lower[j]) * sign;
+    const float raised = moved < lower[j] ? lower[j] : moved;
+    x[j] = raised > upper[j] ? upper[j] : raised;
+  }
+}
+
 // Samples per batch such that values of all layers take at most about 64 MB.
 int64_t SamplesPerBatch(const bounds::Plan& plan) {
   int64_t neurons = 0;
@@ -186,15 +202,12 @@ absl::Status Attack::Descend(Batch& batch, double rate) {
   backend.Download(batch.values[0].data(), static_cast<int64_t>(batch.x.size() * sizeof(float)),
                    batch.gradient.data());
   for (int64_t s = 0; s < samples; ++s) {
-    for (int64_t j = 0; j < problem.inputs; ++j) {
-      const auto at = static_cast<size_t>(s * problem.inputs + j);
-      float slope = batch.gradient[at];
-      if (input_rows[static_cast<size_t>(s)] != nullptr)
-        slope += static_cast<float>(input_rows[static_cast<size_t>(s)][j]);
-      const float width = batch.upper[at] - batch.lower[at];
-      const float step = static_cast<float>(rate) * width * (slope > 0 ? 1.0f : slope < 0 ? -1.0f : 0.0f);
-      batch.x[at] = std::clamp(batch.x[at] - step, batch.lower[at], batch.upper[at]);
-    }
+    float* gradient = batch.gradient.data() + s * problem.inputs;
+    const double* own = input_rows[static_cast<size_t>(s)];
+    for (int64_t j = 0; own != nullptr && j < problem.inputs; ++j) gradient[j] += static_cast<float>(own[j]);
+    const int64_t at = s * problem.inputs;
+    StepInBox(problem.inputs, static_cast<float>(rate), gradient,
+              {batch.lower.data() + at, batch.upper.data() + at}, batch.x.data() + at);
   }
   return absl::OkStatus();
 }

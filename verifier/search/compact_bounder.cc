@@ -3,10 +3,18 @@
 #include <algorithm>
 
 #include "verifier/base/status.h"
+#include "verifier/bounds/compact.h"
 
 namespace espalier::search {
 
 using backend::CompactDomain;
+
+namespace {
+
+// Coefficients of a network that stays listed as long as its root: 25 MB.
+constexpr int64_t kMostKeptWork = int64_t{1} << 21;
+
+}  // namespace
 
 CompactDomainBounder::CompactDomainBounder(Run& run, SharedRoot& root,
                                            std::unique_ptr<backend::CompactBounder> device)
@@ -17,29 +25,40 @@ CompactDomainBounder::CompactDomainBounder(Run& run, SharedRoot& root,
   }
 }
 
-std::vector<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
-                                                      bounds::HostRows& rows) const {
+bounds::HostRows CompactDomainBounder::Rows(const std::vector<const Domain*>& domains) const {
+  bounds::HostRows rows;
   rows.start = run_.plan.network().output;
   const std::vector<double>& magnitude = root_.bounds.magnitudes.host(rows.start);
   for (const Domain* domain : domains) {
     const Target& target = run_.problem.targets[static_cast<size_t>(domain->target)];
     AppendRow(run_.problem, target, domain->weights, 0, magnitude, rows);
   }
+  return rows;
+}
+
+void CompactDomainBounder::AppendSplits(const Domain& domain,
+                                        std::vector<backend::CompactSplit>& splits) const {
+  for (const Split& split : domain.splits) {
+    splits.push_back({Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
+  }
+}
+
+absl::Span<CompactDomain> CompactDomainBounder::Load(const std::vector<const Domain*>& domains,
+                                                     bounds::HostRows& rows) {
+  rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
-  std::vector<CompactDomain> loaded(domains.size());
+  if (loaded_.size() < domains.size()) loaded_.resize(domains.size());
+  const absl::Span<CompactDomain> loaded = absl::MakeSpan(loaded_).first(domains.size());
   for (size_t d = 0; d < domains.size(); ++d) {
     const auto begin = rows.coefficients.begin() + static_cast<int64_t>(d * outputs);
     loaded[d].output.assign(begin, begin + static_cast<int64_t>(outputs));
-    if (!rows.input_coefficients.empty()) {
-      loaded[d].input = rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs);
-    }
-    if (!rows.offset.empty()) loaded[d].offset = rows.offset[d];
+    const bool input = !rows.input_coefficients.empty();
+    loaded[d].input =
+        input ? rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs) : nullptr;
+    loaded[d].offset = rows.offset.empty() ? 0 : rows.offset[d];
     loaded[d].start = domains[d]->slopes;
-    loaded[d].splits.reserve(domains[d]->splits.size() + 1);  // one more is tried
-    for (const Split& split : domains[d]->splits) {
-      loaded[d].splits.push_back(
-          {Number(split.layer, split.unstable), static_cast<float>(split.sign), split.beta});
-    }
+    loaded[d].splits.clear();
+    AppendSplits(*domains[d], loaded[d].splits);
   }
   return loaded;
 }
@@ -48,23 +67,24 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   std::vector<const Domain*> pointers;
   for (const Domain& domain : domains) pointers.push_back(&domain);
   bounds::HostRows rows;
-  std::vector<CompactDomain> loaded = Load(pointers, rows);
+  const absl::Span<CompactDomain> loaded = Load(pointers, rows);
   backend::CompactSettings wanted;
   wanted.iterations =
       std::max<int64_t>(1, settings.iterations > 0 ? settings.iterations : run_.options.split_iterations);
   wanted.candidates = settings.candidates;
   wanted.slopes = true;
   wanted.corners = settings.corners;
-  ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), wanted));
+  ESPALIER_RETURN_IF_ERROR(device_->Bound(loaded, wanted));
   for (const auto& [name, count] : device_->TakeCounts()) run_.statistics.counters[name] += count;
   for (size_t d = 0; d < domains.size(); ++d) {
     Domain& domain = domains[d];
     // A child is contained in its parent: its bound is never worse.
     if (loaded[d].bound > domain.bound) domain.bound = loaded[d].bound;
-    domain.slopes = std::move(loaded[d].slopes);
+    domain.slopes = loaded[d].slopes;
     domain.corner = std::move(loaded[d].corner);
     for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = loaded[d].splits[k].beta;
     domain.candidates.clear();
+    domain.candidates.reserve(loaded[d].candidates.size());
     for (const auto& [number, score] : loaded[d].candidates) {
       const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
       domain.candidates.push_back(
@@ -75,18 +95,63 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
 }
 
 absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::vector<Probe>& probes) {
-  std::vector<const Domain*> pointers;
-  for (const Probe& probe : probes) pointers.push_back(probe.parent);
-  bounds::HostRows rows;
-  std::vector<CompactDomain> loaded = Load(pointers, rows);
-  for (size_t p = 0; p < probes.size(); ++p) {
-    const Candidate& c = probes[p].candidate;
-    loaded[p].splits.push_back({Number(c.layer, c.unstable), static_cast<float>(probes[p].sign), 0.0f});
+  std::vector<const Domain*> parents;
+  for (const Probe& probe : probes) {
+    if (parents.empty() || parents.back() != probe.parent) parents.push_back(probe.parent);
   }
-  ESPALIER_RETURN_IF_ERROR(device_->Bound(absl::MakeSpan(loaded), {.iterations = 1}));
+  bounds::HostRows rows;
+  const absl::Span<const CompactDomain> loaded = Load(parents, rows);
+  std::vector<backend::CompactTrial> trials;
+  size_t at = 0;
+  for (const Probe& probe : probes) {
+    if (parents[at] != probe.parent) ++at;
+    const Candidate& c = probe.candidate;
+    trials.push_back({&loaded[at], {Number(c.layer, c.unstable), static_cast<float>(probe.sign), 0.0f}});
+  }
+  ESPALIER_RETURN_IF_ERROR(device_->Try(absl::MakeSpan(trials)));
   std::vector<double> bound;
-  for (const CompactDomain& domain : loaded) bound.push_back(domain.bound);
+  for (const backend::CompactTrial& trial : trials) bound.push_back(trial.bound);
   return bound;
+}
+
+absl::Status CompactDomainBounder::MakeCertifier() {
+  certifier_made_ = true;
+  auto certifier = run_.plan.backend().MakeCompactCertifier(root_.left->network);
+  // Roots of parts are made of it, which is worth its memory where that is little.
+  if (root_.left->network.work() > kMostKeptWork) root_.left.reset();
+  if (certifier.ok()) certifier_ = *std::move(certifier);
+  const bool declined =
+      absl::IsUnimplemented(certifier.status()) || absl::IsResourceExhausted(certifier.status());
+  return declined ? absl::OkStatus() : certifier.status();
+}
+
+absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
+  if (!certifier_made_) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
+  if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
+  PhaseTimer timer(run_.statistics, "certify");
+  const bounds::HostRows rows = Rows(domains);
+  const auto outputs = static_cast<size_t>(run_.problem.outputs);
+  const auto inputs = static_cast<size_t>(run_.problem.inputs);
+  size_t all = 0;
+  for (const Domain* domain : domains) all += domain->splits.size();
+  std::vector<backend::CompactSplit> splits;
+  splits.reserve(all);  // the claims point into it
+  std::vector<backend::CompactClaim> claims(domains.size());
+  for (size_t d = 0; d < domains.size(); ++d) {
+    claims[d].output = absl::MakeConstSpan(rows.coefficients).subspan(d * outputs, outputs);
+    if (!rows.input_coefficients.empty()) claims[d].input = rows.input_coefficients.data() + d * inputs;
+    if (!rows.offset.empty()) claims[d].offset = rows.offset[d];
+    claims[d].slopes = domains[d]->slopes;
+    const size_t first = splits.size();
+    AppendSplits(*domains[d], splits);
+    claims[d].splits = absl::MakeConstSpan(splits).subspan(first);
+  }
+  ESPALIER_RETURN_IF_ERROR(certifier_->Bound(absl::MakeSpan(claims)));
+  std::vector<double> certified;
+  for (size_t d = 0; d < domains.size(); ++d) {
+    certified.push_back(bounds::Proved(claims[d], rows.offset_error.empty() ? 0 : rows.offset_error[d]));
+  }
+  return certified;
 }
 
 }  // namespace espalier::search

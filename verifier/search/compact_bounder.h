@@ -5,21 +5,28 @@
 #include <vector>
 
 #include "verifier/backend/compact.h"
+#include "verifier/backend/compact_certifier.h"
 #include "verifier/search/domain_bounder.h"
 
 namespace espalier::search {
 
 class CompactDomainBounder final : public DomainBounder {
  public:
+  // `device` was made of root.left. Where the backend has no certifier, domains are certified on the whole
+  // network.
   CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device);
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
+  absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override;
   bool reduced() const override { return true; }
 
  private:
-  // The domains' margins and splits; `rows` keeps what they point to.
-  std::vector<backend::CompactDomain> Load(const std::vector<const Domain*>& domains,
-                                           bounds::HostRows& rows) const;
+  absl::Status MakeCertifier();
+  bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
+  void AppendSplits(const Domain& domain, std::vector<backend::CompactSplit>& splits) const;
+  // The domains' margins and splits into loaded_, which is never made smaller: its lists are used again.
+  // `rows` keeps what they point to.
+  absl::Span<backend::CompactDomain> Load(const std::vector<const Domain*>& domains, bounds::HostRows& rows);
   int32_t Number(int16_t layer, int32_t unstable) const {
     return first_[static_cast<size_t>(layer)] + unstable;
   }
@@ -27,6 +34,10 @@ class CompactDomainBounder final : public DomainBounder {
   Run& run_;
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
+  // Made for the first certificate that is asked for: many roots of parts are only looked at.
+  bool certifier_made_ = false;
+  std::unique_ptr<backend::CompactCertifier> certifier_;
+  std::vector<backend::CompactDomain> loaded_;
   std::vector<int32_t> first_;  // per layer: number of its first unstable neuron; one more at the end
 };
 

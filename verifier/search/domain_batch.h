@@ -1,9 +1,11 @@
 // Domains of the ReLU branch and bound as one batch on the device: rows are domains, one lower bound each.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "verifier/bounds/compact_narrow.h"
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/optimise.h"
 #include "verifier/search/domain.h"
@@ -18,6 +20,8 @@ struct SharedRoot {
   bounds::Relaxation<float> relaxation32;
   bounds::Relaxation<double> relaxation64;
   int64_t slope_count = 0;  // unstable neurons over all layers
+  // What is left of the network; null until a bounder is made, and where it is not kept.
+  std::shared_ptr<const bounds::LeftNetwork> left;
 
   static absl::StatusOr<SharedRoot> Make(const bounds::Plan& plan, bounds::DomainBounds bounds);
 };

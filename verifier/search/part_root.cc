@@ -110,7 +110,7 @@ absl::Status Maker::Rebuild(const SharedRoot& from, std::vector<Domain> domains)
   part_.bounder.reset();
   part_.root = std::move(root);
   part_.open = std::move(domains);
-  ESPALIER_ASSIGN_OR_RETURN(part_.bounder, DomainBounder::Make(run_, part_.root));
+  ESPALIER_ASSIGN_OR_RETURN(part_.bounder, DomainBounder::Make(run_, part_.root, &from));
   return BoundOpen();
 }
 
@@ -134,7 +134,7 @@ absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domain
   for (int round = 0; round < rounds && part_.plane.has_value() && !part_.open.empty(); ++round) {
     inside_ = part_.plane;
     const bounds::RefineMemory before = std::move(part_.memory);
-    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine({.start = &before}));
+    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine({.from = part_.root.left.get(), .start = &before}));
     if (!refined) return absl::OkStatus();
     if (!bounds_.empty.empty()) part_.open.clear();
     if (part_.open.empty()) return absl::OkStatus();
@@ -149,6 +149,7 @@ absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domain
 absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> children) {
   bounds_ = parent.root.bounds;
   bounds::RefineSettings settings;
+  settings.from = parent.root.left.get();
   settings.sides = SidesOf(parent.root, children[0]);
   for (const bounds::NeuronSide& side : settings.sides) {
     if (!bounds::TakeSide(side, bounds_.layers)) return absl::OkStatus();

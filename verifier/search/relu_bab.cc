@@ -17,15 +17,16 @@ constexpr int64_t kAttackEvery = 16;      // rounds between attacks from the wor
 constexpr int64_t kLookAheadBatches = 2;  // children of candidates that are bounded together
 
 // Out of memory: in halves. Each domain's certificate is its own, so that company does not matter.
-absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, SharedRoot& root,
+absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, DomainBounder& bounder,
                                                     const std::vector<const Domain*>& domains) {
-  absl::StatusOr<std::vector<double>> certified = CertifyDomains(run, root, domains);
+  absl::StatusOr<std::vector<double>> certified = bounder.Certify(domains);
   if (!absl::IsResourceExhausted(certified.status()) || domains.size() < 2) return certified;
   ++run.statistics.counters["batch_halved"];
   const auto middle = domains.begin() + static_cast<int64_t>(domains.size() / 2);
-  ESPALIER_ASSIGN_OR_RETURN(std::vector<double> all, CertifyInMemory(run, root, {domains.begin(), middle}));
+  ESPALIER_ASSIGN_OR_RETURN(std::vector<double> all,
+                            CertifyInMemory(run, bounder, {domains.begin(), middle}));
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> rest,
-                            CertifyInMemory(run, root, {middle, domains.end()}));
+                            CertifyInMemory(run, bounder, {middle, domains.end()}));
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
 }
@@ -77,7 +78,7 @@ absl::Status ReluBab::CloseRefuted(std::vector<Domain>& domains) {
     if (domains[d].bound > 0) claimed.push_back(&domains[d]), index.push_back(d);
   }
   if (claimed.empty()) return absl::OkStatus();
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified, CertifyInMemory(run_, root_, claimed));
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified, CertifyInMemory(run_, *bounder_, claimed));
   std::vector<bool> drop(domains.size(), false);
   for (size_t k = 0; k < index.size(); ++k) {
     if (certified[k] > 0) {
@@ -126,10 +127,10 @@ absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parent
   std::vector<Domain> children;
   for (size_t d = 0; d < parents.size(); ++d) {
     if (choice[d] >= 0) {
-      const Candidate& candidate = parents[d].candidates[static_cast<size_t>(choice[d])];
-      children.push_back(MakeChild(parents[d], candidate, +1));
-      children.push_back(MakeChild(parents[d], candidate, -1));
+      const Candidate candidate = parents[d].candidates[static_cast<size_t>(choice[d])];
       ++open_of_target_[static_cast<size_t>(parents[d].target)];
+      children.push_back(MakeChild(parents[d], candidate, +1));
+      children.push_back(MakeChild(std::move(parents[d]), candidate, -1));
       ++run_.statistics.splits;
       continue;
     }

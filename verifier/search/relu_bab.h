@@ -71,9 +71,11 @@ class ReluBab {
   int64_t closed_ = 0;
   int64_t budget_end_ = std::numeric_limits<int64_t>::max();  // in domains of the whole run
   int64_t rounds_ = 0;
-  std::vector<Domain> in_flight_;  // target, bound and splits only
-  size_t settled_ = 0;             // how many of them are queued or closed
-  std::vector<Domain> given_up_;   // leaves that neither the LP nor its multipliers could decide; the same
+  std::vector<Domain>
+      in_flight_;       // target, bound and splits only; never made smaller, its lists are used again
+  size_t flying_ = 0;   // how many of them count
+  size_t settled_ = 0;  // and of these are queued or closed
+  std::vector<Domain> given_up_;  // leaves that neither the LP nor its multipliers could decide; the same
 };
 
 // Adds the sides that a domain of `root` is on to `parts`.

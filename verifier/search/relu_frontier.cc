@@ -49,8 +49,13 @@ void AppendTo(const Run& run, const SharedRoot& root, const Domain& domain, Spli
 
 void ReluBab::SetInFlight(const std::vector<Domain>& domains) {
   settled_ = 0;
-  in_flight_.clear();
-  for (const Domain& domain : domains) in_flight_.push_back(Stripped(domain));
+  flying_ = domains.size();
+  if (in_flight_.size() < flying_) in_flight_.resize(flying_);
+  for (size_t d = 0; d < flying_; ++d) {
+    in_flight_[d].target = domains[d].target;
+    in_flight_[d].bound = domains[d].bound;
+    in_flight_[d].splits.assign(domains[d].splits.begin(), domains[d].splits.end());
+  }
 }
 
 std::vector<Domain> ReluBab::TakeRestored(std::vector<Domain>& popped) {
@@ -91,7 +96,7 @@ void ReluBab::Save(std::map<int32_t, SplitParts>& open) const {
     if (!run_.refuted(static_cast<size_t>(domain.target))) AppendTo(run_, root_, domain, open[domain.target]);
   };
   for (const auto& [bound, domain] : queue_.domains()) save(domain);
-  for (size_t k = settled_; k < in_flight_.size(); ++k) save(in_flight_[k]);
+  for (size_t k = settled_; k < flying_; ++k) save(in_flight_[k]);
   for (const Domain& domain : given_up_) save(domain);
 }
 

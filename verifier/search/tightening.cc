@@ -56,6 +56,7 @@ absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot
   bounds::RefineSettings settings;
   settings.iterations = kPasses;
   settings.sides = SidesOf(part.root, part.open[0]);
+  settings.from = part.root.left.get();
   settings.shares = &shares;
   const absl::Status status = bounds::RefineBounds(run.plan, settings, run.stop, bounds);
   if (!bounds::DoWithout(status)) ESPALIER_RETURN_IF_ERROR(status);

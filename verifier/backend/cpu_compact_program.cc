@@ -1,0 +1,45 @@
+#include "verifier/backend/cpu_compact_program.h"
+
+#include <algorithm>
+
+namespace espalier::backend {
+
+CompactProgram::CompactProgram(const CompactNetwork& source, const CompactKernels& table)
+    : ProgramRows(source, {.group_rows = table.group_rows}),
+      network(WithoutRows(source)),
+      kernels(table),
+      lower(network.lower.begin(), network.lower.end()),
+      upper(network.upper.begin(), network.upper.end()) {
+  for (const CompactStage& stage : network.stages) {
+    stage_has_bias.push_back(
+        std::any_of(stage.bias.begin(), stage.bias.end(), [](double b) { return b != 0; }));
+  }
+  for (std::vector<float>* list : {&lines.left, &lines.right, &lines.chord_slope, &lines.chord_intercept,
+                                   &lines.free_start, &lo, &range}) {
+    list->resize(static_cast<size_t>(network.unstable()));
+  }
+  SetLines(0, network.lines);
+  stage_of.resize(static_cast<size_t>(network.unstable()));
+  for (size_t s = 0; s < network.stages.size(); ++s) {
+    const CompactStage& stage = network.stages[s];
+    std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
+  }
+}
+
+void CompactProgram::SetLines(int32_t first, const CompactLines& from) {
+  const auto round = [&](const std::vector<double>& values, std::vector<float>& to) {
+    std::transform(values.begin(), values.end(), to.begin() + first,
+                   [](double v) { return static_cast<float>(v); });
+  };
+  round(from.left, lines.left);
+  round(from.right, lines.right);
+  round(from.chord_slope, lines.chord_slope);
+  round(from.chord_intercept, lines.chord_intercept);
+  round(from.free_start, lines.free_start);
+  for (size_t j = static_cast<size_t>(first); j < static_cast<size_t>(first) + from.left.size(); ++j) {
+    lo[j] = std::min(lines.left[j], lines.right[j]);
+    range[j] = std::max(lines.left[j], lines.right[j]) - lo[j];
+  }
+}
+
+}  // namespace espalier::backend
