@@ -384,6 +384,25 @@ TEST_P(CompactConformanceTest, CertificatesKeepTheirDistance) {
   EXPECT_GT(off, seen / 2);  // rounding does happen
 }
 
+TEST_P(CompactConformanceTest, CertificatesPayForRowsThatAreOff) {
+  Random random(78);
+  CompactNetwork network = RandomCompact(random);
+  AddMagnitudes(network);
+  const std::vector<double> output(static_cast<size_t>(network.outputs()), 2.0);
+  double before = 0;
+  for (const double off : {0.0, 1e9}) {
+    network.rounding[static_cast<size_t>(network.first_output)] = off;
+    auto made = backend().MakeCompactCertifier(network);
+    if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+    ASSERT_TRUE(made.ok()) << made.status();
+    CompactClaim claim;
+    claim.output = output;
+    ASSERT_TRUE((*made)->Bound(absl::MakeSpan(&claim, 1)).ok());
+    EXPECT_GE(claim.scale, before + 2 * off);
+    before = claim.scale;
+  }
+}
+
 // Whoever makes multipliers is not trusted.
 TEST_P(CompactConformanceTest, CertificatesTakeNegativeMultipliersForZero) {
   Random random(77);

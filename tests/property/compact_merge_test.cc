@@ -174,6 +174,104 @@ TEST(CompactMergeTest, RowsAreOffByNoMoreThanTheySay) {
   EXPECT_GT(off, 1000);
 }
 
+ir::NetworkNode AffineNode(ir::NodeId from, int64_t rows, int64_t columns, std::vector<double> weights) {
+  ir::NetworkNode node;
+  node.kind = ir::NodeKind::kAffine;
+  node.size = rows;
+  node.bias.assign(static_cast<size_t>(rows), 0.0);
+  node.terms.push_back(
+      {from, std::make_shared<ir::LinearMap>(ir::DenseMap{rows, columns, std::move(weights)})});
+  return node;
+}
+
+ir::NetworkNode LineNode(ir::NodeId from, int64_t size, double left, double right) {
+  ir::NetworkNode node;
+  node.kind = ir::NodeKind::kActivation;
+  node.size = size;
+  node.predecessor = from;
+  const auto n = static_cast<size_t>(size);
+  node.hinge = {std::vector<double>(n, left), std::vector<double>(n, right), std::vector<double>(n, 0.0)};
+  return node;
+}
+
+ir::Network Chain(std::vector<ir::NetworkNode> behind) {
+  ir::Network network;
+  network.nodes.resize(1);
+  network.nodes[0].size = 1;
+  for (ir::NetworkNode& node : behind) network.nodes.push_back(std::move(node));
+  network.output = static_cast<ir::NodeId>(network.nodes.size()) - 1;
+  network.input_order = {0};
+  return network;
+}
+
+// Large numbers that cancel in a line between two others: the sum's bounds say nothing of them, the merged
+// row's error has to.
+TEST(CompactMergeTest, WhatCancelsInALineIsAccountedFor) {
+  constexpr int64_t kTerms = 60;
+  Random random(5);
+  std::vector<double> first, second;
+  double sum = 0;
+  for (int64_t k = 0; k + 1 < kTerms; ++k) {
+    first.push_back(1e8 * random.Normal());
+    second.push_back(random.Normal());
+    sum += first.back() * second.back();
+  }
+  first.push_back(-sum + 0.5);
+  second.push_back(1.0);
+  std::vector<double> twice = second;  // two rows, so that merging them is worth it
+  twice.insert(twice.end(), second.begin(), second.end());
+  BoundsCase c(
+      Random(6),
+      Chain({AffineNode(0, kTerms, 1, first), LineNode(1, kTerms, 1, 1), AffineNode(2, 2, kTerms, twice),
+             LineNode(3, 2, 1, 1), AffineNode(4, 1, 2, {0.5, 0.5})}),
+      0.5);
+  bounds::DomainBounds layers = c.Layers({});
+  const double reach = std::max(std::fabs(c.box.lower[0]), std::fabs(c.box.upper[0]));
+  layers.layers[1].lower = {-reach, -reach};  // half of the input
+  layers.layers[1].upper = {reach, reach};
+  const auto relaxation = *bounds::Relaxation<double>::Make(*c.plan, layers.layers, 1);
+  const auto left = bounds::MakeLeftNetwork(*c.plan, layers.boxes, layers.layers, relaxation, nullptr);
+  ASSERT_TRUE(left.has_value());
+  ASSERT_EQ(left->network.work(), 1);  // all of it is one product
+  for (const std::vector<double>& x : c.Points(20)) {
+    const Slot got = EvaluateWithErrors(left->network, x)[static_cast<size_t>(left->network.first_output)];
+    const long double wanted = EvaluateExactly(c.network, x).back()[0];
+    ASSERT_LE(static_cast<double>(std::fabs(got.value - wanted)), got.off);
+  }
+  EXPECT_GT(left->network.magnitude.back(), 1e8 * reach);
+}
+
+// The entries of a narrowed row are products: one more rounding each.
+TEST(CompactNarrowTest, RowsThatWereMadeAnewSaySo) {
+  BoundsCase c(Random(7),
+               Chain({AffineNode(0, 1, 1, {1.0}), LineNode(1, 1, 0.1, 0.3), AffineNode(2, 1, 1, {1.0 / 3})}),
+               0.5);
+  c.box.lower[0] = -1, c.box.upper[0] = 1;
+  bounds::DomainBounds layers = c.Layers({});
+  const auto wide = *bounds::Relaxation<double>::Make(*c.plan, layers.layers, 1);
+  const auto left = bounds::MakeLeftNetwork(*c.plan, layers.boxes, layers.layers, wide, nullptr);
+  layers.layers[0].lower[0] = 0;
+  const auto narrow = *bounds::Relaxation<double>::Make(*c.plan, layers.layers, 1);
+  const auto next = bounds::MakeLeftNetwork(*c.plan, layers.boxes, layers.layers, narrow, &*left);
+  ASSERT_TRUE(left.has_value() && next.has_value());
+  EXPECT_EQ(next->network.stages.back().rows.value, std::vector<double>{1.0 / 3 * 0.3});
+  EXPECT_GE(next->network.rounding.back(),
+            left->network.rounding.back() + 2 * left->network.magnitude.back());
+}
+
+TEST(ProvedTest, TakesOffWhatMayBeLostAndNothingFromWhatIsNoNumber) {
+  backend::CompactClaim claim;
+  claim.bound = 1;
+  EXPECT_EQ(bounds::Proved(claim, 0), 1);
+  EXPECT_LE(bounds::Proved(claim, 0.5), 0.5);
+  claim.scale = 0x1p52;
+  EXPECT_LE(bounds::Proved(claim, 0), 0.5);
+  claim.bound = NAN;
+  EXPECT_EQ(bounds::Proved(claim, 0), -INFINITY);
+  claim.bound = claim.scale = INFINITY;
+  EXPECT_EQ(bounds::Proved(claim, 0), -INFINITY);
+}
+
 // Some unstable neurons are put on the side that the first point has them on.
 bounds::DomainBounds OnSidesOf(BoundsCase& c, const std::vector<double>& x, bounds::DomainBounds bounds) {
   const auto values = ir::EvaluateNodes(c.network, x);
