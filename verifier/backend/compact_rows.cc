@@ -115,12 +115,15 @@ template <class T>
 ProgramRowsOf<T>::ProgramRowsOf(const CompactNetwork& network, const Form& form)
     : bias(static_cast<size_t>(network.slots), T(0)),
       to_inputs(0, {}, form.group_rows),
-      relaxed_by(network.stages.size()) {
+      relaxed_by(network.stages.size()),
+      stage_of(static_cast<size_t>(network.unstable())) {
   const CompactRows consumers = Consumers(network);
   to_inputs = GroupedRowsOf<T>(0, SliceRows(consumers, 0, network.inputs), form.group_rows);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const int32_t source = network.stages[s].source_stage;
     if (source >= 0) relaxed_by[static_cast<size_t>(source)].push_back(static_cast<int32_t>(s));
+    std::fill_n(stage_of.begin() + network.stages[s].first_unstable, network.stages[s].source.size(),
+                static_cast<int32_t>(s));
   }
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const CompactStage& stage = network.stages[s];

@@ -51,6 +51,7 @@ struct ProgramRowsOf {
   std::vector<GroupedRowsOf<T>> backward;  // per stage: from what reads it (not for the outputs)
   GroupedRowsOf<T> to_inputs;
   std::vector<std::vector<int32_t>> relaxed_by;  // affine stage -> activation stages that read it
+  std::vector<int32_t> stage_of;                 // per unstable neuron
 };
 using ProgramRows = ProgramRowsOf<float>;
 

@@ -42,11 +42,6 @@ struct Program {
       weight.push_back(network.rounding[i] + chain * network.magnitude[i]);
       underflow += 1e-280 * network.magnitude[i];
     }
-    stage_of.resize(static_cast<size_t>(network.unstable()));
-    for (size_t s = 0; s < network.stages.size(); ++s) {
-      const CompactStage& stage = network.stages[s];
-      std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
-    }
   }
 
   ProgramRowsOf<double> rows;
@@ -56,8 +51,7 @@ struct Program {
   double underflow = 1e-280;
   CompactNetwork network;  // without rows
   const CertifyKernels& kernels;
-  std::vector<double> weight;     // [slots] roundoffs that a coefficient of 1 on the row costs, pass included
-  std::vector<int32_t> stage_of;  // per unstable neuron
+  std::vector<double> weight;  // [slots] roundoffs that a coefficient of 1 on the row costs, pass included
 };
 
 class Tile {
@@ -144,7 +138,7 @@ void Tile::LoadSplits(size_t lane) {
   const CompactNetwork& n = program_->network;
   for (const CompactSplit& split : claims_[lane].splits) {
     const auto u = static_cast<size_t>(split.neuron);
-    const auto s = static_cast<size_t>(program_->stage_of[u]);
+    const auto s = static_cast<size_t>(program_->rows.stage_of[u]);
     const int64_t neuron = split.neuron - n.stages[s].first_unstable;
     const auto source = static_cast<size_t>(n.stages[s].source[static_cast<size_t>(neuron)]);
     const bool right = split.sign > 0;

@@ -19,11 +19,6 @@ CompactProgram::CompactProgram(const CompactNetwork& source, const CompactKernel
     list->resize(static_cast<size_t>(network.unstable()));
   }
   SetLines(0, network.lines);
-  stage_of.resize(static_cast<size_t>(network.unstable()));
-  for (size_t s = 0; s < network.stages.size(); ++s) {
-    const CompactStage& stage = network.stages[s];
-    std::fill_n(stage_of.begin() + stage.first_unstable, stage.source.size(), static_cast<int32_t>(s));
-  }
 }
 
 void CompactProgram::SetLines(int32_t first, const CompactLines& from) {

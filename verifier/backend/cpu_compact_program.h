@@ -21,7 +21,6 @@ struct CompactProgram : ProgramRows {
   std::vector<float> lo, range;  // of the slopes, per unstable neuron
   std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
-  std::vector<int32_t> stage_of;  // per unstable neuron
 };
 
 }  // namespace espalier::backend

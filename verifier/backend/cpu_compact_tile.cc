@@ -91,9 +91,10 @@ void CompactTile::LoadSlopes() {
   }
   const CompactKernels& k = program_->kernels;
   const int64_t width = k.spread_width;
+  if (fresh_.size() <= kFewLanes || static_cast<int64_t>(starts.size()) > width) {
+    return LoadSlopesOneByOne(starts);
+  }
   alignas(64) float table[kCompactPiece * 16] = {};
-  if (fresh_.size() <= kFewLanes) return LoadSlopesOneByOne(starts);
-  if (static_cast<int64_t>(starts.size()) > width) return LoadSlopesOneByOne(starts);
   if (settings_.iterations > 1) {
     k.spread(learning_, {table, 0, start_of_}, first_.data(), lanes_);
     k.spread(learning_, {table, 0, start_of_}, second_.data(), lanes_);

@@ -19,9 +19,6 @@ struct Expression {
   double scale = 0, shift = 0;
 };
 
-// Sums of non-negative numbers have small relative errors: this covers them.
-constexpr double kAgainstRounding = 1 + 1e-9;
-
 // What becomes of a neuron behind a hinge.
 enum class Fate { kLinear, kUnstable };
 
@@ -59,12 +56,8 @@ class Builder {
   backend::CompactNetwork out_;
 };
 
-// Slope of a hinge that is linear on its box.
 double Builder::SlopeOf(int activation, size_t i) const {
-  const ir::HingeLayer& hinge = plan_.hinge(activation);
-  const bool right =
-      hinge.left[i] == hinge.right[i] || layers_[static_cast<size_t>(activation)].lower[i] >= 0;
-  return right ? hinge.right[i] : hinge.left[i];
+  return SlopeBetween(plan_.hinge(activation), layers_[static_cast<size_t>(activation)], i);
 }
 
 Fate Builder::FateOf(int activation, size_t i) const {
@@ -232,11 +225,14 @@ backend::CompactNetwork Builder::Build(const InputBoxes& boxes) {
 
 }  // namespace
 
+double SlopeBetween(const ir::HingeLayer& hinge, const LayerBox& box, size_t i) {
+  return hinge.left[i] == hinge.right[i] || box.lower[i] >= 0 ? hinge.right[i] : hinge.left[i];
+}
+
 void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t i,
                        backend::CompactLines& lines) {
-  const bool on_right = hinge.left[i] == hinge.right[i] || box.lower[i] >= 0;
-  const bool linear = on_right || box.upper[i] <= 0;
-  const double slope = on_right ? hinge.right[i] : hinge.left[i];
+  const bool linear = hinge.left[i] == hinge.right[i] || box.lower[i] >= 0 || box.upper[i] <= 0;
+  const double slope = SlopeBetween(hinge, box, i);
   const double left = linear ? slope : hinge.left[i], right = linear ? slope : hinge.right[i];
   const backend::HingeLines<double> line =
       backend::LinesOfHinge<double>(left, right, box.lower[i], box.upper[i]);

@@ -25,6 +25,9 @@ std::optional<backend::CompactNetwork> MakeCompactNetwork(const Plan& plan, cons
                                                           const Relaxation<double>& relaxation,
                                                           int64_t max_work);
 
+// The slope of neuron i, which is linear between its bounds.
+double SlopeBetween(const ir::HingeLayer& hinge, const LayerBox& box, size_t i);
+
 // The line of neuron i of a layer with one domain's bounds.
 void AppendCompactLine(const ir::HingeLayer& hinge, const LayerBox& box, size_t i,
                        backend::CompactLines& lines);

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "verifier/bounds/rounding.h"
+
 namespace espalier::bounds {
 namespace {
 
@@ -17,8 +19,6 @@ constexpr double kMostProducts = 2e8;
 // ones.
 constexpr double kWorthwhile = 0.8;
 constexpr size_t kSamples = 8;
-// Sums of non-negative numbers have small relative errors: this covers them.
-constexpr double kAgainstRounding = 1 + 1e-9;
 
 using Row = std::vector<std::pair<int32_t, double>>;  // ascending slots
 

@@ -43,11 +43,6 @@ class Narrowing {
   std::vector<std::pair<int32_t, double>> row_;  // scratch
 };
 
-// The slope of a hinge that is linear between the layer's bounds.
-double SlopeBetween(const ir::HingeLayer& hinge, const LayerBox& box, size_t i) {
-  return hinge.left[i] == hinge.right[i] || box.lower[i] >= 0 ? hinge.right[i] : hinge.left[i];
-}
-
 bool Narrowing::Classify(const LeftNetwork& from, const Relaxation<double>& relaxation) {
   std::vector<char> unstable;  // per unstable neuron of `from`
   for (size_t a = 0; a < from.unstable.size(); ++a) {

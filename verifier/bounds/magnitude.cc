@@ -9,10 +9,6 @@
 namespace espalier::bounds {
 namespace {
 
-// The magnitudes themselves are computed in double by sums of non-negative numbers; this covers their own
-// rounding.
-constexpr double kInflate = 1.0 + 1e-9;
-
 // NaN when either is.
 double Largest(double a, double b) {
   return std::isnan(b) ? b : std::max(std::fabs(a), std::fabs(b));
@@ -27,7 +23,7 @@ std::vector<double> OfHinge(const ir::HingeLayer& hinge, const LayerBox& box) {
     const double left = std::fabs(hinge.left[i]), right = std::fabs(hinge.right[i]);
     const double steep = box.upper[k] <= 0 ? left : box.lower[k] >= 0 ? right : std::max(left, right);
     const double reach =
-        (steep * Largest(box.lower[k], box.upper[k]) + std::fabs(hinge.intercept[i])) * kInflate;
+        (steep * Largest(box.lower[k], box.upper[k]) + std::fabs(hinge.intercept[i])) * kAgainstRounding;
     if (!(reach <= magnitude[i]) && !std::isnan(magnitude[i])) magnitude[i] = reach;  // NaN stays
   }
   return magnitude;
@@ -83,7 +79,7 @@ absl::Status Magnitudes::AddAffine(const Plan& plan, ir::NodeId id) {
   backend.Download(sum.data(), node.size * static_cast<int64_t>(sizeof(double)), v.data());
   std::vector<float> rounded;
   for (double& value : v) {
-    value *= kInflate;
+    value *= kAgainstRounding;
     total_ += value;
     rounded.push_back(RoundUp<float>(value));
   }

@@ -67,10 +67,10 @@ absl::Status Refinement::Run() {
   const std::optional<LeftNetwork> left =
       MakeLeftNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation_, settings_.from);
   if (!left.has_value()) return absl::UnimplementedError("the network is too large to be listed");
+  unstable_ = left->unstable;
   first_ = {0};
   for (size_t a = 0; a < bounds_.layers.size(); ++a) {
-    unstable_.push_back(relaxation_.unstable(static_cast<int>(a)));
-    first_.push_back(first_.back() + static_cast<int32_t>(unstable_.back().size()));
+    first_.push_back(first_.back() + static_cast<int32_t>(unstable_[a].size()));
   }
   stages_ = backend::WithoutRows(left->network).stages;
   stage_.assign(bounds_.layers.size(), -1);

@@ -36,4 +36,7 @@ double Gamma(double n) {
   return nu < 0.5 ? 1.01 * nu / (1 - nu) : std::numeric_limits<double>::infinity();
 }
 
+// Sums of non-negative numbers have small relative errors: this factor covers them.
+inline constexpr double kAgainstRounding = 1.0 + 1e-9;
+
 }  // namespace espalier::bounds

@@ -4,6 +4,7 @@
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
+#include "verifier/bounds/refine.h"
 
 namespace espalier::search {
 
@@ -120,9 +121,7 @@ absl::Status CompactDomainBounder::MakeCertifier() {
   // Roots of parts are made of it, which is worth its memory where that is little.
   if (root_.left->network.work() > kMostKeptWork) root_.left.reset();
   if (certifier.ok()) certifier_ = *std::move(certifier);
-  const bool declined =
-      absl::IsUnimplemented(certifier.status()) || absl::IsResourceExhausted(certifier.status());
-  return declined ? absl::OkStatus() : certifier.status();
+  return bounds::DoWithout(certifier.status()) ? absl::OkStatus() : certifier.status();
 }
 
 absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {

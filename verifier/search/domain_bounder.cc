@@ -43,9 +43,7 @@ absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, Sha
       return std::unique_ptr<DomainBounder>(
           std::make_unique<CompactDomainBounder>(run, root, *std::move(device)));
     }
-    const bool declined =
-        absl::IsUnimplemented(device.status()) || absl::IsResourceExhausted(device.status());
-    if (!declined) return device.status();
+    if (!bounds::DoWithout(device.status())) return device.status();
     if (absl::IsResourceExhausted(device.status())) run.plan.backend().NoteShortage(bounds::kListingRefused);
   }
   return std::unique_ptr<DomainBounder>(std::make_unique<BatchedDomainBounder>(run, root));
