@@ -32,6 +32,7 @@ struct CompactRows {
   std::vector<int64_t> begin{0};  // [rows + 1]
   std::vector<int32_t> column;
   std::vector<double> value;
+  int64_t count() const { return static_cast<int64_t>(begin.size()) - 1; }
 };
 
 // Either the live neurons of an affine node: slot begin + r = bias[r] + row r over earlier slots; or the

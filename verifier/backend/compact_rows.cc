@@ -51,16 +51,6 @@ CompactRows Consumers(const CompactNetwork& network) {
   return result;
 }
 
-// Rows begin .. end-1 of `rows`.
-CompactRows SliceRows(const CompactRows& rows, int32_t begin, int32_t end) {
-  const int64_t from = rows.begin[static_cast<size_t>(begin)], to = rows.begin[static_cast<size_t>(end)];
-  CompactRows slice;
-  slice.column.assign(rows.column.begin() + from, rows.column.begin() + to);
-  slice.value.assign(rows.value.begin() + from, rows.value.begin() + to);
-  for (int32_t r = begin; r < end; ++r) slice.begin.push_back(rows.begin[static_cast<size_t>(r) + 1] - from);
-  return slice;
-}
-
 // Slots of `stage` from the lines of `reader`: a row with one entry for each of the reader's sources.
 CompactRows FromLines(const CompactStage& stage, const CompactStage& reader) {
   std::vector<int32_t> line_of(static_cast<size_t>(stage.size()), -1);
@@ -78,12 +68,14 @@ CompactRows FromLines(const CompactStage& stage, const CompactStage& reader) {
 }  // namespace
 
 template <class T>
-GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t group_rows) {
-  const auto count = static_cast<int64_t>(rows.begin.size()) - 1;
-  const auto columns_of = [&](int64_t r) { return rows.column.begin() + rows.begin[static_cast<size_t>(r)]; };
+GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& all, RowRange of, int64_t group_rows) {
+  const int64_t* const begin = all.begin.data() + of.begin;  // of the range's rows
+  const int64_t count = of.end - of.begin;
+  const auto columns_of = [&](int64_t r) { return all.column.begin() + begin[r]; };
   const auto same = [&](int64_t a, int64_t b) {
     return std::equal(columns_of(a), columns_of(a + 1), columns_of(b), columns_of(b + 1));
   };
+  weight_.reserve(static_cast<size_t>(begin[count] - begin[0] + kWeightAlignment * count));
   int64_t block = 0;  // first row of the current run of equal column lists
   for (int64_t r = 0; r < count;) {
     if (r == 0 || !same(block, r)) {
@@ -94,7 +86,7 @@ GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t 
     PullGroup group;
     group.first = first + static_cast<int32_t>(r);
     group.rows = static_cast<int32_t>(end - r);
-    group.columns = rows.begin[static_cast<size_t>(r) + 1] - rows.begin[static_cast<size_t>(r)];
+    group.columns = begin[r + 1] - begin[r];
     const bool repeats = !groups_.empty() && block < r;
     group.column_begin = repeats ? groups_.back().column_begin : static_cast<int64_t>(column_.size());
     if (!repeats) column_.insert(column_.end(), columns_of(r), columns_of(r + 1));
@@ -102,8 +94,7 @@ GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t 
     group.weight_begin = static_cast<int64_t>(weight_.size());
     for (int64_t k = 0; k < group.columns; ++k) {
       for (int64_t i = r; i < end; ++i) {
-        weight_.push_back(
-            static_cast<T>(rows.value[static_cast<size_t>(rows.begin[static_cast<size_t>(i)] + k)]));
+        weight_.push_back(static_cast<T>(all.value[static_cast<size_t>(begin[i] + k)]));
       }
     }
     groups_.push_back(group);
@@ -114,11 +105,11 @@ GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t 
 template <class T>
 ProgramRowsOf<T>::ProgramRowsOf(const CompactNetwork& network, const Form& form)
     : bias(static_cast<size_t>(network.slots), T(0)),
-      to_inputs(0, {}, form.group_rows),
+      to_inputs(0, {}, {}, form.group_rows),
       relaxed_by(network.stages.size()),
       stage_of(static_cast<size_t>(network.unstable())) {
   const CompactRows consumers = Consumers(network);
-  to_inputs = GroupedRowsOf<T>(0, SliceRows(consumers, 0, network.inputs), form.group_rows);
+  to_inputs = GroupedRowsOf<T>(0, consumers, {0, network.inputs}, form.group_rows);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const int32_t source = network.stages[s].source_stage;
     if (source >= 0) relaxed_by[static_cast<size_t>(source)].push_back(static_cast<int32_t>(s));
@@ -129,13 +120,18 @@ ProgramRowsOf<T>::ProgramRowsOf(const CompactNetwork& network, const Form& form)
     const CompactStage& stage = network.stages[s];
     std::transform(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin,
                    [](double b) { return static_cast<T>(b); });
-    forward.emplace_back(stage.begin, form.with_forward ? stage.rows : CompactRows{}, form.group_rows);
-    CompactRows readers = SliceRows(consumers, stage.begin, stage.begin + stage.size());
-    if (form.lines_as_rows && readers.column.empty() && relaxed_by[s].size() == 1) {
-      readers = FromLines(stage, network.stages[static_cast<size_t>(relaxed_by[s][0])]);
+    forward.emplace_back(stage.begin, stage.rows, RowRange{0, form.with_forward ? stage.rows.count() : 0},
+                         form.group_rows);
+    const RowRange own{stage.begin, stage.begin + stage.size()};
+    const bool unread =
+        consumers.begin[static_cast<size_t>(own.begin)] == consumers.begin[static_cast<size_t>(own.end)];
+    if (form.lines_as_rows && unread && relaxed_by[s].size() == 1) {
+      const CompactRows lines = FromLines(stage, network.stages[static_cast<size_t>(relaxed_by[s][0])]);
+      backward.emplace_back(stage.begin, lines, RowRange{0, lines.count()}, form.group_rows);
       relaxed_by[s].clear();
+    } else {
+      backward.emplace_back(stage.begin, consumers, own, form.group_rows);
     }
-    backward.emplace_back(stage.begin, readers, form.group_rows);
   }
 }
 

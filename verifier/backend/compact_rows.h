@@ -14,12 +14,16 @@
 
 namespace espalier::backend {
 
+struct RowRange {
+  int64_t begin = 0, end = 0;
+};
+
 // Entries as T: rounded to nearest.
 template <class T>
 class GroupedRowsOf {
  public:
-  // Row r writes slot `first` + r.
-  GroupedRowsOf(int32_t first, const CompactRows& rows, int64_t group_rows);
+  // Of the rows in the range, whose first one writes slot `first`, the next one the slot behind it.
+  GroupedRowsOf(int32_t first, const CompactRows& all, RowRange of, int64_t group_rows);
   PullRowsOf<T> View(const T* bias) const {
     return {groups_.data(), static_cast<int64_t>(groups_.size()), column_.data(), weight_.data(), bias};
   }

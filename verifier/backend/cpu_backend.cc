@@ -87,7 +87,10 @@ class CpuKernels final : public Kernels<T> {
     state_.ForRows(rows, n, [&](int64_t r) { CopyRow(vec, n, out + r * n); });
   }
   void Fill(int64_t count, T value, T* out) override {
-    if (state_.Going()) std::fill_n(out, count, value);
+    const int64_t piece = 1 << 14;
+    state_.ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
+      std::fill_n(out + p * piece, std::min(piece, count - p * piece), value);
+    });
   }
 
   void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) override {

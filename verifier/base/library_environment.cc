@@ -20,7 +20,10 @@ BlasCore BlasCoreOfThisProcessor() {
 
 std::vector<std::pair<std::string, std::string>> LibraryEnvironment(BlasCore core) {
   std::vector<std::pair<std::string, std::string>> variables;
-  if (std::getenv("GOMP_SPINCOUNT") == nullptr) variables.emplace_back("OMP_WAIT_POLICY", "passive");
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr && std::getenv("GOMP_SPINCOUNT") == nullptr) {
+    variables.emplace_back("OMP_WAIT_POLICY", "passive");
+    variables.emplace_back("GOMP_SPINCOUNT", "2000");
+  }
   if (core == BlasCore::kAvx512) variables.emplace_back("OPENBLAS_CORETYPE", "SkylakeX");
   if (core == BlasCore::kAvx2) variables.emplace_back("OPENBLAS_CORETYPE", "Haswell");
   return variables;

@@ -30,13 +30,13 @@ namespace {
 constexpr int64_t kCornersKept = 4;
 constexpr int64_t kCornerSteps = 10;
 
-// After so many steps, a sample is left whose margin is still more than this share of what the steps have
-// gained. The first steps cross the box, later ones only turn single inputs: what they add is a fraction.
+// After this share of its steps, a sample is left whose margin is still more than `gains` times what the
+// steps have gained. The first ones cross the box, later ones only turn single inputs: what they add is a
+// fraction.
 struct Outlook {
-  int64_t steps;
-  double share;
+  double progress, gains;
 };
-constexpr Outlook kOutlooks[] = {{3, 0.5}, {8, 0.2}};
+constexpr Outlook kOutlooks[] = {{0.05, 3}, {0.15, 0.5}, {0.4, 0.2}};
 
 // Keeps the entries, `width` long each, that `keep` names, in their order.
 template <class V>
@@ -212,10 +212,10 @@ absl::Status Attack::Descend(Batch& batch, double rate) {
   return absl::OkStatus();
 }
 
-absl::Status Attack::LeaveHopeless(double share, Batch& batch) {
+absl::Status Attack::LeaveHopeless(double gains, Batch& batch) {
   std::vector<size_t> keep;
   for (size_t s = 0; s < batch.targets.size(); ++s) {
-    if (!(batch.best[s] > share * (batch.start[s] - batch.best[s]))) keep.push_back(s);
+    if (!(batch.best[s] > gains * (batch.start[s] - batch.best[s]))) keep.push_back(s);
   }
   if (keep.size() == batch.targets.size()) return absl::OkStatus();
   run_.statistics.counters["attack_samples_left"] += static_cast<int64_t>(batch.targets.size() - keep.size());
@@ -239,7 +239,8 @@ absl::StatusOr<bool> Attack::Descent(Batch& batch, int64_t steps) {
     ESPALIER_ASSIGN_OR_RETURN(const bool found, Check(batch));
     if (found || step == steps || run_.stop.StopRequested()) return found;
     for (const Outlook& outlook : kOutlooks) {
-      if (give_up_ && step == outlook.steps) ESPALIER_RETURN_IF_ERROR(LeaveHopeless(outlook.share, batch));
+      const auto at = std::llround(outlook.progress * static_cast<double>(steps));
+      if (give_up_ && step == at) ESPALIER_RETURN_IF_ERROR(LeaveHopeless(outlook.gains, batch));
     }
     if (batch.samples() == 0) return false;
     // Half the box at first, then geometrically down to a thousandth.

@@ -39,7 +39,7 @@ class Attack {
   absl::StatusOr<bool> Check(Batch& batch);
   absl::Status Descend(Batch& batch, double rate);
   absl::StatusOr<bool> Descent(Batch& batch, int64_t steps);
-  absl::Status LeaveHopeless(double share, Batch& batch);
+  absl::Status LeaveHopeless(double gains, Batch& batch);
 
   Run& run_;
   bool give_up_ = false;

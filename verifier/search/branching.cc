@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "verifier/base/status.h"
 
@@ -30,40 +31,95 @@ double BranchValue(double parent, double first, double second) {
   return weak + 0.1 * strong;
 }
 
+// One call of ChooseBranch: collects the children of candidates and has many of them bounded at once.
+class Choice {
+ public:
+  Choice(const Run& run, const SharedRoot& root, const LookAheadSettings& settings,
+         std::vector<Domain>& domains)
+      : run_(run),
+        root_(root),
+        settings_(settings),
+        domains_(domains),
+        best_(domains.size(), -1),
+        value_(domains.size(), -INFINITY) {}
+
+  absl::Status Look(DomainBounder& bounder);
+  std::vector<int> Take() && { return std::move(best_); }
+
+ private:
+  struct Tried {
+    size_t domain;
+    int candidate;
+    int64_t neuron;
+  };
+  int64_t NeuronOf(const Candidate& c) const {
+    return run_.plan.activation_begin(c.layer) +
+           root_.relaxation64.unstable(c.layer)[static_cast<size_t>(c.unstable)];
+  }
+  void Add(size_t d);
+  absl::Status Flush(DomainBounder& bounder);
+
+  const Run& run_;
+  const SharedRoot& root_;
+  const LookAheadSettings& settings_;
+  std::vector<Domain>& domains_;
+  std::vector<int> best_;
+  std::vector<double> value_;
+  std::vector<Probe> probes_;  // two of each that is tried
+  std::vector<Tried> tried_;
+};
+
+void Choice::Add(size_t d) {
+  const std::vector<Candidate>& candidates = domains_[d].candidates;
+  std::vector<int64_t> neurons;
+  for (const Candidate& c : candidates) neurons.push_back(NeuronOf(c));
+  for (const int c : settings_.ratings.Select(candidates, neurons, settings_.tried)) {
+    const auto at = static_cast<size_t>(c);
+    probes_.push_back({&domains_[d], candidates[at], +1});
+    probes_.push_back({&domains_[d], candidates[at], -1});
+    tried_.push_back({d, c, neurons[at]});
+  }
+}
+
+absl::Status Choice::Flush(DomainBounder& bounder) {
+  if (probes_.empty()) return absl::OkStatus();
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> bound, bounder.LookAhead(probes_));
+  for (size_t k = 0; k < tried_.size(); ++k) {
+    const auto [d, c, neuron] = tried_[k];
+    const double parent = domains_[d].bound;
+    const double value = BranchValue(parent, bound[2 * k], bound[2 * k + 1]);
+    if (value > value_[d] || best_[d] < 0) value_[d] = value, best_[d] = c;
+    if (!(parent < 0)) continue;
+    const double score = static_cast<double>(domains_[d].candidates[static_cast<size_t>(c)].score);
+    settings_.ratings.Note(neuron, score / -parent, std::max(value, 0.0) / -parent);
+  }
+  probes_.clear();
+  tried_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Choice::Look(DomainBounder& bounder) {
+  for (size_t d = 0; d < domains_.size(); ++d) {
+    if (domains_[d].candidates.empty()) AddAnyUnsplit(root_, domains_[d]);
+    if (domains_[d].candidates.size() == 1) best_[d] = 0;
+    if (domains_[d].candidates.size() < 2) continue;
+    Add(d);
+    if (static_cast<int64_t>(probes_.size()) >= settings_.rows_per_pass) {
+      ESPALIER_RETURN_IF_ERROR(Flush(bounder));
+    }
+  }
+  return Flush(bounder);
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<int>> ChooseBranch(Run& run, SharedRoot& root, DomainBounder& bounder,
-                                              std::vector<Domain>& domains, int64_t rows_per_pass) {
+absl::StatusOr<std::vector<int>> ChooseBranch(Run& run, const SharedRoot& root, DomainBounder& bounder,
+                                              const LookAheadSettings& settings,
+                                              std::vector<Domain>& domains) {
   PhaseTimer timer(run.statistics, "branch");
-  std::vector<int> choice(domains.size(), -1);
-  std::vector<double> best(domains.size(), -INFINITY);
-  std::vector<Probe> probes;
-  std::vector<std::pair<size_t, int>> owner;  // domain and candidate of each pair of children
-  const auto flush = [&]() -> absl::Status {
-    if (probes.empty()) return absl::OkStatus();
-    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> bound, bounder.LookAhead(probes));
-    for (size_t k = 0; k < owner.size(); ++k) {
-      const auto [d, c] = owner[k];
-      const double value = BranchValue(domains[d].bound, bound[2 * k], bound[2 * k + 1]);
-      if (value > best[d] || choice[d] < 0) best[d] = value, choice[d] = c;
-    }
-    probes.clear();
-    owner.clear();
-    return absl::OkStatus();
-  };
-  for (size_t d = 0; d < domains.size(); ++d) {
-    if (domains[d].candidates.empty()) AddAnyUnsplit(root, domains[d]);
-    if (domains[d].candidates.size() == 1) choice[d] = 0;
-    if (domains[d].candidates.size() < 2) continue;
-    for (size_t c = 0; c < domains[d].candidates.size(); ++c) {
-      probes.push_back({&domains[d], domains[d].candidates[c], +1});
-      probes.push_back({&domains[d], domains[d].candidates[c], -1});
-      owner.emplace_back(d, static_cast<int>(c));
-    }
-    if (static_cast<int64_t>(probes.size()) >= rows_per_pass) ESPALIER_RETURN_IF_ERROR(flush());
-  }
-  ESPALIER_RETURN_IF_ERROR(flush());
-  return choice;
+  Choice choice(run, root, settings, domains);
+  ESPALIER_RETURN_IF_ERROR(choice.Look(bounder));
+  return std::move(choice).Take();
 }
 
 }  // namespace espalier::search

@@ -50,10 +50,10 @@ absl::Span<CompactDomain> CompactDomainBounder::Load(const std::vector<const Dom
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
   if (loaded_.size() < domains.size()) loaded_.resize(domains.size());
   const absl::Span<CompactDomain> loaded = absl::MakeSpan(loaded_).first(domains.size());
+  const bool input = !rows.input_coefficients.empty();
   for (size_t d = 0; d < domains.size(); ++d) {
     const auto begin = rows.coefficients.begin() + static_cast<int64_t>(d * outputs);
     loaded[d].output.assign(begin, begin + static_cast<int64_t>(outputs));
-    const bool input = !rows.input_coefficients.empty();
     loaded[d].input =
         input ? rows.input_coefficients.data() + d * static_cast<size_t>(run_.problem.inputs) : nullptr;
     loaded[d].offset = rows.offset.empty() ? 0 : rows.offset[d];
@@ -77,22 +77,24 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   wanted.corners = settings.corners;
   ESPALIER_RETURN_IF_ERROR(device_->Bound(loaded, wanted));
   for (const auto& [name, count] : device_->TakeCounts()) run_.statistics.counters[name] += count;
-  for (size_t d = 0; d < domains.size(); ++d) {
-    Domain& domain = domains[d];
-    // A child is contained in its parent: its bound is never worse.
-    if (loaded[d].bound > domain.bound) domain.bound = loaded[d].bound;
-    domain.slopes = loaded[d].slopes;
-    domain.corner = std::move(loaded[d].corner);
-    for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = loaded[d].splits[k].beta;
-    domain.candidates.clear();
-    domain.candidates.reserve(loaded[d].candidates.size());
-    for (const auto& [number, score] : loaded[d].candidates) {
-      const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
-      domain.candidates.push_back(
-          {static_cast<int16_t>(layer), number - first_[static_cast<size_t>(layer)], score});
-    }
-  }
+  for (size_t d = 0; d < domains.size(); ++d) TakeBack(loaded[d], domains[d]);
   return absl::OkStatus();
+}
+
+void CompactDomainBounder::TakeBack(CompactDomain& loaded, Domain& domain) const {
+  // A child is contained in its parent: its bound is never worse.
+  if (loaded.bound > domain.bound) domain.bound = loaded.bound;
+  loaded.start = {};
+  domain.slopes.swap(loaded.slopes);
+  domain.corner = std::move(loaded.corner);
+  for (size_t k = 0; k < domain.splits.size(); ++k) domain.splits[k].beta = loaded.splits[k].beta;
+  domain.candidates.clear();
+  domain.candidates.reserve(loaded.candidates.size());
+  for (const auto& [number, score] : loaded.candidates) {
+    const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
+    domain.candidates.push_back(
+        {static_cast<int16_t>(layer), number - first_[static_cast<size_t>(layer)], score});
+  }
 }
 
 absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::vector<Probe>& probes) {

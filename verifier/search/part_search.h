@@ -33,6 +33,7 @@
 #include "verifier/search/relu_bab.h"
 #include "verifier/search/root.h"
 #include "verifier/search/split_experience.h"
+#include "verifier/search/split_ratings.h"
 
 namespace espalier::search {
 
@@ -104,6 +105,7 @@ class PartSearch {
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   bool begun_ = false, divided_ = false, divisible_ = false;
   SplitExperience experience_;
+  SplitRatings ratings_;                     // parts_ point to it
   std::vector<Part> parts_;                  // the last one is searched
   std::map<int32_t, SplitParts> undecided_;  // leaves that cannot be decided
   int64_t spent_ = 0;                        // domains, roots of parts counted as such

@@ -12,9 +12,10 @@
 namespace espalier::search {
 namespace {
 
-constexpr int64_t kCandidates = 6;        // re-scored by filtered smart branching
+constexpr int64_t kCandidates = 12;       // by score
+constexpr int64_t kTried = 4;             // of these in look-ahead
 constexpr int64_t kAttackEvery = 16;      // rounds between attacks from the worst domains' corners
-constexpr int64_t kLookAheadBatches = 2;  // children of candidates that are bounded together
+constexpr int64_t kLookAheadBatches = 8;  // children of candidates that are bounded together
 
 // Out of memory: in halves. Each domain's certificate is its own, so that company does not matter.
 absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, DomainBounder& bounder,
@@ -39,6 +40,7 @@ ReluBab::ReluBab(Run& run, SharedRoot& root, Of of)
       part_(of.part),
       queue_(static_cast<int64_t>(of.share * 0.5 * static_cast<double>(run.options.memory_bytes))),
       bounder_(std::move(of.bounder)),
+      ratings_(of.ratings != nullptr ? of.ratings : &own_ratings_),
       open_of_target_(run_.problem.targets.size(), 0) {}
 
 void ReluBab::Close(int32_t target) {
@@ -123,7 +125,8 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
 absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parents, bool& witness) {
   ESPALIER_ASSIGN_OR_RETURN(
       const std::vector<int> choice,
-      ChooseBranch(run_, root_, *bounder_, parents, kLookAheadBatches * run_.batch.size()));
+      ChooseBranch(run_, root_, *bounder_, {*ratings_, kTried, kLookAheadBatches * run_.batch.size()},
+                   parents));
   std::vector<Domain> children;
   for (size_t d = 0; d < parents.size(); ++d) {
     if (choice[d] >= 0) {

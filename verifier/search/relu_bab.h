@@ -14,6 +14,7 @@
 #include "verifier/search/domain_bounder.h"
 #include "verifier/search/frontier.h"
 #include "verifier/search/problem.h"
+#include "verifier/search/split_ratings.h"
 
 namespace espalier::search {
 
@@ -26,6 +27,7 @@ class ReluBab {
     // The domains are part of a target only: that all are closed refutes nothing.
     bool part = false;
     std::unique_ptr<DomainBounder> bounder;  // over `root`; null: made when it is needed
+    SplitRatings* ratings = nullptr;         // of the same network, outliving it; null: its own
   };
   ReluBab(Run& run, SharedRoot& root, Of of);
   ReluBab(Run& run, SharedRoot& root) : ReluBab(run, root, Of{}) {}
@@ -67,6 +69,8 @@ class ReluBab {
   const bool part_;
   DomainQueue queue_;
   std::unique_ptr<DomainBounder> bounder_;
+  SplitRatings own_ratings_;
+  SplitRatings* const ratings_;
   std::vector<int64_t> open_of_target_;
   int64_t closed_ = 0;
   int64_t budget_end_ = std::numeric_limits<int64_t>::max();  // in domains of the whole run

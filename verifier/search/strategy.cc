@@ -142,7 +142,7 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
   if (stage == BoxStage::kFresh) {
     ESPALIER_ASSIGN_OR_RETURN(const bool found,
                               AttackOpen(kSecondAttackFlops, 60, static_cast<uint64_t>(run_.options.seed) + 1,
-                                         /*give_up=*/false));
+                                         /*give_up=*/true));
     if (found) return SearchEnd::kWitness;
   }
   if (refine) {

@@ -26,6 +26,7 @@ TEST_F(LibraryEnvironmentTest, SaysWhatTheProcessorCanRun) {
   EXPECT_EQ(Wanted(BlasCore::kAvx2)["OPENBLAS_CORETYPE"], "Haswell");
   EXPECT_EQ(Wanted(BlasCore::kUnknown).count("OPENBLAS_CORETYPE"), 0u);
   EXPECT_EQ(Wanted(BlasCore::kUnknown)["OMP_WAIT_POLICY"], "passive");
+  EXPECT_EQ(Wanted(BlasCore::kUnknown)["GOMP_SPINCOUNT"], "2000");
 }
 
 TEST_F(LibraryEnvironmentTest, WhatSomebodyHasChosenStays) {
@@ -36,9 +37,18 @@ TEST_F(LibraryEnvironmentTest, WhatSomebodyHasChosenStays) {
   EXPECT_EQ(std::getenv("OMP_WAIT_POLICY"), nullptr);
 }
 
+TEST_F(LibraryEnvironmentTest, WhoHasChosenHowToWaitGetsNoSpinCount) {
+  setenv("OMP_WAIT_POLICY", "active", 1);
+  EXPECT_EQ(Wanted(BlasCore::kUnknown).count("GOMP_SPINCOUNT"), 0u);
+  SetLibraryEnvironment();
+  EXPECT_STREQ(std::getenv("OMP_WAIT_POLICY"), "active");
+  EXPECT_EQ(std::getenv("GOMP_SPINCOUNT"), nullptr);
+}
+
 TEST_F(LibraryEnvironmentTest, IsSetOnce) {
   EXPECT_TRUE(SetLibraryEnvironment());
   EXPECT_STREQ(std::getenv("OMP_WAIT_POLICY"), "passive");
+  EXPECT_STREQ(std::getenv("GOMP_SPINCOUNT"), "2000");
   EXPECT_FALSE(SetLibraryEnvironment());
 }
 
