@@ -16,7 +16,7 @@
 namespace espalier::server {
 namespace {
 
-constexpr absl::Duration kPause = absl::Milliseconds(50);  // when the system has no room for a connection
+constexpr absl::Duration kPause = absl::Milliseconds(50);  // when there is no room for a connection
 
 }  // namespace
 
@@ -37,6 +37,10 @@ void ConnectionAcceptor::Accept() {
   while (true) {
     if (poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) absl::SleepFor(kPause);
     if (waiting[1].revents != 0) return;
+    if (paused_) {
+      absl::SleepFor(kPause);
+      continue;
+    }
     const int connection = accept4(socket_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection >= 0) {
       HandOver(connection);

@@ -13,6 +13,7 @@
 
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,6 +39,8 @@ class ConnectionAcceptor {
 
   // Once.
   void Start(std::unique_ptr<Sink> sink);
+  // While true, nobody is let in: who connects waits. By any thread.
+  void Pause(bool pause) { paused_ = pause; }
   // Nobody can connect any more; connections that were handed over stay.
   void Close();
 
@@ -50,6 +53,7 @@ class ConnectionAcceptor {
   void HandOver(int connection);
 
   std::unique_ptr<ListeningSocket> socket_;
+  std::atomic<bool> paused_ = false;
   int wake_ = -1;  // readable: end
   std::unique_ptr<Sink> sink_;
   std::thread thread_;

@@ -36,6 +36,11 @@ void Counters::CountDeadWorker() {
   ++counted_.workers_died;
 }
 
+void Counters::CountHangUps(int64_t connections) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  counted_.hang_ups += connections;
+}
+
 Counters::Snapshot Counters::Read() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return counted_;

@@ -35,6 +35,7 @@ class Counters {
     std::map<std::string, int64_t> jobs;  // ended ones: "done", "failed", "cancelled"
     int64_t uploaded_bytes = 0;
     int64_t workers_died = 0;
+    int64_t hang_ups = 0;  // on connections that made the server hold too many calls
   };
 
   void CountCall(const std::string& method, absl::StatusCode code, absl::Duration length);
@@ -42,6 +43,7 @@ class Counters {
   void CountJob(const std::string& end);
   void CountUpload(int64_t bytes);
   void CountDeadWorker();
+  void CountHangUps(int64_t connections);
 
   Snapshot Read() const;
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/http/operator_pages.h"
@@ -26,12 +27,14 @@ constexpr const char* kServiceName = "espalier.v1.Espalier";
 
 // Against clients that only want to hold the server up. Messages on their way in share kTransportBytes.
 constexpr int kMaxStreams = 512;  // of one connection
+constexpr CallLimits kHeldCalls{.of_one = 4 * kMaxStreams, .of_all = 16'384};
 constexpr int kHandshakeMs = 10'000;
 constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 constexpr int kIdleMs = 15 * 60'000;
 constexpr size_t kTransportBytes = size_t{512} << 20;
 
 void LimitConnections(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // the flood guard's source
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
@@ -106,6 +109,8 @@ absl::Status Listener::Open() {
   });
   ESPALIER_RETURN_IF_ERROR(OpenHttp());
   acceptor_->Start(std::move(sink));
+  if (!absl::StartsWith(flags_.listen, "unix:"))
+    flood_guard_ = std::make_unique<FloodGuard>(kHeldCalls, *acceptor_, core_.counters());
   Announce();
   return absl::OkStatus();
 }
@@ -167,6 +172,7 @@ void Listener::Drain() {
   server_->Shutdown(absl::ToChronoTime(start + limit));
   suspend.join();
   server_->Wait();
+  flood_guard_.reset();
   core_.readiness().OnChange(nullptr);
   core_.Stop();
 }

@@ -15,6 +15,7 @@
 #include "server/connection_acceptor.h"
 #include "server/core.h"
 #include "server/flags.h"
+#include "server/flood/flood_guard.h"
 #include "server/http/http_server.h"
 #include "server/jobs/job_runner.h"
 #include "server/security/gate.h"
@@ -47,6 +48,7 @@ class Listener {
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<ConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<FloodGuard> flood_guard_;  // null when only a Unix socket's owner can connect
 };
 
 // What a server of any kind sets.

@@ -78,6 +78,9 @@ void AddCalls(const Counters::Snapshot& counted, Families& page) {
                   static_cast<double>(counted.uploaded_bytes));
   page.OneCounter("espalier_workers_died_total", "Worker processes that ended while they worked.",
                   static_cast<double>(counted.workers_died));
+  page.OneCounter("espalier_connections_hung_up_total",
+                  "Connections that made the server hold too many calls and were hung up on.",
+                  static_cast<double>(counted.hang_ups));
 }
 
 double OpenFiles() {

@@ -10,14 +10,18 @@ import pathlib
 import random
 import resource
 import socket
+import ssl
+import threading
 import time
 
 import harness
 import raw_http2 as h2
-from harness import Case, Server, espalier, verify
+from harness import Authority, Case, Server, espalier, verify
 
 UPLOAD = "/espalier.v1.Espalier/UploadBlob"
 VERIFY = "/espalier.v1.Espalier/Verify"
+HEALTH = "/grpc.health.v1.Health/Check"
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 MIB = 1 << 20
 TRANSPORT = 512 * MIB  # that messages and streams on their way in share
 
@@ -33,22 +37,29 @@ def upload_chunk(data):
 
 
 class Attack(Case):
-    flags = ()
+    flags = client_flags = ()
     most_growth = 150 * MIB  # when it is over; uploaded files, which are kept in memory here, are 64 of them
 
     def setUp(self):
         super().setUp()
+        self.prepare()
         self.server = Server("--listen", "127.0.0.1:0", "--upload-grace", "1", "--blob-quota", str(64 * MIB), *self.flags,
                              log_level="off")
         self.addCleanup(self.server.__exit__)
         self.assertIsNotNone(self.server.address)
         for _ in range(3):
-            self.assert_answers(verify(self.server.address))
+            self.assert_answers(self.verify())
         self.before = self.server.rss()
         self.random = random.Random(20261123)
 
+    def prepare(self):
+        """What a server needs that is not like the others."""
+
+    def verify(self):
+        return verify(self.server.address, *self.client_flags)
+
     def tearDown(self):
-        self.assert_answers(verify(self.server.address))
+        self.assert_answers(self.verify())
         name, peak = self.id().split(".")[-1], self.server.memory("VmHWM")
         # What was freed goes back to the system a little later.
         self.assertTrue(harness.eventually(lambda: self.server.rss() - self.before < self.most_growth), name)
@@ -67,8 +78,21 @@ class Attack(Case):
         try:
             connection.sendall(data)
             return True
-        except (ConnectionError, TimeoutError, socket.timeout):
+        except (ConnectionError, TimeoutError, socket.timeout, ssl.SSLError):
             return False
+
+
+def is_closed(connection):
+    """Whether the server hung up; what it said before that is read."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(65536):
+            pass
+        return True
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        return True
 
 
 class Messages(Attack):
@@ -211,17 +235,111 @@ class Uploads(Attack):
             connection.close()
 
 
-class Floods(Attack):
-    def test_streams(self):
-        """Far more streams than one connection may have, opened and reset as fast as possible (CVE-2023-44487)."""
-        for _ in range(4):
-            connection = self.connect()
-            block = h2.headers(VERIFY)
-            for stream in range(1, 20_001, 2):
-                if not self.send(connection, h2.frame(h2.HEADERS, h2.END_HEADERS, stream, block) +
-                                 h2.frame(h2.RST_STREAM, 0, stream, b"\x00\x00\x00\x08")):
-                    break
+def resets(first, count, block):
+    """Calls that are reset as soon as they have begun (CVE-2023-44487), from this stream on."""
+    cancel = (8).to_bytes(4, "big")
+    return b"".join(h2.frame(h2.HEADERS, h2.END_HEADERS, stream, block) + h2.frame(h2.RST_STREAM, 0, stream, cancel)
+                    for stream in range(first, first + 2 * count, 2))
 
+
+class ResetFloods(Attack):
+    """Far more calls than one connection may have, begun and reset as fast as possible."""
+
+    def open(self):
+        return h2.open_connection(self.server.address)
+
+    def reset(self, flood, waves):
+        """What one attacker does: comes back for each wave."""
+        for _ in range(waves):
+            with self.open() as connection:
+                all(self.send(connection, part) for part in flood)
+
+    def attack(self, count, waves=1, clients=4, paths=(VERIFY,)):
+        """Many attackers at once; others are served meanwhile."""
+        floods = [[resets(first, 100, h2.headers(path)) for first in range(1, 2 * count, 200)] for path in paths]
+        attackers = [threading.Thread(target=self.reset, args=(floods[index % len(floods)], waves))
+                     for index in range(clients)]
+        for attacker in attackers:
+            attacker.start()
+        try:
+            # More than once where the machine is too busy for a connection within the seconds that it may take.
+            self.assertTrue(harness.eventually(lambda: self.verify().returncode == 0))
+        finally:
+            for attacker in attackers:
+                attacker.join()
+
+    def test_streams(self):
+        self.attack(100_000)
+
+    def test_streams_of_every_kind(self):
+        """What answers a call is not the same everywhere in gRPC."""
+        self.attack(50_000, paths=(HEALTH, REFLECTION, "/no/such", UPLOAD))
+
+    def test_waves_of_connections(self):
+        """Each of them gone before anybody could hang up on it."""
+        self.attack(3_000, 15)
+
+    def test_many_connections(self):
+        self.attack(1_500, clients=60)
+
+
+class ResetFloodsOverTls(ResetFloods):
+    test_streams_of_every_kind = test_waves_of_connections = test_many_connections = None  # as without
+
+    def prepare(self):
+        authority = Authority(self.folder)
+        certificate, key = authority.sign("server")
+        self.flags = ("--tls-cert", certificate, "--tls-key", key)
+        self.client_flags = ("--tls-ca", authority.certificate)
+
+    def open(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["h2"])
+        connection = context.wrap_socket(h2.connect(self.server.address))
+        connection.sendall(h2.PREFACE + h2.frame(h2.SETTINGS, 0, 0))
+        return connection
+
+
+class OpenCalls(Attack):
+    def test_more_than_all_together_may_have(self):
+        """Each connection keeps to its limit, and all of them together do not: some are hung up on, others stay."""
+        connections = [self.connect() for _ in range(60)]
+        block = h2.headers(VERIFY)
+        for connection in connections:
+            self.send(connection, b"".join(h2.frame(h2.HEADERS, h2.END_HEADERS, stream, block)
+                                           for stream in range(1, 1001, 2)))
+        self.assertTrue(harness.eventually(lambda: sum(is_closed(one) for one in connections) >= 60 - 16_384 // 500))
+        self.assert_answers(self.verify())
+        self.assertFalse(all(is_closed(one) for one in connections))
+        for connection in connections:
+            connection.close()
+
+
+class GoodClients(Attack):
+    """Those who only call often, or change their minds now and then, are not hung up on."""
+
+    def test_quick_calls_and_some_that_are_cancelled(self):
+        connection = self.connect()
+        wide = (2**30).to_bytes(4, "big")
+        connection.sendall(h2.frame(h2.WINDOW_UPDATE, 0, 0, wide))
+        reader, block = h2.Reader(connection), h2.headers(HEALTH)
+        for first in range(1, 50 * 440, 440):
+            streams = range(first + 40, first + 440, 2)
+            connection.sendall(resets(first, 20, block))
+            connection.sendall(b"".join(h2.call(stream, HEALTH, h2.message(b"")) for stream in streams))
+            reader.wait_for_ends(streams)
+
+    def test_as_many_cancelled_at_once_as_a_connection_may_have(self):
+        connection = self.connect()
+        block, streams = h2.headers(VERIFY), range(1, 1001, 2)
+        connection.sendall(b"".join(h2.frame(h2.HEADERS, h2.END_HEADERS, stream, block) for stream in streams))
+        connection.sendall(b"".join(h2.frame(h2.RST_STREAM, 0, stream, bytes(4)) for stream in streams))
+        connection.sendall(h2.call(1001, HEALTH, h2.message(b"")))
+        h2.Reader(connection).wait_for_ends([1001])
+
+
+class Floods(Attack):
     def test_pings_and_settings(self):
         connection = self.connect()
         flood = (h2.frame(h2.PING, 0, 0, bytes(8)) + h2.frame(h2.SETTINGS, 0, 0)) * 500
@@ -264,7 +382,7 @@ class Floods(Attack):
             connections.append(connection)
         print(f"  {len(connections)} connections")
         self.assertGreater(len(connections), count // 2)
-        self.assert_answers(verify(self.server.address))
+        self.assert_answers(self.verify())
         for connection in connections:
             connection.close()
 
@@ -291,7 +409,7 @@ class FewFiles(Attack):
                 break
         for connection in connections:
             connection.close()
-        self.assertTrue(harness.eventually(lambda: verify(self.server.address).returncode == 0))
+        self.assertTrue(harness.eventually(lambda: self.verify().returncode == 0))
 
 
 if __name__ == "__main__":

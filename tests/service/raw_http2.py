@@ -96,6 +96,31 @@ def drain(connection, limit=1 << 20):
     return got
 
 
+class Reader:
+    """Reads the server's frames, for who wants to know when calls end."""
+
+    def __init__(self, connection):
+        self.connection, self.got = connection, b""
+
+    def frame(self):
+        """(kind, flags, stream) of the next one. ConnectionError when the server hangs up."""
+        while len(self.got) < 9 or len(self.got) < 9 + int.from_bytes(self.got[:3], "big"):
+            more = self.connection.recv(65536)
+            if not more:
+                raise ConnectionError("the server hung up")
+            self.got += more
+        kind, flags, stream = struct.unpack(">BBI", self.got[3:9])
+        self.got = self.got[9 + int.from_bytes(self.got[:3], "big"):]
+        return kind, flags, stream
+
+    def wait_for_ends(self, streams):
+        left = set(streams)
+        while left:
+            kind, flags, stream = self.frame()
+            if kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
+                left.discard(stream)
+
+
 class Relay:
     """Passes what a client and the server say to each other, and counts it; what the server says goes through `change`."""
 

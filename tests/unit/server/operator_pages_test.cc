@@ -25,6 +25,13 @@ TEST(OperatorPages, HistogramsAreCumulativeAndEndInAllCalls) {
   EXPECT_TRUE(Has(text, R"(espalier_call_duration_seconds_bucket{method="Verify",le="+Inf"} 3)")) << text;
 }
 
+TEST(OperatorPages, HangUpsAreCounted) {
+  Core core(Limits{});
+  core.counters().CountHangUps(2);
+  core.counters().CountHangUps(1);
+  EXPECT_TRUE(Has(MetricsText(core), "espalier_connections_hung_up_total 3"));
+}
+
 TEST(OperatorPages, ReadinessIsWhatTheServerSays) {
   Core core(Limits{});
   const auto pages = OperatorPages(core);
