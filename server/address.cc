@@ -12,6 +12,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace espalier::server {
 namespace {
@@ -25,6 +27,16 @@ bool IsLoopbackHost(absl::string_view host) {
     if (!absl::SimpleAtoi(part, &number) || number < 0 || number > 255) return false;
   }
   return true;
+}
+
+// A server that was killed while it started a worker leaves its socket open in there, for some moments.
+constexpr absl::Duration kGoingPatience = absl::Seconds(2);
+
+bool Answers(const sockaddr_un& name) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool served = connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
+  close(fd);
+  return served;
 }
 
 }  // namespace
@@ -60,10 +72,13 @@ absl::Status CheckNotServed(const std::string& address) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, path.data(), path.size());
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool served = connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
-  close(fd);
-  if (served) return absl::FailedPreconditionError(absl::StrCat("another server listens on '", address, "'"));
+  const absl::Time until = absl::Now() + kGoingPatience;
+  while (Answers(name)) {
+    if (absl::Now() >= until) {
+      return absl::FailedPreconditionError(absl::StrCat("another server listens on '", address, "'"));
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+  }
   return absl::OkStatus();
 }
 
