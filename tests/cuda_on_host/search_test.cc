@@ -66,7 +66,8 @@ class CardSearchTest : public ::testing::Test {
     query->run->batch = BatchSize({.least = 8, .start = start, .most = 512});
     auto root = BoundRoot(*query->run, 0, query->run->OpenTargets());
     EXPECT_TRUE(root.ok()) << root.status();
-    ReluBab search(*query->run, root->root);
+    SplitRatings ratings;
+    ReluBab search(*query->run, root->root, ratings);
     const auto end = search.Search(std::move(root->open), domains);
     EXPECT_TRUE(end.ok()) << end.status();
     EXPECT_EQ(*end, SearchEnd::kBudget);

@@ -14,6 +14,7 @@
 
 namespace espalier::backend {
 
+// Rows begin .. end - 1.
 struct RowRange {
   int64_t begin = 0, end = 0;
 };

@@ -78,19 +78,13 @@ class CpuKernels final : public Kernels<T> {
   }
 
   void Add(int64_t count, const T* in, T* out) override {
-    const int64_t piece = 1 << 14;
-    state_.ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
-      table_.add(std::min(piece, count - p * piece), in + p * piece, out + p * piece);
-    });
+    state_.ForPieces(count, [&](int64_t begin, int64_t size) { table_.add(size, in + begin, out + begin); });
   }
   void FillRows(int64_t rows, int64_t n, const T* vec, T* out) override {
     state_.ForRows(rows, n, [&](int64_t r) { CopyRow(vec, n, out + r * n); });
   }
   void Fill(int64_t count, T value, T* out) override {
-    const int64_t piece = 1 << 14;
-    state_.ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
-      std::fill_n(out + p * piece, std::min(piece, count - p * piece), value);
-    });
+    state_.ForPieces(count, [&](int64_t begin, int64_t size) { std::fill_n(out + begin, size, value); });
   }
 
   void GatherRows(const RowSet& rows, int64_t n, const T* table, T* out) override {
@@ -221,10 +215,8 @@ class CpuKernels final : public Kernels<T> {
   }
 
   void Multiply(int64_t count, const T* in, T* out) override {
-    const int64_t piece = 1 << 14;
-    state_.ForRows((count + piece - 1) / piece, piece, [&](int64_t p) {
-      table_.multiply(std::min(piece, count - p * piece), in + p * piece, out + p * piece);
-    });
+    state_.ForPieces(count,
+                     [&](int64_t begin, int64_t size) { table_.multiply(size, in + begin, out + begin); });
   }
 
  private:

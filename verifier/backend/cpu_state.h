@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -37,6 +38,14 @@ struct CpuState {
     }
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; ++r) body(r);
+  }
+
+  // body(first, size) for pieces that cover `count` elements, as ForRows.
+  template <class Body>
+  void ForPieces(int64_t count, Body body) {
+    constexpr int64_t kPiece = 1 << 14;
+    ForRows((count + kPiece - 1) / kPiece, kPiece,
+            [&](int64_t p) { body(p * kPiece, std::min(kPiece, count - p * kPiece)); });
   }
 };
 

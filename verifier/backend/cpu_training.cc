@@ -12,7 +12,6 @@ namespace {
 // A tile's parameters (columns) stay in the first-level cache; its elements pay for waking a thread.
 constexpr int64_t kTileColumns = 1024;
 constexpr int64_t kTileElements = 1 << 15;
-constexpr int64_t kPiece = 1 << 14;
 
 CpuTrainable& Cpu(TrainableMap& map) {
   return static_cast<CpuTrainable&>(map);
@@ -30,12 +29,6 @@ void CpuTraining::ForTiles(int64_t rows, int64_t n, Body body) {
     const int64_t row = t / across * height, column = t % across * columns;
     body(Tile{std::min(height, rows - row), std::min(columns, n - column), n}, row, column);
   });
-}
-
-template <class Body>
-void CpuTraining::ForPieces(int64_t count, Body body) {
-  state_.ForRows((count + kPiece - 1) / kPiece, kPiece,
-                 [&](int64_t p) { body(p * kPiece, std::min(kPiece, count - p * kPiece)); });
 }
 
 template <class Partial>
@@ -146,11 +139,12 @@ void CpuTraining::WorstLogits(int64_t rows, int64_t classes, const int32_t* labe
 }
 
 void CpuTraining::Absolute(int64_t count, const float* x, float* y) {
-  ForPieces(count, [&](int64_t first, int64_t n) { table_.absolute(n, x + first, y + first); });
+  state_.ForPieces(count, [&](int64_t first, int64_t n) { table_.absolute(n, x + first, y + first); });
 }
 
 void CpuTraining::AddSigned(int64_t count, const float* s, const float* x, float* y) {
-  ForPieces(count, [&](int64_t first, int64_t n) { table_.add_signed(n, s + first, x + first, y + first); });
+  state_.ForPieces(count,
+                   [&](int64_t first, int64_t n) { table_.add_signed(n, s + first, x + first, y + first); });
 }
 
 void CpuTraining::CrossEntropy(int64_t rows, int64_t classes, const float* logits, const LossTarget& target,
@@ -162,21 +156,21 @@ void CpuTraining::CrossEntropy(int64_t rows, int64_t classes, const float* logit
 
 void CpuTraining::Descend(int64_t count, const DescentStep& step, const float* gradient, float* velocity,
                           float* weight) {
-  ForPieces(count, [&](int64_t at, int64_t size) {
+  state_.ForPieces(count, [&](int64_t at, int64_t size) {
     table_.descend(size, step, gradient + at, velocity + at, weight + at);
   });
 }
 
 void CpuTraining::BoxAround(int64_t count, const float* x, const BoxShape& shape, float* lower,
                             float* upper) {
-  ForPieces(count, [&](int64_t at, int64_t size) {
+  state_.ForPieces(count, [&](int64_t at, int64_t size) {
     table_.box_around(size, x + at, shape, lower + at, upper + at);
   });
 }
 
 void CpuTraining::UniformInBox(int64_t count, const RandomKey& key, const float* lower, const float* upper,
                                float* x) {
-  ForPieces(count, [&](int64_t at, int64_t size) {
+  state_.ForPieces(count, [&](int64_t at, int64_t size) {
     const float* const box[2] = {lower + at, upper + at};
     table_.uniform_in_box(at, size, key, box, x + at);
   });
@@ -184,7 +178,7 @@ void CpuTraining::UniformInBox(int64_t count, const RandomKey& key, const float*
 
 void CpuTraining::SignStep(int64_t count, float rate, const float* g, const float* lower, const float* upper,
                            float* x) {
-  ForPieces(count, [&](int64_t at, int64_t size) {
+  state_.ForPieces(count, [&](int64_t at, int64_t size) {
     const float* const box[2] = {lower + at, upper + at};
     table_.sign_step(size, rate, g + at, box, x + at);
   });

@@ -56,9 +56,6 @@ class CpuTraining final : public Training {
   // body(tile, first row, first column) for tiles that cover [rows][n]. The cut depends on the shape alone.
   template <class Body>
   void ForTiles(int64_t rows, int64_t n, Body body);
-  // body(first, count) for pieces that cover `count` elements.
-  template <class Body>
-  void ForPieces(int64_t count, Body body);
   // out[i] = sum over rows, by partial(tile, offset, column sums); columns with keep[i] == 0 get 0.
   template <class Partial>
   void SumColumns(int64_t rows, int64_t n, const float* keep, float* out, Partial partial);

@@ -239,7 +239,7 @@ absl::StatusOr<bool> Attack::Descent(Batch& batch, int64_t steps) {
     ESPALIER_ASSIGN_OR_RETURN(const bool found, Check(batch));
     if (found || step == steps || run_.stop.StopRequested()) return found;
     for (const Outlook& outlook : kOutlooks) {
-      const auto at = std::llround(outlook.progress * static_cast<double>(steps));
+      const auto at = std::max<int64_t>(1, std::llround(outlook.progress * static_cast<double>(steps)));
       if (give_up_ && step == at) ESPALIER_RETURN_IF_ERROR(LeaveHopeless(outlook.gains, batch));
     }
     if (batch.samples() == 0) return false;

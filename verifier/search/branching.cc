@@ -52,10 +52,6 @@ class Choice {
     int candidate;
     int64_t neuron;
   };
-  int64_t NeuronOf(const Candidate& c) const {
-    return run_.plan.activation_begin(c.layer) +
-           root_.relaxation64.unstable(c.layer)[static_cast<size_t>(c.unstable)];
-  }
   void Add(size_t d);
   absl::Status Flush(DomainBounder& bounder);
 
@@ -72,7 +68,7 @@ class Choice {
 void Choice::Add(size_t d) {
   const std::vector<Candidate>& candidates = domains_[d].candidates;
   std::vector<int64_t> neurons;
-  for (const Candidate& c : candidates) neurons.push_back(NeuronOf(c));
+  for (const Candidate& c : candidates) neurons.push_back(root_.NeuronOf(run_.plan, c.layer, c.unstable));
   for (const int c : settings_.ratings.Select(candidates, neurons, settings_.tried)) {
     const auto at = static_cast<size_t>(c);
     probes_.push_back({&domains_[d], candidates[at], +1});

@@ -27,6 +27,7 @@ class CompactDomainBounder final : public DomainBounder {
   // The domains' margins and splits into loaded_, which is never made smaller: its lists are used again.
   // `rows` keeps what they point to.
   absl::Span<backend::CompactDomain> Load(const std::vector<const Domain*>& domains, bounds::HostRows& rows);
+  // What the device made of the domain; its old slopes become the list for the next one's.
   void TakeBack(backend::CompactDomain& loaded, Domain& domain) const;
   int32_t Number(int16_t layer, int32_t unstable) const {
     return first_[static_cast<size_t>(layer)] + unstable;

@@ -24,6 +24,10 @@ struct SharedRoot {
   std::shared_ptr<const bounds::LeftNetwork> left;
 
   static absl::StatusOr<SharedRoot> Make(const bounds::Plan& plan, bounds::DomainBounds bounds);
+  // An unstable neuron in the plan's numbers.
+  int64_t NeuronOf(const bounds::Plan& plan, int layer, int32_t unstable) const {
+    return plan.activation_begin(layer) + relaxation64.unstable(layer)[static_cast<size_t>(unstable)];
+  }
 };
 
 // Builds device arrays for `domains` in precision T: per-domain lines with the splits applied, slopes,

@@ -95,9 +95,8 @@ absl::StatusOr<SearchEnd> PartSearch::Begin() {
 absl::StatusOr<SearchEnd> PartSearch::SearchPart(Part& part, int64_t domains) {
   if (part.bab != nullptr) return part.bab->Resume(domains);
   // A single part stands for its targets, and refutes them as they are closed.
-  part.bab = std::make_unique<ReluBab>(
-      run_, part.root->root,
-      ReluBab::Of{share_, /*part=*/divided_, std::move(part.root->bounder), &ratings_});
+  part.bab = std::make_unique<ReluBab>(run_, part.root->root, ratings_,
+                                       ReluBab::Of{share_, /*part=*/divided_, std::move(part.root->bounder)});
   std::vector<Domain> starts;
   for (const Domain& domain : part.root->open) {
     const auto left = left_.find(domain.target);
@@ -117,7 +116,7 @@ absl::StatusOr<SearchEnd> PartSearch::SearchOverBox(Part& part) {
   std::map<int32_t, SplitParts> open;
   part.bab->Save(open);
   part.bab =
-      std::make_unique<ReluBab>(run_, shared_.root, ReluBab::Of{share_, /*part=*/true, nullptr, &ratings_});
+      std::make_unique<ReluBab>(run_, shared_.root, ratings_, ReluBab::Of{share_, /*part=*/true, nullptr});
   for (const Domain& start : starts_) {
     const auto left = open.find(start.target);
     if (left != open.end()) part.bab->Restore(left->second, start);

@@ -105,7 +105,7 @@ class PartSearch {
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   bool begun_ = false, divided_ = false, divisible_ = false;
   SplitExperience experience_;
-  SplitRatings ratings_;                     // parts_ point to it
+  SplitRatings ratings_;                     // the searches of parts_ share it
   std::vector<Part> parts_;                  // the last one is searched
   std::map<int32_t, SplitParts> undecided_;  // leaves that cannot be decided
   int64_t spent_ = 0;                        // domains, roots of parts counted as such

@@ -34,13 +34,13 @@ absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, DomainBounder& bou
 
 }  // namespace
 
-ReluBab::ReluBab(Run& run, SharedRoot& root, Of of)
+ReluBab::ReluBab(Run& run, SharedRoot& root, SplitRatings& ratings, Of of)
     : run_(run),
       root_(root),
+      ratings_(ratings),
       part_(of.part),
       queue_(static_cast<int64_t>(of.share * 0.5 * static_cast<double>(run.options.memory_bytes))),
       bounder_(std::move(of.bounder)),
-      ratings_(of.ratings != nullptr ? of.ratings : &own_ratings_),
       open_of_target_(run_.problem.targets.size(), 0) {}
 
 void ReluBab::Close(int32_t target) {
@@ -123,10 +123,9 @@ absl::StatusOr<bool> ReluBab::BoundAndQueue(std::vector<Domain> domains) {
 }
 
 absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parents, bool& witness) {
-  ESPALIER_ASSIGN_OR_RETURN(
-      const std::vector<int> choice,
-      ChooseBranch(run_, root_, *bounder_, {*ratings_, kTried, kLookAheadBatches * run_.batch.size()},
-                   parents));
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<int> choice,
+                            ChooseBranch(run_, root_, *bounder_,
+                                         {ratings_, kTried, kLookAheadBatches * run_.batch.size()}, parents));
   std::vector<Domain> children;
   for (size_t d = 0; d < parents.size(); ++d) {
     if (choice[d] >= 0) {

@@ -27,10 +27,10 @@ class ReluBab {
     // The domains are part of a target only: that all are closed refutes nothing.
     bool part = false;
     std::unique_ptr<DomainBounder> bounder;  // over `root`; null: made when it is needed
-    SplitRatings* ratings = nullptr;         // of the same network, outliving it; null: its own
   };
-  ReluBab(Run& run, SharedRoot& root, Of of);
-  ReluBab(Run& run, SharedRoot& root) : ReluBab(run, root, Of{}) {}
+  // `ratings`: of the same network; several searches may learn from each other, one after the other.
+  ReluBab(Run& run, SharedRoot& root, SplitRatings& ratings, Of of);
+  ReluBab(Run& run, SharedRoot& root, SplitRatings& ratings) : ReluBab(run, root, ratings, Of{}) {}
 
   // `starts`: one root domain per open target, with its slopes and weights. kBudget after about `budget`
   // domains (0: none).
@@ -66,11 +66,10 @@ class ReluBab {
 
   Run& run_;
   SharedRoot& root_;
+  SplitRatings& ratings_;
   const bool part_;
   DomainQueue queue_;
   std::unique_ptr<DomainBounder> bounder_;
-  SplitRatings own_ratings_;
-  SplitRatings* const ratings_;
   std::vector<int64_t> open_of_target_;
   int64_t closed_ = 0;
   int64_t budget_end_ = std::numeric_limits<int64_t>::max();  // in domains of the whole run

@@ -10,8 +10,7 @@ namespace espalier::search {
 namespace {
 
 uint32_t LiteralOf(const Run& run, const SharedRoot& root, const Split& split) {
-  const int32_t neuron = root.relaxation64.unstable(split.layer)[static_cast<size_t>(split.unstable)];
-  return static_cast<uint32_t>(2 * (run.plan.activation_begin(split.layer) + neuron) +
+  return static_cast<uint32_t>(2 * root.NeuronOf(run.plan, split.layer, split.unstable) +
                                (split.sign > 0 ? 1 : 0));
 }
 

@@ -23,8 +23,9 @@ namespace espalier::search {
 
 class SplitRatings {
  public:
-  // Indices of at most `count` of the candidates, `neurons` beside them: first one that was hardly ever
-  // looked at, if there is any, then those with the largest gain expected.
+  // Indices of at most `count` of the candidates, which are the best by score first, `neurons` beside them:
+  // the first one, then one that was hardly ever looked at, if there is any, then those with the largest gain
+  // expected.
   std::vector<int> Select(const std::vector<Candidate>& candidates, const std::vector<int64_t>& neurons,
                           int64_t count) const;
 

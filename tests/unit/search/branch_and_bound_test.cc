@@ -28,7 +28,8 @@ SearchEnd Search(Query& query, Method method) {
   auto root = BoundRoot(*query.run, 0, query.run->OpenTargets());
   EXPECT_TRUE(root.ok()) << root.status();
   if (root->open.empty()) return SearchEnd::kExhausted;
-  auto end = ReluBab(*query.run, root->root).Search(std::move(root->open));
+  SplitRatings ratings;
+  auto end = ReluBab(*query.run, root->root, ratings).Search(std::move(root->open));
   EXPECT_TRUE(end.ok()) << end.status();
   return *end;
 }
