@@ -80,6 +80,11 @@ TEST(AttackTest, SamplesThatGetNowhereAreLeft) {
   EXPECT_EQ(far.run->statistics.counters["attack_samples_left"], 1);
 }
 
+TEST(AttackTest, NobodyIsLeftBeforeTheFirstStep) {
+  Query query(Slope(), OneDisjunct(2, 1, -1, 1, {OutputRow(1, -1.9)}));
+  EXPECT_TRUE(*Attack(*query.run).Random({0}, {.restarts = 1, .steps = 5, .seed = 1, .give_up = true}));
+}
+
 TEST(AttackTest, WhoStaysGoesOnFromWhereItWas) {
   // Two targets: what is left of the first one must not disturb the second one's descent.
   const api::LinearRow far = OutputRow(1, -40), near = OutputRow(1, -3.95);
