@@ -2,10 +2,13 @@
 // searches.
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_split.h"
@@ -96,6 +99,15 @@ ExitCode AskEach(const CommandLine& line, const std::vector<std::string>& server
   return first;
 }
 
+// Files of networks below this have no products that are worth preparing for.
+constexpr uintmax_t kLargeModel = uintmax_t{1} << 18;
+
+bool HasLargeModel(const CommandLine& line) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(line.verify.network, error);
+  return line.command == Command::kVerify && !error && bytes >= kLargeModel;
+}
+
 ExitCode Main(int argc, char** argv) {
   const absl::Time start = absl::Now();
   CommandLine line = ParseCommandLine(argc, argv);
@@ -105,6 +117,7 @@ ExitCode Main(int argc, char** argv) {
   if (line.command == Command::kVerify && line.verify.timeout_s) {
     settings.deadline = start + absl::Seconds(*line.verify.timeout_s);
   }
+  if (HasLargeModel(line)) settings.private_flags.emplace_back("--prepare");
   std::optional<InterruptWatch> interrupts;
   if (IsLong(line.command)) interrupts.emplace();
   if (line.command == Command::kBatch) return RunBatch(*interrupts, line.batch);  // over servers of its own

@@ -179,7 +179,9 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
   app.add_option("--parent-fd", flags.parent_fd,
                  "serve only the connection on this inherited socket, and end when its other end closes")
       ->configurable(false);
-  app.add_flag("--worker", flags.worker)->group("")->configurable(false);  // the server starts these itself
+  // The server starts workers itself; clients with a large model have their private server prepare.
+  app.add_flag("--worker", flags.worker)->group("")->configurable(false);
+  app.add_flag("--prepare", flags.prepare)->group("")->configurable(false);
   bool print = false;
   app.add_flag("--print-config", print, "print every setting as a --config file, and end")
       ->configurable(false);

@@ -23,6 +23,7 @@ struct Flags {
   std::string http_address;  // of health and metrics pages; empty: none
   bool web = false;          // pages on jobs as well
   int parent_fd = -1;        // >= 0: serve the one connection on this inherited socket and end with it
+  bool prepare = false;      // get ready for a large model while starting
   bool worker = false;       // run calls for the server behind parent_fd
   std::string data_dir;      // empty: no jobs, blobs in memory
   RetentionLimits keep;      // of jobs that have ended

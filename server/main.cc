@@ -9,6 +9,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,7 @@
 #include "server/worker/worker_main.h"
 #include "verifier/base/library_environment.h"
 #include "verifier/base/memory_info.h"
+#include "verifier/verifier.h"
 
 namespace espalier::server {
 namespace {
@@ -56,7 +58,8 @@ std::vector<std::string> WorkerArguments(const Flags& flags) {
   return {"--log-level",  flags.log_level,
           "--log-format", flags.log_format == LogFormat::kJson ? "json" : "text",
           "--threads",    absl::StrCat(flags.limits.threads),
-          "--blob-quota", absl::StrCat(flags.limits.blob_bytes)};
+          "--blob-quota", absl::StrCat(flags.limits.blob_bytes),
+          "--prepare"};
 }
 
 // The web page shows what clients verify, and asks for their tokens, over a port that has no TLS.
@@ -118,6 +121,8 @@ int Main(int argc, char** argv) {
   if (absl::Status status = SetLog(flags.log_level, flags.log_format); !status.ok())
     return FailToStart(status, 2);
   if (flags.parent_fd < 0) return ServeAddress(flags);
+  std::jthread preparation;  // beside the start: one processor alone would only be kept from it
+  if (flags.prepare && std::thread::hardware_concurrency() > 1) preparation = std::jthread(PrepareLibraries);
   Core core(flags.limits);
   if (flags.worker) return ServeAsWorker(flags.parent_fd, core);
   return ServeParent(flags, core);

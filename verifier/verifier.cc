@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "verifier/backend/cpu_onednn.h"
 #include "verifier/base/status.h"
 #include "verifier/device.h"
 #include "verifier/formats/npy_reader.h"
@@ -178,6 +179,10 @@ Capabilities GetCapabilities() {
   capabilities.operators = ops::SupportedOperators();
   capabilities.processor = ProcessorName();
   return capabilities;
+}
+
+void PrepareLibraries() {
+  backend::PrepareSgemm();
 }
 
 }  // namespace espalier

@@ -212,6 +212,10 @@ struct Capabilities {
 };
 Capabilities GetCapabilities();
 
+// Does what libraries otherwise do in a process's first verification (generating code: some 25 to 60 ms), so
+// that it can go on beside the reading of a model. For a thread of its own. Never needed.
+void PrepareLibraries();
+
 // The number of a device as options.device holds it: "cpu": 0; "cuda:N" and "cuda" (the first): N + 1; "" and
 // "auto": that of the first card, or of the processor where there is none. INVALID_ARGUMENT for another name
 // and for a card that cannot be used, with the reason ("cuda: not built").

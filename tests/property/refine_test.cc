@@ -309,6 +309,51 @@ TEST(HalfSpaceTest, TheBoundIsTheMinimumOfTheCutBox) {
   EXPECT_GT(bound, 1.0 - 1e-6);
 }
 
+// The dual is piecewise linear: its maximum is at 0 or where a coefficient changes its sign.
+double DualMaximum(const bounds::HalfSpace& cut, const std::vector<double>& lambda,
+                   const bounds::InputBoxes& boxes) {
+  const size_t n = lambda.size();
+  double best = -INFINITY;
+  for (size_t k = 0; k <= n; ++k) {
+    const double at = k == n ? 0.0 : -lambda[k] / cut.normal[k];
+    if (!(at >= 0)) continue;
+    double value = at * cut.offset;
+    for (size_t i = 0; i < n; ++i) {
+      const double slope = lambda[i] + at * cut.normal[i];
+      value += slope * (slope >= 0 ? boxes.lower[i] : boxes.upper[i]);
+    }
+    best = std::max(best, value);
+  }
+  return best;
+}
+
+TEST(HalfSpaceTest, TheBoundIsTheDualMaximum) {
+  int64_t gained = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    testing::Random random(seed);
+    bounds::InputBoxes boxes{1, {}, {}};
+    bounds::HalfSpace cut;
+    std::vector<double> lambda, corner;
+    double plain = 0;
+    for (int64_t i = random.Int(1, 60); i-- > 0;) {
+      boxes.lower.push_back(random.Normal());
+      boxes.upper.push_back(boxes.lower.back() + random.Uniform(0, 2));
+      lambda.push_back(random.Normal());
+      cut.normal.push_back(random.Normal() * std::pow(10.0, random.Uniform(-2, 1)));
+      cut.offset -= cut.normal.back() * random.Uniform(boxes.lower.back(), boxes.upper.back());
+      corner.push_back(lambda.back() >= 0 ? boxes.lower.back() : boxes.upper.back());
+      plain += lambda.back() * corner.back();
+    }
+    const double bound = bounds::BoundInside(cut, {plain, lambda.data(), corner.data()}, boxes);
+    const double most = DualMaximum(cut, lambda, boxes);
+    ASSERT_LE(bound, most + 1e-12 * (1 + std::fabs(most)));
+    ASSERT_GE(bound, most - 1.01e-4 * (most - plain) - 1e-9 * (1 + std::fabs(most)));
+    gained += most > plain + 1e-3;
+  }
+  EXPECT_GT(gained, 50);
+}
+
 TEST(HalfSpaceTest, AHalfSpaceThatCutsNothingOrIsNotANumberChangesNothing) {
   const bounds::InputBoxes boxes{1, {0, 0}, {1, 1}};
   const std::vector<double> lambda = {1, 1}, corner = {0, 0};

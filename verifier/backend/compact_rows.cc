@@ -76,6 +76,7 @@ GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& all, RowRange 
     return std::equal(columns_of(a), columns_of(a + 1), columns_of(b), columns_of(b + 1));
   };
   weight_.reserve(static_cast<size_t>(begin[count] - begin[0] + kWeightAlignment * count));
+  column_.reserve(static_cast<size_t>(begin[count] - begin[0]));
   int64_t block = 0;  // first row of the current run of equal column lists
   for (int64_t r = 0; r < count;) {
     if (r == 0 || !same(block, r)) {
@@ -90,12 +91,13 @@ GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& all, RowRange 
     const bool repeats = !groups_.empty() && block < r;
     group.column_begin = repeats ? groups_.back().column_begin : static_cast<int64_t>(column_.size());
     if (!repeats) column_.insert(column_.end(), columns_of(r), columns_of(r + 1));
-    weight_.resize((weight_.size() + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment, T(0));
-    group.weight_begin = static_cast<int64_t>(weight_.size());
+    group.weight_begin =
+        (static_cast<int64_t>(weight_.size()) + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment;
+    weight_.resize(static_cast<size_t>(group.weight_begin + group.columns * group.rows), T(0));
+    T* weight = weight_.data() + group.weight_begin;
     for (int64_t k = 0; k < group.columns; ++k) {
-      for (int64_t i = r; i < end; ++i) {
-        weight_.push_back(static_cast<T>(all.value[static_cast<size_t>(begin[i] + k)]));
-      }
+      for (int64_t i = r; i < end; ++i)
+        *weight++ = static_cast<T>(all.value[static_cast<size_t>(begin[i] + k)]);
     }
     groups_.push_back(group);
     r = end;
@@ -105,33 +107,45 @@ GroupedRowsOf<T>::GroupedRowsOf(int32_t first, const CompactRows& all, RowRange 
 template <class T>
 ProgramRowsOf<T>::ProgramRowsOf(const CompactNetwork& network, const Form& form)
     : bias(static_cast<size_t>(network.slots), T(0)),
-      to_inputs(0, {}, {}, form.group_rows),
+      forward(network.stages.size()),
+      backward(network.stages.size()),
       relaxed_by(network.stages.size()),
       stage_of(static_cast<size_t>(network.unstable())) {
   const CompactRows consumers = Consumers(network);
-  to_inputs = GroupedRowsOf<T>(0, consumers, {0, network.inputs}, form.group_rows);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const int32_t source = network.stages[s].source_stage;
     if (source >= 0) relaxed_by[static_cast<size_t>(source)].push_back(static_cast<int32_t>(s));
     std::fill_n(stage_of.begin() + network.stages[s].first_unstable, network.stages[s].source.size(),
                 static_cast<int32_t>(s));
   }
-  for (size_t s = 0; s < network.stages.size(); ++s) {
-    const CompactStage& stage = network.stages[s];
-    std::transform(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin,
-                   [](double b) { return static_cast<T>(b); });
-    forward.emplace_back(stage.begin, stage.rows, RowRange{0, form.with_forward ? stage.rows.count() : 0},
-                         form.group_rows);
-    const RowRange own{stage.begin, stage.begin + stage.size()};
-    const bool unread =
-        consumers.begin[static_cast<size_t>(own.begin)] == consumers.begin[static_cast<size_t>(own.end)];
-    if (form.lines_as_rows && unread && relaxed_by[s].size() == 1) {
-      const CompactRows lines = FromLines(stage, network.stages[static_cast<size_t>(relaxed_by[s][0])]);
-      backward.emplace_back(stage.begin, lines, RowRange{0, lines.count()}, form.group_rows);
-      relaxed_by[s].clear();
+  // Each stage by itself. The last one of the backward direction is the inputs'.
+#pragma omp parallel for schedule(dynamic)
+  for (size_t s = 0; s <= network.stages.size(); ++s) {
+    if (s == network.stages.size()) {
+      to_inputs = GroupedRowsOf<T>(0, consumers, {0, network.inputs}, form.group_rows);
     } else {
-      backward.emplace_back(stage.begin, consumers, own, form.group_rows);
+      AddStage(network, consumers, s, form);
     }
+  }
+}
+
+template <class T>
+void ProgramRowsOf<T>::AddStage(const CompactNetwork& network, const CompactRows& consumers, size_t s,
+                                const Form& form) {
+  const CompactStage& stage = network.stages[s];
+  std::transform(stage.bias.begin(), stage.bias.end(), bias.begin() + stage.begin,
+                 [](double b) { return static_cast<T>(b); });
+  forward[s] = {stage.begin, stage.rows, RowRange{0, form.with_forward ? stage.rows.count() : 0},
+                form.group_rows};
+  const RowRange own{stage.begin, stage.begin + stage.size()};
+  const bool unread =
+      consumers.begin[static_cast<size_t>(own.begin)] == consumers.begin[static_cast<size_t>(own.end)];
+  if (form.lines_as_rows && unread && relaxed_by[s].size() == 1) {
+    const CompactRows lines = FromLines(stage, network.stages[static_cast<size_t>(relaxed_by[s][0])]);
+    backward[s] = {stage.begin, lines, RowRange{0, lines.count()}, form.group_rows};
+    relaxed_by[s].clear();
+  } else {
+    backward[s] = {stage.begin, consumers, own, form.group_rows};
   }
 }
 

@@ -23,6 +23,7 @@ struct RowRange {
 template <class T>
 class GroupedRowsOf {
  public:
+  GroupedRowsOf() = default;  // no rows
   // Of the rows in the range, whose first one writes slot `first`, the next one the slot behind it.
   GroupedRowsOf(int32_t first, const CompactRows& all, RowRange of, int64_t group_rows);
   PullRowsOf<T> View(const T* bias) const {
@@ -57,6 +58,9 @@ struct ProgramRowsOf {
   GroupedRowsOf<T> to_inputs;
   std::vector<std::vector<int32_t>> relaxed_by;  // affine stage -> activation stages that read it
   std::vector<int32_t> stage_of;                 // per unstable neuron
+
+ private:
+  void AddStage(const CompactNetwork& network, const CompactRows& consumers, size_t s, const Form& form);
 };
 using ProgramRows = ProgramRowsOf<float>;
 

@@ -16,6 +16,8 @@ namespace {
 // So few lanes are loaded and given back one by one; more of them, all lanes of the tile at once.
 constexpr size_t kFewLanes = 3;
 
+constexpr float kStep = 1.0f / 255.0f;  // of slopes that are kept as bytes, in units of their range
+
 }  // namespace
 
 absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {
@@ -44,9 +46,7 @@ void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int6
   start_ = settings.start_stage < 0 ? n.stages.size() - 1 : static_cast<size_t>(settings.start_stage);
   learning_ = 0;
   for (size_t s = 0; s < start_; ++s) learning_ += static_cast<int64_t>(n.stages[s].source.size());
-  // Slots behind the start are read by what they depend on, and have no part in its rows.
-  const int32_t behind = n.stages[start_].begin + n.stages[start_].size();
-  std::fill_n(Slot(behind), (n.slots - behind) * lanes_, 0.0f);
+  ClearBehind();
   std::fill(std::begin(job_), std::end(job_), CompactJob());
   for (auto& stage : splits_) stage.clear();
   while (!stop.StopRequested() && Fill(queue)) {
@@ -58,9 +58,16 @@ void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int6
   }
 }
 
+// Slots behind the start are read by what they depend on, and have no part in its rows.
+void CompactTile::ClearBehind() {
+  const CompactNetwork& n = program_->network;
+  const int32_t behind = n.stages[start_].begin + n.stages[start_].size();
+  std::fill_n(Slot(behind), (n.slots - behind) * lanes_, 0.0f);
+}
+
 // False when no lane has a job any more.
 bool CompactTile::Fill(CompactQueue& queue) {
-  bool any = false;
+  int64_t working = 0;
   fresh_.clear();
   for (int64_t l = 0; l < lanes_; ++l) {
     if (domain(l) == nullptr) {
@@ -70,13 +77,57 @@ bool CompactTile::Fill(CompactQueue& queue) {
         fresh_.push_back(static_cast<int32_t>(l));
       }
     }
-    any |= domain(l) != nullptr;
+    working += domain(l) != nullptr ? 1 : 0;
   }
   if (!fresh_.empty()) {
     LoadSlopes();
     LoadSplits();
+  } else if (working > 0 && working <= lanes_ / 2 && lanes_ == kMostLanes) {
+    Narrow();
   }
-  return any;
+  return working > 0;
+}
+
+// The queue is empty, and what is left fits into half of the lanes: a pass of these costs half as much. Only
+// domains are under way then, for trials end with their first pass; what a pass makes anew is not moved.
+void CompactTile::Narrow() {
+  int32_t from[kMostLanes / 2] = {}, to[kMostLanes] = {};
+  int32_t count = 0;
+  for (int32_t l = 0; l < kMostLanes; ++l) {
+    if (domain(l) == nullptr) continue;
+    from[count] = l;
+    to[l] = count++;
+  }
+  for (int32_t l = 0; l < count; ++l) MoveLane(from[l], l);
+  lanes_ = kMostLanes / 2;
+  for (Buffer<float>* buffer : {&alpha_, &first_, &second_, &best_}) {
+    float* wide = buffer->data();
+    float* narrow = wide;
+    for (int64_t j = 0; j < learning_; ++j, wide += kMostLanes, narrow += kMostLanes / 2) {
+      float own[kMostLanes / 2];
+      for (int32_t l = 0; l < kMostLanes / 2; ++l) own[l] = wide[from[l]];
+      std::copy_n(own, kMostLanes / 2, narrow);
+    }
+  }
+  for (auto& stage : splits_) {
+    for (Split& split : stage) split.lane = to[split.lane];
+  }
+  ClearBehind();
+}
+
+void CompactTile::MoveLane(int64_t from, int64_t to) {
+  if (from == to) return;
+  job_[to] = std::exchange(job_[from], CompactJob());
+  bound_[to] = bound_[from];
+  passes_[to] = passes_[from];
+  rate_[to] = rate_[from];
+  beta_rate_[to] = beta_rate_[from];
+  correction1_[to] = correction1_[from];
+  correction2_[to] = correction2_[from];
+  plane_[to] = plane_[from];
+  plane_first_[to] = plane_first_[from];
+  plane_second_[to] = plane_second_[from];
+  plane_scale_[to] = plane_scale_[from];
 }
 
 // Trials of one domain share its slopes: the few different ones of a tile are made once, in pieces that stay
@@ -105,10 +156,13 @@ void CompactTile::LoadSlopes() {
     const float* adaptive = program_->lines.free_start.data() + begin;
     for (size_t p = 0; p < starts.size(); ++p) {
       const uint8_t* start = starts[p] == nullptr ? nullptr : starts[p] + begin;
-      for (int64_t j = 0; j < count; ++j) {
-        table[j * width + static_cast<int64_t>(p)] =
-            start == nullptr ? adaptive[j] : lo[j] + range[j] * (static_cast<float>(start[j]) / 255.0f);
+      float slopes[kCompactPiece];  // on their own first: what lies side by side is made with vectors
+      if (start != nullptr) {
+        for (int64_t j = 0; j < count; ++j)
+          slopes[j] = lo[j] + range[j] * (static_cast<float>(start[j]) * kStep);
       }
+      const float* own = start == nullptr ? adaptive : slopes;
+      for (int64_t j = 0; j < count; ++j) table[j * width + static_cast<int64_t>(p)] = own[j];
     }
     k.spread(count, {table, width, start_of_}, alpha_.data() + begin * lanes_, lanes_);
   }
@@ -122,7 +176,7 @@ void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) 
     float* alpha = alpha_.data() + j * lanes_;
     for (int32_t l : fresh_) {
       const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
-      alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) / 255.0f);
+      alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) * kStep);
     }
     if (settings_.iterations <= 1) continue;
     float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
@@ -255,15 +309,15 @@ void CompactTile::Inputs() {
 void CompactTile::AddHalfSpace() {
   const CompactHalfSpace& plane = *settings_.half_space;
   const int64_t inputs = program_->network.inputs;
-  for (int64_t l = 0; l < lanes_; ++l) {
-    if (domain(l) == nullptr || plane_scale_[l] > 0) continue;
+  if (!fresh_.empty()) {
     // Steps in proportion to the row's coefficients.
-    double row = 1e-30, normal = 1e-30;
+    double row[kMostLanes] = {}, normal = 1e-30;
     for (int64_t i = 0; i < inputs; ++i) {
-      row += std::fabs(slots_.data()[i * lanes_ + l]);
-      normal += std::fabs(plane.normal[static_cast<size_t>(i)]);
+      const float* own = slots_.data() + i * lanes_;
+      for (int64_t l = 0; l < lanes_; ++l) row[l] += static_cast<double>(std::fabs(own[l]));
+      normal += static_cast<double>(std::fabs(plane.normal[static_cast<size_t>(i)]));
     }
-    plane_scale_[l] = row / normal;
+    for (int32_t l : fresh_) plane_scale_[l] = (row[l] + 1e-30) / normal;
   }
   program_->kernels.add_multiple(inputs, plane.normal.data(), plane_, slots_.data(), lanes_);
   for (int64_t l = 0; l < lanes_; ++l) sum_[l] += static_cast<double>(plane_[l]) * plane.offset;
@@ -414,11 +468,10 @@ void CompactTile::RankFew(int64_t lane, int32_t first, int64_t count, const floa
   for (int64_t j = 0; j < count; ++j) {
     const float score = scores[j * lanes_ + lane];
     if (!(score > threshold)) continue;
-    const std::pair<int32_t, float> candidate{first + static_cast<int32_t>(j), score};
-    best.insert(std::upper_bound(best.begin(), best.end(), candidate,
-                                 [](const auto& x, const auto& y) { return x.second > y.second; }),
-                candidate);
-    if (best.size() > keep) best.pop_back();
+    if (best.size() < keep) best.emplace_back();
+    size_t at = best.size() - 1;
+    for (; at > 0 && best[at - 1].second < score; --at) best[at] = best[at - 1];
+    best[at] = {first + static_cast<int32_t>(j), score};
     if (best.size() == keep) threshold = best.back().second;
   }
 }

@@ -55,7 +55,10 @@ class CompactTile {
   };
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
+  void ClearBehind();
   bool Fill(CompactQueue& queue);
+  void Narrow();
+  void MoveLane(int64_t from, int64_t to);
   void Load(int64_t lane, const CompactJob& job);  // but for its slopes and splits
   void LoadSplits();                               // of the fresh lanes
   void LoadSplit(const CompactSplit& split, Split own);

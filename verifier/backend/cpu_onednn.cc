@@ -1,5 +1,7 @@
 #include "verifier/backend/cpu_onednn.h"
 
+#include <omp.h>
+
 #include <cmath>
 #include <map>
 #include <utility>
@@ -18,6 +20,14 @@ void SgemmRowMajor(const GemmShape& s, const float* a, const float* b, float* c)
   const int64_t ldb = s.ldb > 0 ? s.ldb : s.transpose_b ? s.k : s.n;
   dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, 1.0f, a, lda, b, ldb,
              s.accumulate ? 1.0f : 0.0f, c, s.ldc > 0 ? s.ldc : s.n);
+}
+
+void PrepareSgemm() {
+  constexpr int64_t kSize = 16;  // of one element would not do
+  omp_set_num_threads(1);        // of the calling thread
+  const std::vector<float> ones(kSize * kSize, 1.0f);
+  std::vector<float> product(kSize * kSize);
+  SgemmRowMajor({.m = kSize, .n = kSize, .k = kSize}, ones.data(), ones.data(), product.data());
 }
 
 namespace {

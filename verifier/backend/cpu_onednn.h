@@ -20,6 +20,10 @@ struct GemmShape {
 };
 void SgemmRowMajor(const GemmShape& shape, const float* a, const float* b, float* c);
 
+// The first product of a process makes the code of all of them, which takes some 25 to 60 ms. This is such a
+// product, of nothing in particular; others that begin meanwhile wait for it. Thread-safe.
+void PrepareSgemm();
+
 // One convolution in both directions between `big` and `small` images (see ir::ConvMap). Batches of any size
 // are cut into powers of two, so that at most a handful of primitives per map is ever created. Towards big
 // images of few channels, patches take oneDNN's place. Not thread-safe.

@@ -143,6 +143,10 @@ void Builder::AddAffine(ir::NodeId id) {
       own.entries += std::fabs(coefficient * e.scale) * reach_[static_cast<size_t>(e.slot)];
     });
   }
+  size_t entries = 0;
+  for (const auto& row : rows) entries += row.size();
+  stage.rows.column.reserve(entries);
+  stage.rows.value.reserve(entries);
   for (size_t r = 0; r < rows.size(); ++r) {
     auto& row = rows[r];
     int64_t repeats = 0;

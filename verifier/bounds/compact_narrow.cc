@@ -130,6 +130,8 @@ void Narrowing::AddRow(const CompactStage& stage, int32_t r, CompactStage& own) 
 }
 
 void Narrowing::AddAffine(const CompactStage& stage, CompactStage& own) {
+  own.rows.column.reserve(stage.rows.column.size());
+  own.rows.value.reserve(stage.rows.value.size());
   for (int32_t r = 0; r < static_cast<int32_t>(stage.bias.size()); ++r) {
     const auto slot = static_cast<size_t>(stage.begin + r);
     if (needed_[slot] == 0) continue;

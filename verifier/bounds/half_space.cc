@@ -2,56 +2,86 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
+#include "verifier/backend/cpu_rowwise.h"
 #include "verifier/bounds/rounding.h"
 
 namespace espalier::bounds {
 namespace {
 
-constexpr int kBisections = 30;
+constexpr int kMostCuts = 24;
+// A multiplier is good enough when no other is better by more than this share of what it gains.
+constexpr double kGoodEnough = 1e-4;
 
-// Minimum over the box of lambda·x + multiplier·(normal·x + offset) - lambda·corner, and the derivative with
-// respect to the multiplier.
-struct Lagrangian {
-  double value = 0, derivative = 0;
-  double scale = 0;  // sum of the absolute values of all that was added
+// One row's Lagrangian dual: the minimum over the box of lambda·x + multiplier·(normal·x + offset).
+class Dual {
+ public:
+  Dual(const HalfSpace& plane, const RowPlane& row, const InputBoxes& boxes)
+      : plane_(plane),
+        row_(row),
+        boxes_(boxes),
+        inputs_(static_cast<int64_t>(plane.normal.size())),
+        magnitudes_(plane.normal.size()),
+        slopes_(plane.normal.size()),
+        corner_(plane.normal.size()) {
+    for (size_t i = 0; i < magnitudes_.size(); ++i) {
+      magnitudes_[i] = std::max(std::fabs(boxes.lower[i]), std::fabs(boxes.upper[i]));
+    }
+    row_scale_ = kernels_.abs_dot(inputs_, row.lambda, magnitudes_.data());
+    plane_scale_ = kernels_.abs_dot(inputs_, plane.normal.data(), magnitudes_.data());
+  }
+
+  struct Point {
+    double multiplier = 0, value = 0, derivative = 0;
+  };
+  Point At(double multiplier);
+  // Any multiplier >= 0 is sound, this one is nearly the best.
+  Point Best();
+  double ValueAtCorner() const { return kernels_.dot(inputs_, row_.lambda, row_.corner); }
+  // Sum of the absolute values of all that a bound adds up.
+  double Scale(double multiplier) const {
+    return 2.0 * row_scale_ + multiplier * (plane_scale_ + std::fabs(plane_.offset));
+  }
+
+ private:
+  const backend::RowwiseTable<double>& kernels_ = backend::BestRowwiseTable<double>();
+  const HalfSpace& plane_;
+  const RowPlane& row_;
+  const InputBoxes& boxes_;
+  int64_t inputs_;
+  double row_scale_ = 0, plane_scale_ = 0;
+  std::vector<double> magnitudes_, slopes_, corner_;
 };
 
-Lagrangian Evaluate(const HalfSpace& plane, const RowPlane& row, const InputBoxes& boxes, double multiplier) {
-  Lagrangian result;
-  double value = 0, at_plane = 0, scale = 0;
-  for (size_t i = 0; i < plane.normal.size(); ++i) {
-    const double slope = row.lambda[i] + multiplier * plane.normal[i];
-    const double x = slope >= 0 ? boxes.lower[i] : boxes.upper[i];
-    const double magnitude = std::max(std::fabs(boxes.lower[i]), std::fabs(boxes.upper[i]));
-    value += slope * x - row.lambda[i] * row.corner[i];
-    at_plane += plane.normal[i] * x;
-    scale += (2.0 * std::fabs(row.lambda[i]) + multiplier * std::fabs(plane.normal[i])) * magnitude;
+Dual::Point Dual::At(double multiplier) {
+  for (size_t i = 0; i < slopes_.size(); ++i) {
+    slopes_[i] = row_.lambda[i] + multiplier * plane_.normal[i];
   }
-  result.value = value + multiplier * plane.offset;
-  result.derivative = at_plane + plane.offset;
-  result.scale = scale + multiplier * std::fabs(plane.offset);
-  return result;
+  const double value = kernels_.concretise(inputs_, slopes_.data(), boxes_.lower.data(), boxes_.upper.data(),
+                                           corner_.data(), nullptr);
+  const double at_plane = kernels_.dot(inputs_, plane_.normal.data(), corner_.data());
+  return {multiplier, value + multiplier * plane_.offset, at_plane + plane_.offset};
 }
 
-// Where the derivative changes its sign; any multiplier >= 0 is sound, this one is the best.
-double BestMultiplier(const HalfSpace& plane, const RowPlane& row, const InputBoxes& boxes) {
-  double high = 0;
-  double row_size = 0, normal_size = 0;
-  for (size_t i = 0; i < plane.normal.size(); ++i) {
-    row_size += std::fabs(row.lambda[i]);
-    normal_size += std::fabs(plane.normal[i]);
+// The dual is concave. Between a point where it rises and one where it falls, the tangents meet above the
+// maximum, and there the next point is taken (cutting planes, Kelley 1960).
+Dual::Point Dual::Best() {
+  const Point none = At(0);
+  if (!(plane_scale_ > 0) || !(none.derivative > 0)) return none;
+  Point low = none, high = At(row_scale_ / plane_scale_);
+  for (int k = 0; k < kMostCuts && high.derivative > 0; ++k) low = high, high = At(2 * high.multiplier);
+  for (int k = 0; k < kMostCuts && high.derivative <= 0; ++k) {
+    const double apart = high.multiplier - low.multiplier;
+    const double fall = low.derivative - high.derivative;
+    const double step = (high.value - low.value - high.derivative * apart) / fall;
+    if (!(step > 0) || !(step < apart)) break;
+    const double most = low.value + low.derivative * step, best = std::max(low.value, high.value);
+    if (!(most - best > kGoodEnough * (best - none.value))) break;
+    const Point middle = At(low.multiplier + step);
+    (middle.derivative > 0 ? low : high) = middle;
   }
-  if (!(normal_size > 0) || !(Evaluate(plane, row, boxes, 0).derivative > 0)) return 0;
-  double low = 0;
-  high = row_size / normal_size;
-  for (int k = 0; k < kBisections && Evaluate(plane, row, boxes, high).derivative > 0; ++k)
-    low = high, high *= 2;
-  for (int k = 0; k < kBisections; ++k) {
-    const double middle = 0.5 * (low + high);
-    (Evaluate(plane, row, boxes, middle).derivative > 0 ? low : high) = middle;
-  }
-  return low;
+  return high.value > low.value ? high : low;
 }
 
 }  // namespace
@@ -70,12 +100,12 @@ HalfSpace PlaneOf(const RowPlane& row, const InputBoxes& boxes) {
 }
 
 double BoundInside(const HalfSpace& plane, const RowPlane& row, const InputBoxes& boxes) {
-  const double multiplier = BestMultiplier(plane, row, boxes);
-  if (!(multiplier > 0)) return row.lower;
-  const Lagrangian best = Evaluate(plane, row, boxes, multiplier);
+  Dual dual(plane, row, boxes);
+  const Dual::Point best = dual.Best();
+  if (!(best.multiplier > 0)) return row.lower;
   const double allowance = 4.0 * Gamma<double>(static_cast<double>(boxes.lower.size()) + 8.0) *
-                           (best.scale + std::fabs(row.lower));
-  const double bound = row.lower + best.value - allowance;
+                           (dual.Scale(best.multiplier) + std::fabs(row.lower));
+  const double bound = row.lower + (best.value - dual.ValueAtCorner()) - allowance;
   return bound > row.lower ? bound : row.lower;  // NaN proves nothing
 }
 
