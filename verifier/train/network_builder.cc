@@ -135,10 +135,11 @@ bool NetworkBuilder::Relu() {
   return true;
 }
 
-void NetworkBuilder::Dense(int64_t width) {
+void NetworkBuilder::Dense(int64_t width, double gain) {
   const auto from = static_cast<ir::NodeId>(network_.nodes.size()) - 1;
   const int64_t fan_in = Last().size;
   ir::DenseMap map{width, fan_in, NormalWeights(width * fan_in, fan_in)};
+  for (double& w : map.weights) w = RoundToFloat(gain * w);
   AddAffine({{from, std::make_shared<ir::LinearMap>(std::move(map)), 0}}, {});
 }
 

@@ -30,7 +30,7 @@ class NetworkBuilder {
   void Normalise(const std::vector<double>& mean, const std::vector<double>& deviation);
   void Conv(const ConvSpec& conv);
   bool Relu();  // false: there is no affine node to follow
-  void Dense(int64_t width);
+  void Dense(int64_t width, double gain = 1.0);
   void Block(int64_t channels, int64_t stride);
   absl::StatusOr<BuiltNetwork> Finish() &&;
 

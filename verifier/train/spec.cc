@@ -117,6 +117,22 @@ absl::Status AddConv(std::string_view layer, const std::vector<std::string>& wor
   return absl::OkStatus();
 }
 
+absl::Status AddDense(std::string_view layer, const std::vector<std::string>& words,
+                      NetworkBuilder& builder) {
+  if (words.size() < 2 || words.size() > 3) return Fault(layer, "expected 'fc N' or 'fc N xG'");
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<int64_t> width, Integers(layer, words[1], ',', kMaxWidth));
+  if (width.size() != 1 || width[0] < 1) return Fault(layer, "expected 'fc N'");
+  double gain = 1;
+  if (words.size() == 3) {
+    if (words[2][0] != 'x') return Fault(layer, absl::StrCat("'", words[2], "' is not xG"));
+    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> gains, Decimals(layer, words[2].substr(1)));
+    gain = gains[0];
+    if (gains.size() != 1 || !(gain > 0)) return Fault(layer, "a gain is not positive");
+  }
+  builder.Dense(width[0], gain);
+  return absl::OkStatus();
+}
+
 absl::Status AddLayer(std::string_view layer, NetworkBuilder& builder) {
   const std::vector<std::string> words = Words(layer);
   if (words[0] == "input") {
@@ -128,12 +144,7 @@ absl::Status AddLayer(std::string_view layer, NetworkBuilder& builder) {
   if (words[0] == "relu" && words.size() == 1) {
     return builder.Relu() ? absl::OkStatus() : Fault(layer, "a relu must follow a conv, fc or normalise");
   }
-  if (words[0] == "fc" && words.size() == 2) {
-    ESPALIER_ASSIGN_OR_RETURN(const std::vector<int64_t> width, Integers(layer, words[1], ',', kMaxWidth));
-    if (width.size() != 1 || width[0] < 1) return Fault(layer, "expected 'fc N'");
-    builder.Dense(width[0]);
-    return absl::OkStatus();
-  }
+  if (words[0] == "fc") return AddDense(layer, words, builder);
   return Fault(layer, "not one of input, normalise, conv, relu, fc, block");
 }
 

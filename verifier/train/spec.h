@@ -9,7 +9,7 @@
 //   normalise m1,m2,.. / s1,s2,..  mean and standard deviation per channel, kept inside the network
 //   conv CHANNELS kK [sS] [pP | pT,L,B,R]     square kernel, stride (1), zero padding (0)
 //   relu
-//   fc N
+//   fc N [xG]                      start weights times G (1)
 //   block CHANNELS [sS]            residual: conv k3 p1, relu, conv k3 p1, added to the input (to its k1
 //                                  convolution where shapes differ), relu
 // Start weights are normal with variance 2 / fan-in (He et al. 2015), biases zero. INVALID_ARGUMENT names the

@@ -35,6 +35,15 @@ TEST(Spec, SeedDecidesTheWeights) {
   EXPECT_NE(weights(1), weights(2));
 }
 
+TEST(Spec, AGainScalesTheStart) {
+  const auto weights = [&](const std::string& spec) {
+    return std::get<ir::DenseMap>(*BuildNetwork(spec, 7)->network.nodes[1].terms[0].map).weights;
+  };
+  const std::vector<double> plain = weights("input 5; fc 3"), halves = weights("input 5; fc 3 x0.5");
+  ASSERT_EQ(plain.size(), halves.size());
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(halves[i], 0.5 * plain[i]);
+}
+
 TEST(Spec, ErrorsNameTheLayer) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "no such architecture"},
@@ -46,6 +55,9 @@ TEST(Spec, ErrorsNameTheLayer) {
       {"input 4; conv 4 k3; fc 2", "needs an image"},
       {"input 4; relu; fc 2", "must follow"},
       {"input 4; fc two", "'two' is not a whole number"},
+      {"input 4; fc 2 0.1", "'0.1' is not xG"},
+      {"input 4; fc 2 xtiny", "'tiny' is not a number"},
+      {"input 4; fc 2 x0", "not positive"},
       {"input 3x4x4; normalise 1,2 / 1,1; fc 2", "expected 3 means"},
       {"input 4; normalise 1,1,1,1 / 1,1,1,0; fc 2", "not positive"},
       {"input 4; fc 3; relu", "last layer must be 'fc'"},
