@@ -189,6 +189,35 @@ TEST_P(CompactConformanceTest, OnePassIsThatOfPlainLoops) {
   }
 }
 
+// They are the outputs of a network that ends there.
+TEST_P(CompactConformanceTest, RowsOfAnEarlierStageAreThoseOfPlainLoops) {
+  int64_t earlier = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    const CompactNetwork network = RandomCompact(random);
+    const auto bounder = Make(backend(), network);
+    for (size_t s = 0; s < network.stages.size(); ++s) {
+      if (network.stages[s].bias.empty()) continue;
+      CompactNetwork inner = network;
+      inner.stages.resize(s + 1);
+      inner.first_output = inner.stages.back().begin;
+      Host host;
+      std::vector<CompactDomain> domains = RandomDomains(random, inner, 1 + seed % 40, host);
+      const std::vector<CompactDomain> asked = domains;
+      Bound(*bounder, domains, {.iterations = 1, .start_stage = static_cast<int32_t>(s)});
+      for (size_t d = 0; d < domains.size(); ++d) {
+        if (!asked[d].output.empty() && s + 1 < network.stages.size()) continue;  // only of the last one
+        const double wanted = OnePass(inner, asked[d]);
+        ASSERT_NEAR(domains[d].bound, wanted, 2e-5 * (10 + std::fabs(wanted)))
+            << "stage " << s << " domain " << d;
+        earlier += s + 1 < network.stages.size();
+      }
+    }
+  }
+  EXPECT_GT(earlier, 200);
+}
+
 // Every setting there is; the processor's own optimisation is the yardstick. A gradient that is zero but for
 // rounding moves a slope by a whole step, so single bounds may differ a little; what they are worth may not.
 TEST_P(CompactConformanceTest, OptimisedBoundsAreTheProcessors) {

@@ -38,6 +38,7 @@ class CpuCompact final : public CompactBounder {
  private:
   absl::Status Run(CompactQueue& queue, int64_t count, const CompactSettings& settings) {
     if (!state_.Going()) return state_.status;
+    if (settings.start_stage >= 0) program_.PrepareStart(static_cast<size_t>(settings.start_stage));
     // Half-wide tiles as long as they hold everything.
     const int64_t lanes = count > kMostLanes / 2 * state_.threads ? kMostLanes : kMostLanes / 2;
     const auto team = static_cast<int>(std::clamp<int64_t>((count + lanes - 1) / lanes, 1, state_.threads));

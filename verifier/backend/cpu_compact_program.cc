@@ -37,4 +37,41 @@ void CompactProgram::SetLines(int32_t first, const CompactLines& from) {
   }
 }
 
+namespace {
+
+// The groups without their columns from slot `end` on. Columns rise.
+std::vector<PullGroup> Without(const GroupedRows& rows, int32_t end) {
+  std::vector<PullGroup> groups = rows.groups();
+  for (PullGroup& group : groups) {
+    const auto first = rows.columns().begin() + group.column_begin;
+    group.columns = std::lower_bound(first, first + group.columns, end) - first;
+  }
+  return groups;
+}
+
+}  // namespace
+
+void CompactProgram::PrepareStart(size_t stage) {
+  if (before_.contains(stage)) return;
+  const int32_t end = network.stages[stage].begin;
+  Before& before = before_[stage];
+  for (size_t s = 0; s < stage; ++s) before.backward.push_back(Without(backward[s], end));
+  before.to_inputs = Without(to_inputs, end);
+}
+
+void CompactProgram::AddStartRow(size_t stage, int32_t row, float coefficient, SlotRange own, float* slots,
+                                 int64_t lanes) const {
+  const GroupedRows& rows = forward[stage];
+  const PullGroup& group =
+      *(std::upper_bound(rows.groups().begin(), rows.groups().end(), row,
+                         [](int32_t slot, const PullGroup& g) { return slot < g.first; }) -
+        1);
+  const int32_t* columns = rows.columns().data() + group.column_begin;
+  const float* weights = rows.weights().data() + group.weight_begin + (row - group.first);
+  const int32_t* first = std::lower_bound(columns, columns + group.columns, own.begin);
+  for (const int32_t* c = first; c != columns + group.columns && *c < own.end; ++c) {
+    slots[*c * lanes] += coefficient * weights[(c - columns) * group.rows];
+  }
+}
+
 }  // namespace espalier::backend

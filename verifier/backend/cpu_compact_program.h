@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "verifier/backend/compact.h"
@@ -21,6 +22,25 @@ struct CompactProgram : ProgramRows {
   std::vector<float> lo, range;  // of the slopes, per unstable neuron
   std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
+
+  // What is read backwards when the rows of an earlier stage than the last one are bounded: its own columns
+  // have few entries, which are added one by one (AddStartRow), and those of later stages have none.
+  struct Before {
+    std::vector<std::vector<PullGroup>> backward;  // per stage before it
+    std::vector<PullGroup> to_inputs;
+  };
+  // Has to be called before tiles start at the stage.
+  void PrepareStart(size_t stage);
+  const Before& BeforeStart(size_t stage) const { return before_.at(stage); }
+  // slots[lane] += coefficient times the entries of slot `row`'s row that lie in begin .. end - 1.
+  struct SlotRange {
+    int32_t begin = 0, end = 0;
+  };
+  void AddStartRow(size_t stage, int32_t row, float coefficient, SlotRange own, float* slots,
+                   int64_t lanes) const;
+
+ private:
+  std::map<size_t, Before> before_;
 };
 
 }  // namespace espalier::backend

@@ -55,7 +55,6 @@ class CompactTile {
   };
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
-  void ClearBehind();
   bool Fill(CompactQueue& queue);
   void Narrow();
   void MoveLane(int64_t from, int64_t to);
@@ -69,6 +68,9 @@ class CompactTile {
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
   void StartRows();
+  void AddStartRows(int32_t begin, int32_t end);
+  PullRows BackwardRows(size_t stage) const;
+  bool from_inside() const { return settings_.start_stage >= 0; }
   void Inputs();
   void AddHalfSpace();
   void StepHalfSpace();
