@@ -18,6 +18,7 @@ struct TileLines {
 // Adam, per lane.
 struct TileAdam {
   const float *rate = nullptr, *correction1 = nullptr, *correction2 = nullptr;
+  const int32_t* begun = nullptr;  // zero: the lane's first step, whatever its moments hold
 };
 
 // Lines in double, with what a certificate reads of them.
@@ -46,7 +47,7 @@ struct CertifyKernels {
 
 struct SpreadTable {
   const float* values = nullptr;
-  int64_t stride = 0;              // 0: one row for all neurons
+  int64_t stride = 0;
   const int32_t* index = nullptr;  // [lanes] < 0: the lane is left alone
 };
 

@@ -96,10 +96,6 @@ void CompactTile::LoadSlopes() {
     return LoadSlopesOneByOne(starts);
   }
   alignas(64) float table[kCompactPiece * 16] = {};
-  if (settings_.iterations > 1) {
-    k.spread(learning_, {table, 0, start_of_}, first_.data(), lanes_);
-    k.spread(learning_, {table, 0, start_of_}, second_.data(), lanes_);
-  }
   for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
     const int64_t count = std::min(kCompactPiece, learning_ - begin);
     const float *lo = program_->lo.data() + begin, *range = program_->range.data() + begin;
@@ -128,9 +124,6 @@ void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) 
       const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
       alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) * kStep);
     }
-    if (settings_.iterations <= 1) continue;
-    float *first = first_.data() + j * lanes_, *second = second_.data() + j * lanes_;
-    for (int32_t l : fresh_) first[l] = second[l] = 0;
   }
 }
 
@@ -254,7 +247,10 @@ void CompactTile::Rank() {
     job_[l].into->candidates.clear();
     if (!(bound_[l] > 0)) ranked.push_back(l);
   }
-  for (int64_t begin = 0; begin < learning_ && !ranked.empty(); begin += kFew) {
+  // Those nearest to the output first: they have the larger scores, and leave the others little to do.
+  const int64_t pieces = ranked.empty() ? 0 : (learning_ + kFew - 1) / kFew;
+  for (int64_t piece = pieces; piece-- > 0;) {
+    const int64_t begin = piece * kFew;
     const auto first = static_cast<int32_t>(begin);
     const TileLines lines = LinesAt(first, std::min(kFew, learning_ - begin));
     program_->kernels.score(lines, saved_.data() + begin * lanes_, scores, most, lanes_);

@@ -230,6 +230,7 @@ void CompactTile::Judge() {
 // Adam's, for the lane's next step.
 void CompactTile::CorrectionsOf(int64_t lane) {
   const auto t = static_cast<double>(passes_[lane]);
+  begun_[lane] = passes_[lane] > 1 ? 1 : 0;
   correction1_[lane] = static_cast<float>(1.0 / (1.0 - std::pow(0.9, t)));
   correction2_[lane] = static_cast<float>(1.0 / (1.0 - std::pow(0.999, t)));
 }
@@ -257,7 +258,7 @@ void CompactTile::ForwardActivation(size_t s) {
   }
   const int64_t first = stage.first_unstable * lanes_;
   program_->kernels.step(LinesAt(stage.first_unstable, static_cast<int64_t>(stage.source.size())),
-                         {rate_, correction1_, correction2_},
+                         {rate_, correction1_, correction2_, begun_},
                          {stage.source.data(), saved_.data() + first, slots_.data(), alpha_.data() + first,
                           first_.data() + first, second_.data() + first, Slot(stage.begin)},
                          lanes_);

@@ -105,6 +105,7 @@ class CompactTile {
   int64_t passes_[kMostLanes] = {};
   alignas(64) float rate_[kMostLanes] = {}, correction1_[kMostLanes] = {}, correction2_[kMostLanes] = {};
   alignas(64) int32_t better_[kMostLanes] = {};
+  alignas(64) int32_t begun_[kMostLanes] = {};     // optimised before: its moments are its own
   alignas(64) int32_t start_of_[kMostLanes] = {};  // fresh lanes: which of the different starts; others: -1
   int32_t done_[kMostLanes] = {};
   // Multiplier of the half-space, with its optimiser state and the scale of its steps.
