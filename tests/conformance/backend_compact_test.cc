@@ -204,14 +204,19 @@ TEST_P(CompactConformanceTest, RowsOfAnEarlierStageAreThoseOfPlainLoops) {
       inner.first_output = inner.stages.back().begin;
       Host host;
       std::vector<CompactDomain> domains = RandomDomains(random, inner, 1 + seed % 40, host);
+      const bool last = s + 1 == network.stages.size();
+      for (CompactDomain& domain : domains) {
+        if (last) break;  // a margin is one of outputs; earlier stages have single rows
+        domain.output.clear();
+        domain.unit = static_cast<int32_t>(random.Int(0, inner.outputs() - 1));
+      }
       const std::vector<CompactDomain> asked = domains;
       Bound(*bounder, domains, {.iterations = 1, .start_stage = static_cast<int32_t>(s)});
       for (size_t d = 0; d < domains.size(); ++d) {
-        if (!asked[d].output.empty() && s + 1 < network.stages.size()) continue;  // only of the last one
         const double wanted = OnePass(inner, asked[d]);
         ASSERT_NEAR(domains[d].bound, wanted, 2e-5 * (10 + std::fabs(wanted)))
             << "stage " << s << " domain " << d;
-        earlier += s + 1 < network.stages.size();
+        earlier += last ? 0 : 1;
       }
     }
   }
