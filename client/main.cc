@@ -103,9 +103,10 @@ ExitCode AskEach(const CommandLine& line, const std::vector<std::string>& server
 constexpr uintmax_t kLargeModel = uintmax_t{1} << 18;
 
 bool HasLargeModel(const CommandLine& line) {
+  if (line.command != Command::kVerify) return false;
   std::error_code error;
   const uintmax_t bytes = std::filesystem::file_size(line.verify.network, error);
-  return line.command == Command::kVerify && !error && bytes >= kLargeModel;
+  return !error && bytes >= kLargeModel;
 }
 
 ExitCode Main(int argc, char** argv) {

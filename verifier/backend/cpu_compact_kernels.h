@@ -47,7 +47,6 @@ struct CertifyKernels {
 
 struct SpreadTable {
   const float* values = nullptr;
-  int64_t stride = 0;
   const int32_t* index = nullptr;  // [lanes] < 0: the lane is left alone
 };
 
@@ -77,8 +76,8 @@ struct CompactKernels {
   void (*step)(const TileLines& lines, const TileAdam& adam, const StepArrays& arrays, int64_t lanes);
   // to = better[lane] ? from : to
   void (*keep)(int64_t n, const int32_t* better, const float* from, float* to, int64_t lanes);
-  // to[i][lane] = table[i * stride + index[lane]] where index[lane] >= 0. Rows of a table are spread_width
-  // long.
+  // to[i][lane] = table[i * spread_width + index[lane]] where index[lane] >= 0. Rows of a table are
+  // spread_width long.
   int64_t spread_width;
   void (*spread)(int64_t n, const SpreadTable& table, float* to, int64_t lanes);
   // scores[i][lane] as SplitScore, most[lane] the largest of these neurons'

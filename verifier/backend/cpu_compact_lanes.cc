@@ -110,7 +110,7 @@ void CompactTile::LoadSlopes() {
       const float* own = start == nullptr ? adaptive : slopes;
       for (int64_t j = 0; j < count; ++j) table[j * width + static_cast<int64_t>(p)] = own[j];
     }
-    k.spread(count, {table, width, start_of_}, alpha_.data() + begin * lanes_, lanes_);
+    k.spread(count, {table, start_of_}, alpha_.data() + begin * lanes_, lanes_);
   }
 }
 
