@@ -135,8 +135,10 @@ struct CompactSettings {
 class CompactBounder {
  public:
   virtual ~CompactBounder() = default;
-  // Results do not depend on the order of the domains, on what else is in the list, or on the number of
-  // threads. CANCELLED when the backend's stop token fires; results are then unspecified.
+  // Results do not depend on the number of threads, nor, where outputs are bounded, on the order of the
+  // domains or on what else is in the list. Rows of an inner stage are bounded with their neighbours in the
+  // list, which may show in their last digits. CANCELLED when the backend's stop token fires; results are
+  // then unspecified.
   virtual absl::Status Bound(absl::Span<CompactDomain> domains, const CompactSettings& settings) = 0;
   // One pass of each trial from its domain's own slopes and multipliers; as Bound otherwise.
   virtual absl::Status Try(absl::Span<CompactTrial> trials);

@@ -10,6 +10,25 @@
 namespace espalier::backend {
 namespace {
 
+// Tiles of few rows at a time, and lanes that wait for others, have to be paid for by what is left out.
+constexpr double kMostConeShare = 0.75;
+
+// Whether what rows in the middle of the list are made of is little enough.
+bool WorthCones(const CompactProgram& program, absl::Span<const CompactDomain> rows,
+                const CompactSettings& settings) {
+  if (settings.corners || rows.empty()) return false;
+  if (std::any_of(rows.begin(), rows.end(), [](const CompactDomain& row) { return row.input != nullptr; })) {
+    return false;
+  }
+  const size_t first = rows.size() / 2 / (kMostLanes / 2) * (kMostLanes / 2);
+  std::vector<uint8_t> marks;
+  TileReach cone;
+  MakeCone(program, settings.start_stage, TipsOf(program, settings, rows.subspan(first, kMostLanes / 2)),
+           marks, cone);
+  return static_cast<double>(cone.Work()) <
+         kMostConeShare * static_cast<double>(program.Whole(settings.start_stage).Work());
+}
+
 class CpuCompact final : public CompactBounder {
  public:
   CpuCompact(const CompactNetwork& network, CpuState& state)
@@ -38,13 +57,21 @@ class CpuCompact final : public CompactBounder {
  private:
   absl::Status Run(CompactQueue& queue, int64_t count, const CompactSettings& settings) {
     if (!state_.Going()) return state_.status;
-    if (settings.start_stage >= 0) program_.PrepareStart(static_cast<size_t>(settings.start_stage));
-    // Half-wide tiles as long as they hold everything.
-    const int64_t lanes = count > kMostLanes / 2 * state_.threads ? kMostLanes : kMostLanes / 2;
-    const auto team = static_cast<int>(std::clamp<int64_t>((count + lanes - 1) / lanes, 1, state_.threads));
+    program_.PrepareStart(settings.start_stage);
+    const TileShape shape = ShapeFor(queue, count, settings);
+    const auto team =
+        static_cast<int>(std::clamp<int64_t>((count + shape.lanes - 1) / shape.lanes, 1, state_.threads));
 #pragma omp parallel num_threads(team) if (team > 1)
-    tiles_[static_cast<size_t>(omp_get_thread_num())].Run(queue, settings, lanes, state_.stop);
+    tiles_[static_cast<size_t>(omp_get_thread_num())].Run(queue, settings, shape, state_.stop);
     return state_.Going() ? absl::OkStatus() : state_.status;
+  }
+
+  TileShape ShapeFor(const CompactQueue& queue, int64_t count, const CompactSettings& settings) const {
+    if (settings.start_stage >= 0 && WorthCones(program_, queue.domains(), settings)) {
+      return {kMostLanes / 2, /*cones=*/true};
+    }
+    // Half-wide tiles as long as they hold everything.
+    return {count > kMostLanes / 2 * state_.threads ? kMostLanes : kMostLanes / 2};
   }
 
   CompactProgram program_;

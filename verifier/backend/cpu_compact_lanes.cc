@@ -14,6 +14,18 @@ constexpr size_t kFewLanes = 3;
 
 constexpr float kStep = 1.0f / 255.0f;  // of slopes that are kept as bytes, in units of their range
 
+struct ByteSlopes {
+  const float *lo, *range;
+  const uint8_t* bytes;
+};
+
+// Apart from what scatters them: what lies side by side is made with vectors.
+void SlopesOfBytes(const ByteSlopes& from, int64_t count, float* to) {
+  for (int64_t j = 0; j < count; ++j) {
+    to[j] = from.lo[j] + from.range[j] * (static_cast<float>(from.bytes[j]) * kStep);
+  }
+}
+
 }  // namespace
 
 // False when no lane has a job any more.
@@ -92,7 +104,7 @@ void CompactTile::LoadSlopes() {
   }
   const CompactKernels& k = program_->kernels;
   const int64_t width = k.spread_width;
-  if (fresh_.size() <= kFewLanes || static_cast<int64_t>(starts.size()) > width) {
+  if (!reach_->whole || fresh_.size() <= kFewLanes || static_cast<int64_t>(starts.size()) > width) {
     return LoadSlopesOneByOne(starts);
   }
   alignas(64) float table[kCompactPiece * 16] = {};
@@ -102,11 +114,8 @@ void CompactTile::LoadSlopes() {
     const float* adaptive = program_->lines.free_start.data() + begin;
     for (size_t p = 0; p < starts.size(); ++p) {
       const uint8_t* start = starts[p] == nullptr ? nullptr : starts[p] + begin;
-      float slopes[kCompactPiece];  // on their own first: what lies side by side is made with vectors
-      if (start != nullptr) {
-        for (int64_t j = 0; j < count; ++j)
-          slopes[j] = lo[j] + range[j] * (static_cast<float>(start[j]) * kStep);
-      }
+      float slopes[kCompactPiece];
+      if (start != nullptr) SlopesOfBytes({lo, range, start}, count, slopes);
       const float* own = start == nullptr ? adaptive : slopes;
       for (int64_t j = 0; j < count; ++j) table[j * width + static_cast<int64_t>(p)] = own[j];
     }
@@ -114,15 +123,23 @@ void CompactTile::LoadSlopes() {
   }
 }
 
+// `start`: null for the adaptive one.
+float CompactTile::StartOf(const uint8_t* start, size_t neuron) const {
+  if (start == nullptr) return program_->lines.free_start[neuron];
+  return program_->lo[neuron] + program_->range[neuron] * (static_cast<float>(start[neuron]) * kStep);
+}
+
 // Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all.
 void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) {
-  for (int64_t j = 0; j < learning_; ++j) {
-    const auto u = static_cast<size_t>(j);
-    const float lo = program_->lo[u], range = program_->range[u], adaptive = program_->lines.free_start[u];
-    float* alpha = alpha_.data() + j * lanes_;
-    for (int32_t l : fresh_) {
-      const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
-      alpha[l] = start == nullptr ? adaptive : lo + range * (static_cast<float>(start[u]) * kStep);
+  for (size_t s = 0; s < start_; ++s) {
+    const int32_t first = program_->network.stages[s].first_unstable;
+    for (const TileReach::Range& range : reach_->lines[s]) {
+      for (int32_t j = first + range.begin; j < first + range.end; ++j) {
+        for (int32_t l : fresh_) {
+          const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
+          alpha_.data()[j * lanes_ + l] = StartOf(start, static_cast<size_t>(j));
+        }
+      }
     }
   }
 }
@@ -179,6 +196,9 @@ void CompactTile::FinishDone() {
   }
   if (settings_.candidates > 0) Rank();
   if (settings_.slopes) StoreSlopes();
+  if (settings_.exact_slopes) {
+    for (int32_t l : finished_) StoreExactSlopesOf(l);
+  }
   for (int32_t l : finished_) FinishLane(l);
 }
 
@@ -191,12 +211,6 @@ void CompactTile::FinishLane(int64_t lane) {
   }
   CompactDomain& domain = *job.into;
   domain.bound = bound_[lane];
-  if (settings_.exact_slopes) {
-    domain.exact_slopes.resize(static_cast<size_t>(learning_));
-    for (int64_t j = 0; j < learning_; ++j) {
-      domain.exact_slopes[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
-    }
-  }
   if (settings_.corners) {
     const int64_t inputs = program_->network.inputs;
     domain.corner.resize(static_cast<size_t>(inputs));
@@ -206,21 +220,55 @@ void CompactTile::FinishLane(int64_t lane) {
   }
 }
 
+// Slopes of neurons that are not touched are where they began.
+void CompactTile::StoreExactSlopesOf(int64_t lane) {
+  std::vector<float>& to = job_[lane].into->exact_slopes;
+  const uint8_t* start = domain(lane)->start.empty() ? nullptr : domain(lane)->start.data();
+  to.resize(static_cast<size_t>(learning_));
+  if (!reach_->whole && start == nullptr)
+    std::copy_n(program_->lines.free_start.data(), learning_, to.data());
+  if (!reach_->whole && start != nullptr) {
+    SlopesOfBytes({program_->lo.data(), program_->range.data(), start}, learning_, to.data());
+  }
+  for (size_t s = 0; s < start_; ++s) {
+    const int32_t first = program_->network.stages[s].first_unstable;
+    for (const TileReach::Range& range : reach_->lines[s]) {
+      for (int32_t j = first + range.begin; j < first + range.end; ++j) {
+        to[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
+      }
+    }
+  }
+}
+
 // As CompactKernels::to_bytes, operation by operation: company must not show.
-uint8_t CompactTile::Byte(int64_t neuron, int64_t lane) const {
+uint8_t CompactTile::Byte(int64_t neuron, float slope) const {
   const auto u = static_cast<size_t>(neuron);
   const float range = program_->range[u], scale = range > 0 ? 255.0f / range : 255.0f;
-  const float at = (best_.data()[neuron * lanes_ + lane] - program_->lo[u]) * scale;
+  const float at = (slope - program_->lo[u]) * scale;
   return static_cast<uint8_t>(static_cast<int32_t>(std::clamp(at, 0.0f, 255.0f) + 0.5f));
+}
+
+void CompactTile::StoreSlopesOf(int64_t lane) {
+  uint8_t* to = job_[lane].into->slopes.data();
+  const absl::Span<const uint8_t> start = domain(lane)->start;
+  if (!reach_->whole && !start.empty()) std::copy_n(start.data(), learning_, to);
+  if (!reach_->whole && start.empty()) {
+    for (int64_t j = 0; j < learning_; ++j) to[j] = Byte(j, StartOf(nullptr, static_cast<size_t>(j)));
+  }
+  for (size_t s = 0; s < start_; ++s) {
+    const int32_t first = program_->network.stages[s].first_unstable;
+    for (const TileReach::Range& range : reach_->lines[s]) {
+      for (int32_t j = first + range.begin; j < first + range.end; ++j) {
+        to[j] = Byte(j, best_.data()[j * lanes_ + lane]);
+      }
+    }
+  }
 }
 
 void CompactTile::StoreSlopes() {
   for (int32_t l : finished_) job_[l].into->slopes.resize(static_cast<size_t>(learning_));
-  if (finished_.size() <= kFewLanes) {
-    for (int32_t l : finished_) {
-      uint8_t* to = job_[l].into->slopes.data();
-      for (int64_t j = 0; j < learning_; ++j) to[j] = Byte(j, l);
-    }
+  if (!reach_->whole || finished_.size() <= kFewLanes) {
+    for (int32_t l : finished_) StoreSlopesOf(l);
     return;
   }
   uint8_t bytes[kCompactPiece * kMostLanes];

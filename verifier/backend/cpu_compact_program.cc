@@ -37,35 +37,21 @@ void CompactProgram::SetLines(int32_t first, const CompactLines& from) {
   }
 }
 
-namespace {
-
-// The groups without their columns from slot `end` on. Columns rise.
-std::vector<PullGroup> Without(const GroupedRows& rows, int32_t end) {
-  std::vector<PullGroup> groups = rows.groups();
-  for (PullGroup& group : groups) {
-    const auto first = rows.columns().begin() + group.column_begin;
-    group.columns = std::lower_bound(first, first + group.columns, end) - first;
-  }
-  return groups;
+void CompactProgram::PrepareStart(int32_t start_stage) {
+  if (!whole_.contains(start_stage)) whole_[start_stage] = WholeReach(*this, start_stage);
 }
 
-}  // namespace
-
-void CompactProgram::PrepareStart(size_t stage) {
-  if (before_.contains(stage)) return;
-  const int32_t end = network.stages[stage].begin;
-  Before& before = before_[stage];
-  for (size_t s = 0; s < stage; ++s) before.backward.push_back(Without(backward[s], end));
-  before.to_inputs = Without(to_inputs, end);
+const PullGroup& CompactProgram::GroupOf(size_t stage, int32_t row) const {
+  const std::vector<PullGroup>& groups = forward[stage].groups();
+  return *(std::upper_bound(groups.begin(), groups.end(), row,
+                            [](int32_t slot, const PullGroup& g) { return slot < g.first; }) -
+           1);
 }
 
-void CompactProgram::AddStartRow(size_t stage, int32_t row, float coefficient, SlotRange own, float* slots,
-                                 int64_t lanes) const {
+void CompactProgram::AddStartRow(size_t stage, int32_t row, float coefficient, TileReach::Range own,
+                                 float* slots, int64_t lanes) const {
   const GroupedRows& rows = forward[stage];
-  const PullGroup& group =
-      *(std::upper_bound(rows.groups().begin(), rows.groups().end(), row,
-                         [](int32_t slot, const PullGroup& g) { return slot < g.first; }) -
-        1);
+  const PullGroup& group = GroupOf(stage, row);
   const int32_t* columns = rows.columns().data() + group.column_begin;
   const float* weights = rows.weights().data() + group.weight_begin + (row - group.first);
   const int32_t* first = std::lower_bound(columns, columns + group.columns, own.begin);

@@ -8,6 +8,7 @@
 #include "verifier/backend/compact.h"
 #include "verifier/backend/compact_rows.h"
 #include "verifier/backend/cpu_compact_kernels.h"
+#include "verifier/backend/cpu_compact_reach.h"
 
 namespace espalier::backend {
 
@@ -23,24 +24,19 @@ struct CompactProgram : ProgramRows {
   std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
 
-  // What is read backwards when the rows of an earlier stage than the last one are bounded: its own columns
-  // have few entries, which are added one by one (AddStartRow), and those of later stages have none.
-  struct Before {
-    std::vector<std::vector<PullGroup>> backward;  // per stage before it
-    std::vector<PullGroup> to_inputs;
-  };
-  // Has to be called before tiles start at the stage.
-  void PrepareStart(size_t stage);
-  const Before& BeforeStart(size_t stage) const { return before_.at(stage); }
-  // slots[lane] += coefficient times the entries of slot `row`'s row that lie in begin .. end - 1.
-  struct SlotRange {
-    int32_t begin = 0, end = 0;
-  };
-  void AddStartRow(size_t stage, int32_t row, float coefficient, SlotRange own, float* slots,
+  // Has to be called before tiles start at the stage (CompactSettings::start_stage). What a tile then passes:
+  // rows of the start stage itself have few entries, which are added one by one.
+  void PrepareStart(int32_t start_stage);
+  const TileReach& Whole(int32_t start_stage) const { return whole_.at(start_stage); }
+
+  // The group of the stage's rows that writes slot `row`.
+  const PullGroup& GroupOf(size_t stage, int32_t row) const;
+  // slots[lane] += coefficient times the entries of slot `row`'s row that lie in `own`.
+  void AddStartRow(size_t stage, int32_t row, float coefficient, TileReach::Range own, float* slots,
                    int64_t lanes) const;
 
  private:
-  std::map<size_t, Before> before_;
+  std::map<int32_t, TileReach> whole_;
 };
 
 }  // namespace espalier::backend

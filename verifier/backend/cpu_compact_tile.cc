@@ -9,17 +9,6 @@
 
 namespace espalier::backend {
 
-namespace {
-
-// entry(row, coefficient) for the rows of the start stage that the domain's margin is made of.
-template <class Entry>
-void ForStart(const CompactDomain& domain, Entry entry) {
-  if (domain.output.empty()) return entry(domain.unit, domain.sign);
-  for (size_t o = 0; o < domain.output.size(); ++o) entry(static_cast<int32_t>(o), domain.output[o]);
-}
-
-}  // namespace
-
 absl::StatusOr<CompactTile> CompactTile::Make(const CompactProgram& program, Backend& backend) {
   CompactTile tile(program);
   const int64_t unstable = program.network.unstable() * kMostLanes;
@@ -38,23 +27,30 @@ TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
           lines.chord_intercept.data() + first};
 }
 
-void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes,
+void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, const TileShape& shape,
                       const StopToken& stop) {
   settings_ = settings;
-  lanes_ = lanes;
+  lanes_ = shape.lanes;
   const CompactNetwork& n = program_->network;
-  start_ = settings.start_stage < 0 ? n.stages.size() - 1 : static_cast<size_t>(settings.start_stage);
+  reach_ = &program_->Whole(settings.start_stage);
+  start_ = reach_->forward.size();
+  outside_ = 0;
   learning_ = 0;
   for (size_t s = 0; s < start_; ++s) learning_ += static_cast<int64_t>(n.stages[s].source.size());
   std::fill(std::begin(job_), std::end(job_), CompactJob());
   for (auto& stage : splits_) stage.clear();
-  while (!stop.StopRequested() && Fill(queue)) {
-    Backward();
-    Judge();
-    const bool working =
-        std::any_of(job_, job_ + lanes_, [](const CompactJob& job) { return job.from != nullptr; });
-    if (working) Forward();
-  }
+  if (shape.cones) return RunCones(queue, stop);
+  while (!stop.StopRequested() && Fill(queue)) Step();
+}
+
+// One pass in both directions. False: nothing is left to do.
+bool CompactTile::Step() {
+  Backward();
+  Judge();
+  const bool working =
+      std::any_of(job_, job_ + lanes_, [](const CompactJob& job) { return job.from != nullptr; });
+  if (working) Forward();
+  return working;
 }
 
 // Rows of the last stage are few, and pulled as all others are. Those of an earlier stage are one of many for
@@ -78,22 +74,23 @@ void CompactTile::StartRows() {
   }
 }
 
-void CompactTile::AddStartRows(int32_t begin, int32_t end) {
+void CompactTile::AddStartRows(TileReach::Range own) {
   if (!from_inside()) return;
   const int32_t first = program_->network.stages[start_].begin;
   for (int64_t l = 0; l < lanes_; ++l) {
     if (domain(l) == nullptr) continue;
     ForStart(*domain(l), [&](int32_t row, float coefficient) {
-      program_->AddStartRow(start_, first + row, coefficient, {begin, end}, slots_.data() + l, lanes_);
+      program_->AddStartRow(start_, first + row, coefficient, own, slots_.data() + l, lanes_);
     });
   }
 }
 
-// Backward rows of a stage before the start.
-PullRows CompactTile::BackwardRows(size_t s) const {
-  PullRows rows = program_->backward[s].View(nullptr);
-  if (from_inside()) rows.groups = program_->BeforeStart(start_).backward[s].data();
-  return rows;
+// Rows of a stage before the start, or of the inputs, as far as they are touched.
+void CompactTile::Pull(const GroupedRows& rows, const std::vector<PullGroup>& groups, const float* bias) {
+  PullRows own = rows.View(bias);
+  own.groups = groups.data();
+  own.count = static_cast<int64_t>(groups.size());
+  program_->kernels.pull(own, slots_.data(), lanes_);
 }
 
 void CompactTile::Backward() {
@@ -106,38 +103,47 @@ void CompactTile::Backward() {
 
 void CompactTile::BackwardAffine(size_t s) {
   const CompactStage& stage = program_->network.stages[s];
-  const CompactKernels& k = program_->kernels;
+  TileReach::Range own{stage.begin, stage.begin + stage.size()};
   if (s == start_ && from_inside()) return;  // its bias is in the sums
   if (s != start_) {
-    k.pull(BackwardRows(s), slots_.data(), lanes_);
-    AddStartRows(stage.begin, stage.begin + stage.size());
+    Pull(program_->backward[s], reach_->backward[s], nullptr);
+    AddStartRows(own);
+    own = reach_->affine[s];
     for (int32_t r : program_->relaxed_by[s]) {
-      const CompactStage& relaxed = program_->network.stages[static_cast<size_t>(r)];
-      k.scatter(static_cast<int64_t>(relaxed.source.size()), relaxed.source.data(), Slot(relaxed.begin),
-                slots_.data(), lanes_);
+      if (static_cast<size_t>(r) < start_) ScatterLines(static_cast<size_t>(r));
     }
   }
   if (program_->stage_has_bias[s]) {
-    k.dot(static_cast<int64_t>(stage.bias.size()), program_->bias.data() + stage.begin, Slot(stage.begin),
-          sum_, lanes_);
+    program_->kernels.dot(own.size(), program_->bias.data() + own.begin, Slot(own.begin), sum_, lanes_);
+  }
+}
+
+// Coefficients of an activation's lines go to what they are lines of.
+void CompactTile::ScatterLines(size_t activation) {
+  const CompactStage& stage = program_->network.stages[activation];
+  for (const TileReach::Range& range : reach_->lines[activation]) {
+    program_->kernels.scatter(range.size(), stage.source.data() + range.begin,
+                              Slot(stage.begin + range.begin), slots_.data(), lanes_);
   }
 }
 
 // A split neuron is linear in its lane: it is taken out of the tile's lines and put back on its own.
 void CompactTile::BackwardActivation(size_t s) {
   const CompactStage& stage = program_->network.stages[s];
-  const auto count = static_cast<int64_t>(stage.source.size());
-  program_->kernels.pull(BackwardRows(s), slots_.data(), lanes_);
-  AddStartRows(stage.begin, stage.begin + stage.size());
+  Pull(program_->backward[s], reach_->backward[s], nullptr);
+  AddStartRows({stage.begin, stage.begin + stage.size()});
   float* lambda = Slot(stage.begin);
   taken_out_.clear();
   for (const Split& split : splits_[s]) {
     float* at = lambda + split.neuron * lanes_ + split.lane;
     for (int32_t c = 0; c < split.count; ++c) taken_out_.push_back(std::exchange(at[c], 0.0f));
   }
-  const int64_t first = stage.first_unstable * lanes_;
-  program_->kernels.lines(LinesAt(stage.first_unstable, count), alpha_.data() + first, lambda,
-                          saved_.data() + first, sum_, lanes_);
+  for (const TileReach::Range& range : reach_->lines[s]) {
+    const int32_t neuron = stage.first_unstable + range.begin;
+    const int64_t first = neuron * lanes_;
+    program_->kernels.lines(LinesAt(neuron, range.size()), alpha_.data() + first,
+                            lambda + range.begin * lanes_, saved_.data() + first, sum_, lanes_);
+  }
   const float* taken = taken_out_.data();
   for (const Split& split : splits_[s]) {
     float* at = lambda + split.neuron * lanes_ + split.lane;
@@ -147,43 +153,52 @@ void CompactTile::BackwardActivation(size_t s) {
 }
 
 void CompactTile::Inputs() {
-  const CompactNetwork& n = program_->network;
-  PullRows rows = program_->to_inputs.View(nullptr);
-  if (from_inside()) rows.groups = program_->BeforeStart(start_).to_inputs.data();
-  program_->kernels.pull(rows, slots_.data(), lanes_);
-  AddStartRows(0, n.inputs);
+  const CompactKernels& k = program_->kernels;
+  Pull(program_->to_inputs, reach_->to_inputs, nullptr);
+  AddStartRows({0, program_->network.inputs});
   for (int64_t l = 0; l < lanes_; ++l) {
     if (domain(l) == nullptr || domain(l)->input == nullptr) continue;
-    for (int64_t i = 0; i < n.inputs; ++i) {
+    for (int64_t i = 0; i < program_->network.inputs; ++i) {
       slots_.data()[i * lanes_ + l] += static_cast<float>(domain(l)->input[i]);
     }
   }
-  if (settings_.half_space != nullptr) AddHalfSpace();
-  program_->kernels.concretise(n.inputs, program_->lower.data(), program_->upper.data(), slots_.data(), sum_,
-                               lanes_);
-  if (settings_.half_space == nullptr) return;
+  const CompactHalfSpace* plane = settings_.half_space;
+  if (plane != nullptr) AddHalfSpace();
+  for (const TileReach::Range& range : reach_->inputs) {
+    k.concretise(range.size(), program_->lower.data() + range.begin, program_->upper.data() + range.begin,
+                 Slot(range.begin), sum_, lanes_);
+  }
+  if (plane == nullptr) return;
   // The derivative of the bound with respect to the multiplier is the half-space's value at the corner.
-  std::fill_n(plane_gradient_, lanes_, settings_.half_space->offset);
-  program_->kernels.dot(n.inputs, settings_.half_space->normal.data(), slots_.data(), plane_gradient_,
-                        lanes_);
+  std::fill_n(plane_gradient_, lanes_, plane->offset + outside_);
+  for (const TileReach::Range& range : reach_->inputs) {
+    k.dot(range.size(), plane->normal.data() + range.begin, Slot(range.begin), plane_gradient_, lanes_);
+  }
 }
 
 // Inside the half-space its multiple is at most zero: adding it keeps a lower bound a lower bound there.
 void CompactTile::AddHalfSpace() {
   const CompactHalfSpace& plane = *settings_.half_space;
-  const int64_t inputs = program_->network.inputs;
-  if (!fresh_.empty()) {
-    // Steps in proportion to the row's coefficients.
-    double row[kMostLanes] = {}, normal = 1e-30;
-    for (int64_t i = 0; i < inputs; ++i) {
-      const float* own = slots_.data() + i * lanes_;
-      for (int64_t l = 0; l < lanes_; ++l) row[l] += static_cast<double>(std::fabs(own[l]));
-      normal += static_cast<double>(std::fabs(plane.normal[static_cast<size_t>(i)]));
-    }
-    for (int32_t l : fresh_) plane_scale_[l] = (row[l] + 1e-30) / normal;
+  if (!fresh_.empty()) ScaleHalfSpace();
+  for (const TileReach::Range& range : reach_->inputs) {
+    program_->kernels.add_multiple(range.size(), plane.normal.data() + range.begin, plane_, Slot(range.begin),
+                                   lanes_);
   }
-  program_->kernels.add_multiple(inputs, plane.normal.data(), plane_, slots_.data(), lanes_);
-  for (int64_t l = 0; l < lanes_; ++l) sum_[l] += static_cast<double>(plane_[l]) * plane.offset;
+  for (int64_t l = 0; l < lanes_; ++l) {
+    sum_[l] += static_cast<double>(plane_[l]) * (plane.offset + outside_);
+  }
+}
+
+// Steps in proportion to the row's coefficients.
+void CompactTile::ScaleHalfSpace() {
+  double row[kMostLanes] = {}, normal = 1e-30;
+  for (const TileReach::Range& range : reach_->inputs) {
+    for (int32_t i = range.begin; i < range.end; ++i) {
+      for (int64_t l = 0; l < lanes_; ++l) row[l] += static_cast<double>(std::fabs(Slot(i)[l]));
+    }
+  }
+  for (const float n : settings_.half_space->normal) normal += static_cast<double>(std::fabs(n));
+  for (int32_t l : fresh_) plane_scale_[l] = (row[l] + 1e-30) / normal;
 }
 
 void CompactTile::StepHalfSpace() {
@@ -205,9 +220,7 @@ void CompactTile::Judge() {
     better_[l] = domain(l) != nullptr && sum_[l] > bound_[l];
     if (better_[l] != 0) bound_[l] = sum_[l], improved = true;
   }
-  if (improved && (settings_.slopes || settings_.exact_slopes)) {
-    program_->kernels.keep(learning_, better_, alpha_.data(), best_.data(), lanes_);
-  }
+  if (improved && (settings_.slopes || settings_.exact_slopes)) KeepBest();
   for (auto& stage : splits_) {
     for (Split& split : stage) {
       if (better_[split.lane] != 0) split.best = split.beta;
@@ -227,6 +240,16 @@ void CompactTile::Judge() {
   if (!finished_.empty()) FinishDone();
 }
 
+// The slopes of the lanes that got better.
+void CompactTile::KeepBest() {
+  for (size_t s = 0; s < start_; ++s) {
+    for (const TileReach::Range& range : reach_->lines[s]) {
+      const int64_t first = (program_->network.stages[s].first_unstable + range.begin) * lanes_;
+      program_->kernels.keep(range.size(), better_, alpha_.data() + first, best_.data() + first, lanes_);
+    }
+  }
+}
+
 // Adam's, for the lane's next step.
 void CompactTile::CorrectionsOf(int64_t lane) {
   const auto t = static_cast<double>(passes_[lane]);
@@ -236,13 +259,12 @@ void CompactTile::CorrectionsOf(int64_t lane) {
 }
 
 void CompactTile::Forward() {
-  const CompactNetwork& n = program_->network;
   if (settings_.half_space != nullptr) StepHalfSpace();
   for (size_t s = 0; s < start_; ++s) {
-    if (!n.stages[s].source.empty()) {
+    if (!program_->network.stages[s].source.empty()) {
       ForwardActivation(s);
     } else {
-      program_->kernels.pull(program_->forward[s].View(program_->bias.data()), slots_.data(), lanes_);
+      Pull(program_->forward[s], reach_->forward[s], program_->bias.data());
     }
   }
   for (int64_t l = 0; l < lanes_; ++l) {
@@ -256,12 +278,15 @@ void CompactTile::ForwardActivation(size_t s) {
   for (Split& split : splits_[s]) {
     split.value = Slot(stage.source[static_cast<size_t>(split.neuron)])[split.lane];
   }
-  const int64_t first = stage.first_unstable * lanes_;
-  program_->kernels.step(LinesAt(stage.first_unstable, static_cast<int64_t>(stage.source.size())),
-                         {rate_, correction1_, correction2_, begun_},
-                         {stage.source.data(), saved_.data() + first, slots_.data(), alpha_.data() + first,
-                          first_.data() + first, second_.data() + first, Slot(stage.begin)},
-                         lanes_);
+  for (const TileReach::Range& range : reach_->lines[s]) {
+    const int32_t neuron = stage.first_unstable + range.begin;
+    const int64_t first = neuron * lanes_;
+    program_->kernels.step(
+        LinesAt(neuron, range.size()), {rate_, correction1_, correction2_, begun_},
+        {stage.source.data() + range.begin, saved_.data() + first, slots_.data(), alpha_.data() + first,
+         first_.data() + first, second_.data() + first, Slot(stage.begin + range.begin)},
+        lanes_);
+  }
   for (const Split& split : splits_[s]) {
     Slot(stage.begin)[split.neuron * lanes_ + split.lane] = split.slope * split.value;
   }

@@ -32,6 +32,13 @@ class CompactQueue {
     if (i < trials_.size()) return {trials_[i].domain, nullptr, &trials_[i]};
     return {};
   }
+  absl::Span<const CompactDomain> domains() const { return domains_; }
+  // The next so many domains, or what is left of them: the same ones whoever asks.
+  absl::Span<CompactDomain> NextDomains(int64_t count) {
+    const size_t i = next_.fetch_add(static_cast<size_t>(count), std::memory_order_relaxed);
+    return i < domains_.size() ? domains_.subspan(i, static_cast<size_t>(count))
+                               : absl::Span<CompactDomain>();
+  }
 
  private:
   absl::Span<CompactDomain> domains_;
@@ -39,12 +46,31 @@ class CompactQueue {
   std::atomic<size_t> next_{0};
 };
 
+struct TileShape {
+  int64_t lanes = kMostLanes;  // or half of them
+  // Neighbouring rows of an inner stage together, on what they are made of. Domains without input
+  // coefficients only, and corners are not given.
+  bool cones = false;
+};
+
+// entry(row, coefficient) for the rows of the start stage that the domain's margin is made of.
+template <class Entry>
+void ForStart(const CompactDomain& domain, Entry entry) {
+  if (domain.output.empty()) return entry(domain.unit, domain.sign);
+  for (size_t o = 0; o < domain.output.size(); ++o) entry(static_cast<int32_t>(o), domain.output[o]);
+}
+
+// What the domains' cones begin with.
+ConeTips TipsOf(const CompactProgram& program, const CompactSettings& settings,
+                absl::Span<const CompactDomain> domains);
+
 class CompactTile {
  public:
   static absl::StatusOr<CompactTile> Make(const CompactProgram& program, Backend& backend);
 
-  // Takes jobs from the queue until it is empty or the token fires. `lanes`: 16 or 32.
-  void Run(CompactQueue& queue, const CompactSettings& settings, int64_t lanes, const StopToken& stop);
+  // Takes jobs from the queue until it is empty or the token fires.
+  void Run(CompactQueue& queue, const CompactSettings& settings, const TileShape& shape,
+           const StopToken& stop);
 
  private:
   struct Split {
@@ -55,6 +81,10 @@ class CompactTile {
   };
 
   explicit CompactTile(const CompactProgram& program) : program_(&program) {}
+  bool Step();
+  void RunCones(CompactQueue& queue, const StopToken& stop);
+  bool LoadCone(CompactQueue& queue);
+  void ClearTouched();
   bool Fill(CompactQueue& queue);
   void Narrow();
   void MoveLane(int64_t from, int64_t to);
@@ -63,21 +93,27 @@ class CompactTile {
   void LoadSplit(const CompactSplit& split, Split own);
   void LoadSlopes();  // of the fresh lanes
   void LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts);
-  uint8_t Byte(int64_t neuron, int64_t lane) const;
+  float StartOf(const uint8_t* start, size_t neuron) const;
+  uint8_t Byte(int64_t neuron, float slope) const;
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
   void StartRows();
-  void AddStartRows(int32_t begin, int32_t end);
-  PullRows BackwardRows(size_t stage) const;
+  void AddStartRows(TileReach::Range own);
+  void ScatterLines(size_t activation);
+  void Pull(const GroupedRows& rows, const std::vector<PullGroup>& groups, const float* bias);
   bool from_inside() const { return settings_.start_stage >= 0; }
   void Inputs();
   void AddHalfSpace();
+  void ScaleHalfSpace();
   void StepHalfSpace();
   void Judge();
+  void KeepBest();
   void FinishDone();
   void FinishLane(int64_t lane);
   void StoreSlopes();
+  void StoreSlopesOf(int64_t lane);
+  void StoreExactSlopesOf(int64_t lane);
   void Forward();
   void ForwardActivation(size_t stage);
   void StepSplits(size_t stage);
@@ -90,8 +126,12 @@ class CompactTile {
 
   const CompactProgram* program_;
   CompactSettings settings_;
-  size_t start_ = 0;      // stage whose slots are bounded
-  int64_t learning_ = 0;  // unstable neurons before it
+  const TileReach* reach_ = nullptr;  // what passes touch: all before the start, or
+  TileReach cone_;                    // a cone, and
+  std::vector<uint8_t> touched_;      // which slots it is of
+  double outside_ = 0;                // least value of the half-space's normal on inputs that are not touched
+  size_t start_ = 0;                  // stage whose slots are bounded
+  int64_t learning_ = 0;              // unstable neurons before it
   int64_t lanes_ = kMostLanes;
   Buffer<float> slots_;                                  // [slots][lanes]: coefficients, then values
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]

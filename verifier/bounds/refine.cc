@@ -192,9 +192,10 @@ void Refinement::TakeStarts(int activation, std::vector<CompactDomain>& rows,
     if (own < 0) continue;
     const RefineMemory::Row& from = start.rows[a][static_cast<size_t>(2 * (own - before)) + r % 2];
     if (from.slopes.empty()) continue;
-    for (int32_t j = 0; j < first_[a]; ++j) {
-      const int32_t number = known_[static_cast<size_t>(j)];
-      starts[r].push_back(number < 0 ? uint8_t{128} : from.slopes[static_cast<size_t>(number)]);
+    starts[r].resize(static_cast<size_t>(first_[a]));
+    for (size_t j = 0; j < starts[r].size(); ++j) {
+      const int32_t number = known_[j];
+      starts[r][j] = number < 0 ? uint8_t{128} : from.slopes[static_cast<size_t>(number)];
     }
     rows[r].start = starts[r];
     auto split = rows[r].splits.begin();
