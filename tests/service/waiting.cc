@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -60,7 +62,12 @@ std::vector<pid_t> ChildrenOf(pid_t pid) {
 bool Runs(pid_t pid) {
   char state = 'Z';
   StateOf(pid) >> state;
-  return state != 'Z' && state != 'X';
+  if (state != 'Z' && state != 'X') return true;
+  // The first thread is a zombie as soon as it has ended; the process can be waited for when all others have,
+  // too.
+  std::error_code gone;
+  std::filesystem::directory_iterator thread(absl::StrCat("/proc/", pid, "/task"), gone);
+  return !gone && std::distance(begin(thread), end(thread)) > 1;
 }
 
 std::vector<pid_t> SearchingChildren(pid_t parent, size_t expected) {
