@@ -217,7 +217,9 @@ class ConesTest : public ::testing::TestWithParam<int64_t> {
     return bounded;
   }
   // Every activation's rows in turn, with what another stage left behind in the tiles.
-  void CompareAll(Random& random, bool inside, Comparison& comparison) {
+  void CompareAll(uint64_t seed, bool inside, Comparison& comparison) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
     const LocalNetwork local(random);
     const CompactHalfSpace plane = CornerOf(random, local.network);
     const auto backend = *MakeCpuBackend({.threads = GetParam()});
@@ -242,11 +244,7 @@ class ConesTest : public ::testing::TestWithParam<int64_t> {
 
 TEST_P(ConesTest, BoundsAreThoseOfTheWholeNetwork) {
   Comparison comparison(1e-4, 0.05);
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
-    SCOPED_TRACE(seed);
-    Random random(seed);
-    CompareAll(random, /*inside=*/false, comparison);
-  }
+  for (uint64_t seed = 1; seed <= 12; ++seed) CompareAll(seed, /*inside=*/false, comparison);
   comparison.Expect(5000);
 }
 
@@ -254,11 +252,7 @@ TEST_P(ConesTest, BoundsAreThoseOfTheWholeNetwork) {
 // it; on everything it has the lower end. The first step is another one.
 TEST_P(ConesTest, InsideAHalfSpaceToo) {
   Comparison comparison(0.01, 0.5);
-  for (uint64_t seed = 21; seed <= 32; ++seed) {
-    SCOPED_TRACE(seed);
-    Random random(seed);
-    CompareAll(random, /*inside=*/true, comparison);
-  }
+  for (uint64_t seed = 21; seed <= 32; ++seed) CompareAll(seed, /*inside=*/true, comparison);
   comparison.Expect(5000);
 }
 

@@ -104,7 +104,7 @@ void CompactTile::LoadSlopes() {
   }
   const CompactKernels& k = program_->kernels;
   const int64_t width = k.spread_width;
-  if (!reach_->whole || fresh_.size() <= kFewLanes || static_cast<int64_t>(starts.size()) > width) {
+  if (on_cone() || fresh_.size() <= kFewLanes || static_cast<int64_t>(starts.size()) > width) {
     return LoadSlopesOneByOne(starts);
   }
   alignas(64) float table[kCompactPiece * 16] = {};
@@ -131,17 +131,14 @@ float CompactTile::StartOf(const uint8_t* start, size_t neuron) const {
 
 // Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all.
 void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) {
-  for (size_t s = 0; s < start_; ++s) {
-    const int32_t first = program_->network.stages[s].first_unstable;
-    for (const TileReach::Range& range : reach_->lines[s]) {
-      for (int32_t j = first + range.begin; j < first + range.end; ++j) {
-        for (int32_t l : fresh_) {
-          const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
-          alpha_.data()[j * lanes_ + l] = StartOf(start, static_cast<size_t>(j));
-        }
+  ForTouched([&](int32_t begin, int32_t end) {
+    for (int32_t j = begin; j < end; ++j) {
+      for (int32_t l : fresh_) {
+        const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
+        alpha_.data()[j * lanes_ + l] = StartOf(start, static_cast<size_t>(j));
       }
     }
-  }
+  });
 }
 
 void CompactTile::Load(int64_t lane, const CompactJob& job) {
@@ -225,19 +222,15 @@ void CompactTile::StoreExactSlopesOf(int64_t lane) {
   std::vector<float>& to = job_[lane].into->exact_slopes;
   const uint8_t* start = domain(lane)->start.empty() ? nullptr : domain(lane)->start.data();
   to.resize(static_cast<size_t>(learning_));
-  if (!reach_->whole && start == nullptr)
-    std::copy_n(program_->lines.free_start.data(), learning_, to.data());
-  if (!reach_->whole && start != nullptr) {
+  if (on_cone() && start == nullptr) std::copy_n(program_->lines.free_start.data(), learning_, to.data());
+  if (on_cone() && start != nullptr) {
     SlopesOfBytes({program_->lo.data(), program_->range.data(), start}, learning_, to.data());
   }
-  for (size_t s = 0; s < start_; ++s) {
-    const int32_t first = program_->network.stages[s].first_unstable;
-    for (const TileReach::Range& range : reach_->lines[s]) {
-      for (int32_t j = first + range.begin; j < first + range.end; ++j) {
-        to[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
-      }
+  ForTouched([&](int32_t begin, int32_t end) {
+    for (int32_t j = begin; j < end; ++j) {
+      to[static_cast<size_t>(j)] = best_.data()[j * lanes_ + lane];
     }
-  }
+  });
 }
 
 // As CompactKernels::to_bytes, operation by operation: company must not show.
@@ -251,23 +244,20 @@ uint8_t CompactTile::Byte(int64_t neuron, float slope) const {
 void CompactTile::StoreSlopesOf(int64_t lane) {
   uint8_t* to = job_[lane].into->slopes.data();
   const absl::Span<const uint8_t> start = domain(lane)->start;
-  if (!reach_->whole && !start.empty()) std::copy_n(start.data(), learning_, to);
-  if (!reach_->whole && start.empty()) {
+  if (on_cone() && !start.empty()) std::copy_n(start.data(), learning_, to);
+  if (on_cone() && start.empty()) {
     for (int64_t j = 0; j < learning_; ++j) to[j] = Byte(j, StartOf(nullptr, static_cast<size_t>(j)));
   }
-  for (size_t s = 0; s < start_; ++s) {
-    const int32_t first = program_->network.stages[s].first_unstable;
-    for (const TileReach::Range& range : reach_->lines[s]) {
-      for (int32_t j = first + range.begin; j < first + range.end; ++j) {
-        to[j] = Byte(j, best_.data()[j * lanes_ + lane]);
-      }
+  ForTouched([&](int32_t begin, int32_t end) {
+    for (int32_t j = begin; j < end; ++j) {
+      to[j] = Byte(j, best_.data()[j * lanes_ + lane]);
     }
-  }
+  });
 }
 
 void CompactTile::StoreSlopes() {
   for (int32_t l : finished_) job_[l].into->slopes.resize(static_cast<size_t>(learning_));
-  if (!reach_->whole || finished_.size() <= kFewLanes) {
+  if (on_cone() || finished_.size() <= kFewLanes) {
     for (int32_t l : finished_) StoreSlopesOf(l);
     return;
   }

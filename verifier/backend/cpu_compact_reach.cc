@@ -59,7 +59,6 @@ class ConeMaker {
 
 void ConeMaker::Begin(size_t start, const ConeTips& tips) {
   marks_.assign(static_cast<size_t>(program_.network.slots), 0);
-  cone_.whole = false;
   for (auto* lists : {&cone_.backward, &cone_.forward}) {
     lists->resize(start);
     for (auto& list : *lists) list.clear();

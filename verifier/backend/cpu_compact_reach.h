@@ -6,7 +6,8 @@
 // over everything would.
 //
 //   TileReach cone;
-//   MakeCone(program, program.Whole(start_stage), {rows, neurons}, marks, cone);
+//   program.PrepareStart(start_stage);
+//   MakeCone(program, start_stage, {rows, neurons}, marks, cone);
 //
 // A cone consists of whole groups of rows: with a slot it has all that are written together with it going
 // forward. Slots outside of it have to be zero before the first pass, and stay so.
@@ -32,7 +33,6 @@ struct TileReach {
   std::vector<std::vector<Range>> lines;  // of activations: the stage's unstable neurons, counted from 0
   std::vector<Range> affine;              // of affine stages: slots; others of the stage are zero
   std::vector<Range> inputs;
-  bool whole = true;
 
   // Multiply-adds of a pass in both directions, and what is done for each input in these.
   int64_t Work() const;

@@ -242,12 +242,10 @@ void CompactTile::Judge() {
 
 // The slopes of the lanes that got better.
 void CompactTile::KeepBest() {
-  for (size_t s = 0; s < start_; ++s) {
-    for (const TileReach::Range& range : reach_->lines[s]) {
-      const int64_t first = (program_->network.stages[s].first_unstable + range.begin) * lanes_;
-      program_->kernels.keep(range.size(), better_, alpha_.data() + first, best_.data() + first, lanes_);
-    }
-  }
+  ForTouched([&](int32_t begin, int32_t end) {
+    const int64_t first = begin * lanes_;
+    program_->kernels.keep(end - begin, better_, alpha_.data() + first, best_.data() + first, lanes_);
+  });
 }
 
 // Adam's, for the lane's next step.

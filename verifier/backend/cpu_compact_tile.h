@@ -121,6 +121,15 @@ class CompactTile {
   void RankFew(int64_t lane, int32_t first, int64_t count, const float* scores, float& threshold);
   const CompactDomain* domain(int64_t lane) const { return job_[lane].from; }
   TileLines LinesAt(int32_t first, int64_t count) const;
+  bool on_cone() const { return reach_ == &cone_; }
+  // body(first, end) for runs of unstable neurons that are touched.
+  template <class Body>
+  void ForTouched(Body body) const {
+    for (size_t s = 0; s < start_; ++s) {
+      const int32_t first = program_->network.stages[s].first_unstable;
+      for (const TileReach::Range& range : reach_->lines[s]) body(first + range.begin, first + range.end);
+    }
+  }
   void CorrectionsOf(int64_t lane);
   float* Slot(int32_t slot) { return slots_.data() + slot * lanes_; }
 
