@@ -464,6 +464,7 @@ absl::Status CudaCompact::TakeCandidates(const Group& group, const std::vector<d
 absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCudaCompact(StatePtr state,
                                                                          const CompactNetwork& network) {
   if (!state->Going()) return state->status();
+  if (backend::HasCuts(network)) return absl::UnimplementedError("no kernels for cuts");
   auto compact = std::make_unique<CudaCompact>(std::move(state), network);
   ESPALIER_RETURN_IF_ERROR(compact->Open(network));
   return std::unique_ptr<backend::CompactBounder>(std::move(compact));

@@ -38,6 +38,11 @@ struct CompactRows {
 // Either the live neurons of an affine node: slot begin + r = bias[r] + row r over earlier slots; or the
 // unstable neurons of an activation: slot begin + j = a line of slot source[j], for unstable neuron
 // first_unstable + j.
+//
+// An activation of *cuts* stands right before the activation that they belong to. Its neuron j is min(0, d)
+// of its source d (max(0, d) for a concave one), and may be added to the chord of neuron cut_of[j]: where the
+// chord c(x) of a convex neuron bounds it from above, c(x) + d does so too. Nothing else reads it, and it is
+// never split. bounds/cuts.h makes such stages.
 struct CompactStage {
   int32_t begin = 0;
   CompactRows rows;             // affine
@@ -45,6 +50,7 @@ struct CompactStage {
   int32_t first_unstable = 0;   // activation
   std::vector<int32_t> source;  // activation
   int32_t source_stage = -1;    // the affine stage that the sources are in
+  std::vector<int32_t> cut_of;  // activation of cuts: neurons of the next stage, counted from 0 there
   int32_t size() const { return static_cast<int32_t>(bias.size() + source.size()); }
 };
 
@@ -79,6 +85,9 @@ struct CompactNetwork {
   }
 };
 
+// Whether any stage is one of cuts.
+bool HasCuts(const CompactNetwork& network);
+
 // What is left of a network for those who have its rows in a form of their own.
 CompactNetwork WithoutRows(const CompactNetwork& network);
 
@@ -109,6 +118,9 @@ struct CompactDomain {
   std::vector<float> exact_slopes;   // the same, not rounded
   std::vector<std::pair<int32_t, float>> candidates;  // out: neurons with the best scores, best first
   std::vector<float> corner;                          // out: [inputs] corner of the last pass, when wanted
+  // out, when wanted: the relaxation's point and its dual, means over the passes, later ones weighing more.
+  std::vector<float> point;         // [slots] values
+  std::vector<float> coefficients;  // [unstable] of the neurons' outputs; zero where split
 };
 
 // A domain with one more split, whose multiplier is zero.
@@ -123,13 +135,15 @@ struct CompactSettings {
   double alpha_rate = 0.1;  // Adam, as bounds::OptimiseSettings
   double beta_rate = 0.05;
   double decay = 0.98;
-  // The stage whose slots are bounded; it and all later ones are not passed. -1: the outputs.
+  // The stage whose slots are bounded; it and all later ones are not passed. -1: the outputs, which it has to
+  // be on a network with cuts.
   int32_t start_stage = -1;
   const CompactHalfSpace* half_space = nullptr;  // bounds need hold inside only; null: in the whole box
   int64_t candidates = 0;                        // scores kept per domain (branching); 0: none
   bool exact_slopes = false;                     // wanted
   bool slopes = false;                           // wanted
   bool corners = false;                          // wanted
+  bool points = false;                           // wanted; domains that are not refuted only
 };
 
 class CompactBounder {

@@ -4,6 +4,11 @@
 
 namespace espalier::backend {
 
+bool HasCuts(const CompactNetwork& network) {
+  return std::any_of(network.stages.begin(), network.stages.end(),
+                     [](const CompactStage& stage) { return !stage.cut_of.empty(); });
+}
+
 CompactNetwork WithoutRows(const CompactNetwork& network) {
   CompactNetwork result;
   result.inputs = network.inputs;
@@ -21,6 +26,7 @@ CompactNetwork WithoutRows(const CompactNetwork& network) {
     own.first_unstable = stage.first_unstable;
     own.source = stage.source;
     own.source_stage = stage.source_stage;
+    own.cut_of = stage.cut_of;
   }
   return result;
 }
@@ -138,6 +144,8 @@ void ProgramRowsOf<T>::AddStage(const CompactNetwork& network, const CompactRows
   forward[s] = {stage.begin, stage.rows, RowRange{0, form.with_forward ? stage.rows.count() : 0},
                 form.group_rows};
   const RowRange own{stage.begin, stage.begin + stage.size()};
+  // What belongs to the coefficients of cuts comes from the activation behind them.
+  if (!stage.cut_of.empty()) return;
   const bool unread =
       consumers.begin[static_cast<size_t>(own.begin)] == consumers.begin[static_cast<size_t>(own.end)];
   if (form.lines_as_rows && unread && relaxed_by[s].size() == 1) {

@@ -27,6 +27,13 @@ struct CertifyLineArrays {
   const double *left = nullptr, *right = nullptr, *chord_slope = nullptr, *chord_intercept = nullptr;
 };
 
+// Cuts of an activation stage's neurons.
+struct CutIndex {
+  int64_t count = 0;
+  const int32_t* neuron = nullptr;  // of the stage, counted from 0
+  const float* convex = nullptr;    // [neurons of the stage] +1, or -1: concave
+};
+
 inline constexpr int kCertifyLanes = 16;
 // Sums over neurons are made in pieces of so many, and these then added up.
 inline constexpr int64_t kCompactPiece = 64;
@@ -41,6 +48,8 @@ struct CertifyKernels {
   void (*lines)(const CertifyLineArrays& lines, const double* alpha, double* lambda, double* sums,
                 double* scales);
   void (*scatter)(int64_t n, const int32_t* index, const double* from, double* to);
+  // As CompactKernels::cut_back.
+  void (*cut_back)(const CutIndex& cuts, const double* lambda, double* to);
   void (*concretise)(int64_t n, const double* lower, const double* upper, const double* lambda, double* sums,
                      double* scales);
 };
@@ -64,6 +73,10 @@ struct CompactKernels {
                 int64_t lanes);
   // to[index[j]] += from[j]
   void (*scatter)(int64_t n, const int32_t* index, const float* from, float* to, int64_t lanes);
+  // to[i] = lambda of the cut's neuron where that is on its chord, else 0
+  void (*cut_back)(const CutIndex& cuts, const float* lambda, float* to, int64_t lanes);
+  // out of the cut's neuron += cut[i] where the neuron is on its chord
+  void (*cut_forward)(const CutIndex& cuts, const float* lambda, const float* cut, float* out, int64_t lanes);
   // sums += minimum over the box; lambda becomes the corner that attains it.
   void (*concretise)(int64_t n, const float* lower, const float* upper, float* lambda, double* sums,
                      int64_t lanes);
@@ -82,8 +95,8 @@ struct CompactKernels {
   void (*spread)(int64_t n, const SpreadTable& table, float* to, int64_t lanes);
   // scores[i][lane] as SplitScore, most[lane] the largest of these neurons'
   void (*score)(const TileLines& lines, const float* saved, float* scores, float* most, int64_t lanes);
-  // to[i][lane] = (from - lo[i]) / range[i] in 255 steps, rounded
-  void (*to_bytes)(int64_t n, const float* lo, const float* range, const float* from, uint8_t* to,
+  // to[i][lane] = (from - lo[i]) * scale[i], between 0 and 255, rounded
+  void (*to_bytes)(int64_t n, const float* lo, const float* scale, const float* from, uint8_t* to,
                    int64_t lanes);
   CertifyKernels certify;
 };

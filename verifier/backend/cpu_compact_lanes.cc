@@ -19,10 +19,20 @@ struct ByteSlopes {
   const uint8_t* bytes;
 };
 
-// Apart from what scatters them: what lies side by side is made with vectors.
+// Apart from what scatters and gathers: what lies side by side is made with vectors.
 void SlopesOfBytes(const ByteSlopes& from, int64_t count, float* to) {
   for (int64_t j = 0; j < count; ++j) {
     to[j] = from.lo[j] + from.range[j] * (static_cast<float>(from.bytes[j]) * kStep);
+  }
+}
+
+// As CompactKernels::to_bytes, operation by operation: company must not show.
+void BytesOfSlopes(int64_t count, const float* lo, const float* scale, const float* from, uint8_t* to) {
+  for (int64_t j = 0; j < count; ++j) {
+    float at = (from[j] - lo[j]) * scale[j];
+    at = at < 0.0f ? 0.0f : at;
+    at = at > 255.0f ? 255.0f : at;
+    to[j] = static_cast<uint8_t>(static_cast<int32_t>(at + 0.5f));
   }
 }
 
@@ -45,7 +55,7 @@ bool CompactTile::Fill(CompactQueue& queue) {
   if (!fresh_.empty()) {
     LoadSlopes();
     LoadSplits();
-  } else if (working > 0 && working <= lanes_ / 2 && lanes_ == kMostLanes) {
+  } else if (working > 0 && working <= lanes_ / 2 && lanes_ == kMostLanes && !settings_.points) {
     Narrow();
   }
   return working > 0;
@@ -123,21 +133,28 @@ void CompactTile::LoadSlopes() {
   }
 }
 
-// `start`: null for the adaptive one.
-float CompactTile::StartOf(const uint8_t* start, size_t neuron) const {
-  if (start == nullptr) return program_->lines.free_start[neuron];
-  return program_->lo[neuron] + program_->range[neuron] * (static_cast<float>(start[neuron]) * kStep);
+// Of neurons begin .. begin + count - 1. `start`: null for the adaptive ones.
+void CompactTile::StartsOf(const uint8_t* start, int64_t begin, int64_t count, float* to) const {
+  if (start == nullptr) {
+    std::copy_n(program_->lines.free_start.data() + begin, count, to);
+  } else {
+    SlopesOfBytes({program_->lo.data() + begin, program_->range.data() + begin, start + begin}, count, to);
+  }
 }
 
-// Neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched once for all.
+// In pieces, and in each neuron by neuron: a neuron's lanes lie in one or two cache lines, which are touched
+// once for all.
 void CompactTile::LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts) {
-  ForTouched([&](int32_t begin, int32_t end) {
-    for (int32_t j = begin; j < end; ++j) {
-      for (int32_t l : fresh_) {
-        const uint8_t* start = starts[static_cast<size_t>(start_of_[l])];
-        alpha_.data()[j * lanes_ + l] = StartOf(start, static_cast<size_t>(j));
-      }
+  float slopes[kMostLanes][kCompactPiece];
+  const auto load = [&](int64_t begin, int64_t count) {
+    for (size_t p = 0; p < starts.size(); ++p) StartsOf(starts[p], begin, count, slopes[p]);
+    for (int64_t j = 0; j < count; ++j) {
+      float* alpha = alpha_.data() + (begin + j) * lanes_;
+      for (int32_t l : fresh_) alpha[l] = slopes[start_of_[l]][j];
     }
+  };
+  ForTouched([&](int32_t begin, int32_t end) {
+    for (int64_t j = begin; j < end; j += kCompactPiece) load(j, std::min(kCompactPiece, end - j));
   });
 }
 
@@ -208,6 +225,7 @@ void CompactTile::FinishLane(int64_t lane) {
   }
   CompactDomain& domain = *job.into;
   domain.bound = bound_[lane];
+  if (settings_.points && !mean_values_.empty()) StoreMeansOf(lane, domain);
   if (settings_.corners) {
     const int64_t inputs = program_->network.inputs;
     domain.corner.resize(static_cast<size_t>(inputs));
@@ -215,6 +233,16 @@ void CompactTile::FinishLane(int64_t lane) {
       domain.corner[static_cast<size_t>(i)] = slots_.data()[i * lanes_ + lane];
     }
   }
+}
+
+void CompactTile::StoreMeansOf(int64_t lane, CompactDomain& into) const {
+  const auto copy = [&](const std::vector<float>& from, std::vector<float>& to) {
+    to.resize(from.size() / static_cast<size_t>(lanes_));
+    for (size_t i = 0; i < to.size(); ++i)
+      to[i] = from[i * static_cast<size_t>(lanes_) + static_cast<size_t>(lane)];
+  };
+  copy(mean_values_, into.point);
+  copy(mean_coefficients_, into.coefficients);
 }
 
 // Slopes of neurons that are not touched are where they began.
@@ -233,25 +261,19 @@ void CompactTile::StoreExactSlopesOf(int64_t lane) {
   });
 }
 
-// As CompactKernels::to_bytes, operation by operation: company must not show.
-uint8_t CompactTile::Byte(int64_t neuron, float slope) const {
-  const auto u = static_cast<size_t>(neuron);
-  const float range = program_->range[u], scale = range > 0 ? 255.0f / range : 255.0f;
-  const float at = (slope - program_->lo[u]) * scale;
-  return static_cast<uint8_t>(static_cast<int32_t>(std::clamp(at, 0.0f, 255.0f) + 0.5f));
-}
-
 void CompactTile::StoreSlopesOf(int64_t lane) {
   uint8_t* to = job_[lane].into->slopes.data();
   const absl::Span<const uint8_t> start = domain(lane)->start;
+  const float *lo = program_->lo.data(), *scale = program_->byte_scale.data();
   if (on_cone() && !start.empty()) std::copy_n(start.data(), learning_, to);
-  if (on_cone() && start.empty()) {
-    for (int64_t j = 0; j < learning_; ++j) to[j] = Byte(j, StartOf(nullptr, static_cast<size_t>(j)));
-  }
+  if (on_cone() && start.empty()) BytesOfSlopes(learning_, lo, scale, program_->lines.free_start.data(), to);
+  const auto store = [&](int64_t begin, int64_t count) {
+    float own[kCompactPiece];
+    for (int64_t j = 0; j < count; ++j) own[j] = best_.data()[(begin + j) * lanes_ + lane];
+    BytesOfSlopes(count, lo + begin, scale + begin, own, to + begin);
+  };
   ForTouched([&](int32_t begin, int32_t end) {
-    for (int32_t j = begin; j < end; ++j) {
-      to[j] = Byte(j, best_.data()[j * lanes_ + lane]);
-    }
+    for (int64_t j = begin; j < end; j += kCompactPiece) store(j, std::min(kCompactPiece, end - j));
   });
 }
 
@@ -264,7 +286,7 @@ void CompactTile::StoreSlopes() {
   uint8_t bytes[kCompactPiece * kMostLanes];
   for (int64_t begin = 0; begin < learning_; begin += kCompactPiece) {
     const int64_t count = std::min(kCompactPiece, learning_ - begin);
-    program_->kernels.to_bytes(count, program_->lo.data() + begin, program_->range.data() + begin,
+    program_->kernels.to_bytes(count, program_->lo.data() + begin, program_->byte_scale.data() + begin,
                                best_.data() + begin * lanes_, bytes, lanes_);
     for (int32_t l : finished_) {
       uint8_t* to = job_[l].into->slopes.data() + begin;

@@ -20,7 +20,9 @@ struct CompactProgram : ProgramRows {
   CompactNetwork network;  // without rows
   const CompactKernels& kernels;
   CompactLinesOf<float> lines;
-  std::vector<float> lo, range;  // of the slopes, per unstable neuron
+  std::vector<float> lo, range;   // of the slopes, per unstable neuron
+  std::vector<float> byte_scale;  // 255 / range
+  std::vector<float> convex;      // per unstable neuron: +1, or -1
   std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
 

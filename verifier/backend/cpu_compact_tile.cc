@@ -27,6 +27,13 @@ TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
           lines.chord_intercept.data() + first};
 }
 
+CutIndex CompactTile::CutsBefore(size_t s) const {
+  const std::vector<CompactStage>& stages = program_->network.stages;
+  if (s == 0 || stages[s - 1].cut_of.empty()) return {};
+  const std::vector<int32_t>& of = stages[s - 1].cut_of;
+  return {static_cast<int64_t>(of.size()), of.data(), program_->convex.data() + stages[s].first_unstable};
+}
+
 void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, const TileShape& shape,
                       const StopToken& stop) {
   settings_ = settings;
@@ -50,7 +57,24 @@ bool CompactTile::Step() {
   const bool working =
       std::any_of(job_, job_ + lanes_, [](const CompactJob& job) { return job.from != nullptr; });
   if (working) Forward();
+  if (working && settings_.points) AddToMeans();
   return working;
+}
+
+// The later passes weigh more: the first ones are far from the optimum.
+void CompactTile::AddToMeans() {
+  const int64_t values = program_->network.slots * lanes_, coefficients = learning_ * lanes_;
+  mean_values_.resize(static_cast<size_t>(values));
+  mean_coefficients_.resize(static_cast<size_t>(coefficients));
+  float share[kMostLanes];
+  for (int64_t l = 0; l < lanes_; ++l) {
+    share[l] = passes_[l] > 1 ? 3.0f / (static_cast<float>(passes_[l]) + 2.0f) : 1.0f;
+  }
+  const auto add = [&](const float* from, int64_t count, float* to) {
+    for (int64_t i = 0; i < count; ++i) to[i] += share[i % lanes_] * (from[i] - to[i]);
+  };
+  add(slots_.data(), values, mean_values_.data());
+  add(saved_.data(), coefficients, mean_coefficients_.data());
 }
 
 // Rows of the last stage are few, and pulled as all others are. Those of an earlier stage are one of many for
@@ -138,6 +162,8 @@ void CompactTile::BackwardActivation(size_t s) {
     float* at = lambda + split.neuron * lanes_ + split.lane;
     for (int32_t c = 0; c < split.count; ++c) taken_out_.push_back(std::exchange(at[c], 0.0f));
   }
+  const CutIndex cuts = CutsBefore(s);
+  if (cuts.count > 0) program_->kernels.cut_back(cuts, lambda, Slot(CutSlot(s)), lanes_);
   for (const TileReach::Range& range : reach_->lines[s]) {
     const int32_t neuron = stage.first_unstable + range.begin;
     const int64_t first = neuron * lanes_;
@@ -284,6 +310,11 @@ void CompactTile::ForwardActivation(size_t s) {
         {stage.source.data() + range.begin, saved_.data() + first, slots_.data(), alpha_.data() + first,
          first_.data() + first, second_.data() + first, Slot(stage.begin + range.begin)},
         lanes_);
+  }
+  const CutIndex cuts = CutsBefore(s);
+  if (cuts.count > 0) {
+    program_->kernels.cut_forward(cuts, saved_.data() + stage.first_unstable * lanes_, Slot(CutSlot(s)),
+                                  Slot(stage.begin), lanes_);
   }
   for (const Split& split : splits_[s]) {
     Slot(stage.begin)[split.neuron * lanes_ + split.lane] = split.slope * split.value;

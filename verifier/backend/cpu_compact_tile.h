@@ -93,14 +93,17 @@ class CompactTile {
   void LoadSplit(const CompactSplit& split, Split own);
   void LoadSlopes();  // of the fresh lanes
   void LoadSlopesOneByOne(const std::vector<const uint8_t*>& starts);
-  float StartOf(const uint8_t* start, size_t neuron) const;
-  uint8_t Byte(int64_t neuron, float slope) const;
+  void StartsOf(const uint8_t* start, int64_t begin, int64_t count, float* to) const;
   void Backward();
   void BackwardActivation(size_t stage);
   void BackwardAffine(size_t stage);
   void StartRows();
   void AddStartRows(TileReach::Range own);
   void ScatterLines(size_t activation);
+  // Cuts of the activation's neurons: none, or those of the stage before, which begin with CutSlot.
+  CutIndex CutsBefore(size_t activation) const;
+  int32_t CutSlot(size_t activation) const { return program_->network.stages[activation - 1].begin; }
+  void AddToMeans();
   void Pull(const GroupedRows& rows, const std::vector<PullGroup>& groups, const float* bias);
   bool from_inside() const { return settings_.start_stage >= 0; }
   void Inputs();
@@ -114,6 +117,7 @@ class CompactTile {
   void StoreSlopes();
   void StoreSlopesOf(int64_t lane);
   void StoreExactSlopesOf(int64_t lane);
+  void StoreMeansOf(int64_t lane, CompactDomain& into) const;
   void Forward();
   void ForwardActivation(size_t stage);
   void StepSplits(size_t stage);
@@ -146,6 +150,7 @@ class CompactTile {
   Buffer<float> alpha_, first_, second_, best_, saved_;  // [unstable][lanes]
   std::vector<std::vector<Split>> splits_;               // per stage
   std::vector<float> taken_out_;                         // coefficients of split neurons, scratch
+  std::vector<float> mean_values_, mean_coefficients_;   // [slots][lanes], [unstable][lanes]; when wanted
   std::vector<int32_t> fresh_;                           // lanes that have just been given a job
   std::vector<int32_t> finished_;                        // lanes whose domains are being given back
   // per lane

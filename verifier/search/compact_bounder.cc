@@ -1,6 +1,7 @@
 #include "verifier/search/compact_bounder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
@@ -14,6 +15,7 @@ namespace {
 
 // Coefficients of a network that stays listed as long as its root: 25 MB.
 constexpr int64_t kMostKeptWork = int64_t{1} << 21;
+constexpr uint8_t kHalfOfACut = 128;
 
 }  // namespace
 
@@ -75,8 +77,16 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   wanted.candidates = settings.candidates;
   wanted.slopes = true;
   wanted.corners = settings.corners;
+  wanted.points = settings.point;
   ESPALIER_RETURN_IF_ERROR(device_->Bound(loaded, wanted));
   for (const auto& [name, count] : device_->TakeCounts()) run_.statistics.counters[name] += count;
+  if (settings.point) {
+    CompactDomain& worst =
+        *std::min_element(loaded.begin(), loaded.end(),
+                          [](const CompactDomain& a, const CompactDomain& b) { return a.bound < b.bound; });
+    point_ = std::move(worst.point);
+    coefficients_ = std::move(worst.coefficients);
+  }
   for (size_t d = 0; d < domains.size(); ++d) TakeBack(loaded[d], domains[d]);
   return absl::OkStatus();
 }
@@ -117,17 +127,59 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::v
   return bound;
 }
 
+bounds::NeuronRanges CompactDomainBounder::Ranges() const {
+  bounds::NeuronRanges ranges;
+  for (size_t a = 0; a < root_.bounds.layers.size(); ++a) {
+    const bounds::LayerBox& box = root_.bounds.layers[a];
+    for (const int32_t i : root_.relaxation64.unstable(static_cast<int>(a))) {
+      ranges.lower.push_back(box.lower[static_cast<size_t>(i)]);
+      ranges.upper.push_back(box.upper[static_cast<size_t>(i)]);
+    }
+  }
+  return ranges;
+}
+
+absl::StatusOr<bool> CompactDomainBounder::Cut(std::vector<Domain>& open) {
+  if (point_.empty() || root_.left == nullptr) return false;
+  const std::optional<bounds::CutNetwork> cut =
+      bounds::WithCuts(root_.left->network, Ranges(), {point_, coefficients_});
+  if (!cut.has_value()) return false;
+  auto device = run_.plan.backend().MakeCompact(cut->network);
+  if (bounds::DoWithout(device.status())) return false;
+  ESPALIER_RETURN_IF_ERROR(device.status());
+  auto certifier = run_.plan.backend().MakeCompactCertifier(cut->network);
+  if (bounds::DoWithout(certifier.status())) return false;
+  ESPALIER_RETURN_IF_ERROR(certifier.status());
+  uncut_ = std::exchange(device_, *std::move(device));
+  certifier_ = *std::move(certifier);
+  certifier_made_ = true;
+  cut_work_ = static_cast<double>(cut->network.work()) / static_cast<double>(root_.left->network.work());
+  const auto slopes = static_cast<size_t>(cut->network.unstable());
+  for (Domain& domain : open) {
+    if (!domain.slopes.empty()) domain.slopes.resize(slopes, kHalfOfACut);
+  }
+  return true;
+}
+
+void CompactDomainBounder::Uncut() {
+  device_ = std::move(uncut_);
+  certifier_.reset();
+  certifier_made_ = false;
+  cut_work_ = 1;
+}
+
 absl::Status CompactDomainBounder::MakeCertifier() {
   certifier_made_ = true;
   auto certifier = run_.plan.backend().MakeCompactCertifier(root_.left->network);
-  // Roots of parts are made of it, which is worth its memory where that is little.
-  if (root_.left->network.work() > kMostKeptWork) root_.left.reset();
   if (certifier.ok()) certifier_ = *std::move(certifier);
   return bounds::DoWithout(certifier.status()) ? absl::OkStatus() : certifier.status();
 }
 
 absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
   if (!certifier_made_) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
+  uncut_.reset();
+  // Roots of parts are made of it, which is worth its memory where that is little.
+  if (root_.left != nullptr && root_.left->network.work() > kMostKeptWork) root_.left.reset();
   if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
   PhaseTimer timer(run_.statistics, "certify");
   const bounds::HostRows rows = Rows(domains);

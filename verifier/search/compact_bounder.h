@@ -6,6 +6,7 @@
 
 #include "verifier/backend/compact.h"
 #include "verifier/backend/compact_certifier.h"
+#include "verifier/bounds/cuts.h"
 #include "verifier/search/domain_bounder.h"
 
 namespace espalier::search {
@@ -18,10 +19,14 @@ class CompactDomainBounder final : public DomainBounder {
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
   absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override;
+  absl::StatusOr<bool> Cut(std::vector<Domain>& open) override;
+  void Uncut() override;
+  double CutWork() const override { return cut_work_; }
   bool reduced() const override { return true; }
 
  private:
   absl::Status MakeCertifier();
+  bounds::NeuronRanges Ranges() const;  // of the unstable neurons
   bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
   void AppendSplits(const Domain& domain, std::vector<backend::CompactSplit>& splits) const;
   // The domains' margins and splits into loaded_, which is never made smaller: its lists are used again.
@@ -36,6 +41,10 @@ class CompactDomainBounder final : public DomainBounder {
   Run& run_;
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
+  std::unique_ptr<backend::CompactBounder>
+      uncut_;  // device_ before there were cuts, until certificates are asked for
+  double cut_work_ = 1;
+  std::vector<float> point_, coefficients_;  // of the domain that was remembered
   // Made for the first certificate that is asked for: many roots of parts are only looked at.
   bool certifier_made_ = false;
   std::unique_ptr<backend::CompactCertifier> certifier_;

@@ -30,6 +30,10 @@ Domain MakeChild(const Domain& parent, const Candidate& candidate, int8_t sign) 
   return MakeChild(std::move(copy), candidate, sign);
 }
 
+absl::StatusOr<bool> DomainBounder::Cut(std::vector<Domain>&) {
+  return false;
+}
+
 absl::StatusOr<std::unique_ptr<DomainBounder>> DomainBounder::Make(Run& run, SharedRoot& root,
                                                                    const SharedRoot* from) {
   std::optional<bounds::LeftNetwork> left =

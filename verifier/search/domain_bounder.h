@@ -28,6 +28,7 @@ struct BounderSettings {
   int64_t iterations = 0;  // passes of a domain; 0: options.split_iterations
   int64_t candidates = 0;  // best scores kept per domain
   bool corners = false;    // keep the input corners of the worst few domains
+  bool point = false;      // remember where the worst domain's relaxation has its optimum, for Cut()
 };
 
 class DomainBounder {
@@ -46,6 +47,14 @@ class DomainBounder {
   // Certified margins of the domains with their slopes, multipliers and weights, in double with the allowance
   // for rounding taken off: > 0 refutes. RESOURCE_EXHAUSTED: use fewer.
   virtual absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) = 0;
+  // Goes on with cuts (bounds/cuts.h) that serve the domain whose point was remembered; false where there are
+  // none, or the device takes none. The slopes of all `open` domains, which have to be all that are open,
+  // grow by the cuts' own. Uncut() goes back; before any certificate is asked for, and with the slopes of
+  // before.
+  virtual absl::StatusOr<bool> Cut(std::vector<Domain>& open);
+  virtual void Uncut() {}
+  // Work of a pass with cuts in units of one without: 1 without any.
+  virtual double CutWork() const { return 1; }
   // Whether it works on the network that is left: what refining a target's own bounds needs too.
   virtual bool reduced() const = 0;
 };

@@ -1,9 +1,11 @@
 #include "verifier/search/part_root.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/refine.h"
@@ -15,6 +17,8 @@ namespace {
 // A root is refined again as long as so many rounds like the last one would do.
 constexpr double kRoundsAhead = 12;
 constexpr int64_t kMostCandidates = 1000;
+constexpr double kLeastDoublings = 8;   // that a search is taken to need
+constexpr double kLeastGain = 0.02;     // less is what other choices on the way make or lose
 constexpr int64_t kWarmIterations = 8;  // of rows that begin where those of another root have ended
 
 // The domain as the unstable neurons of another root number it, which are some of those of the root that it
@@ -58,6 +62,10 @@ class Maker {
   // Takes the bounds as the part's, with the domains, which `from` numbers, bounded there.
   absl::Status Rebuild(const SharedRoot& from, std::vector<Domain> domains);
   absl::Status BoundOpen();
+  absl::Status Optimise(bool point);
+  // Bounds the open domains once more with cuts, and goes on with these where they pay.
+  absl::Status TryCuts();
+  void NoteCuts(double before, double after, double work, bool pays);
 
   Run& run_;
   PartRoot& part_;
@@ -66,21 +74,57 @@ class Maker {
   std::optional<bounds::HalfSpace> inside_;  // where the bounds hold
 };
 
+absl::Status Maker::Optimise(bool point) {
+  return part_.bounder->Optimise(part_.open,
+                                 {.iterations = std::max<int64_t>(1, run_.options.alpha_iterations),
+                                  .candidates = std::min(part_.root.slope_count, kMostCandidates),
+                                  .corners = run_.options.attack != 0,
+                                  .point = point});
+}
+
+// Domains number 2^(what is missing / what a doubling lifts): cuts that add the share g of what is missing
+// leave 2^(D·(1 - g)) of 2^D, each of which costs more.
+absl::Status Maker::TryCuts() {
+  const double before = part_.WorstBound();
+  if (!(before < 0)) return absl::OkStatus();
+  std::vector<Domain> uncut = part_.open;
+  ESPALIER_ASSIGN_OR_RETURN(const bool made, part_.bounder->Cut(part_.open));
+  if (!made) return absl::OkStatus();
+  ESPALIER_RETURN_IF_ERROR(Optimise(/*point=*/false));
+  const double after = part_.WorstBound(), work = part_.bounder->CutWork();
+  const double gain = (after - before) / -before;
+  const bool pays = gain > kLeastGain && kLeastDoublings * gain > std::log2(work);
+  if (part_.cuts == Cuts::kUntried) NoteCuts(before, after, work, pays);
+  part_.cuts = pays ? Cuts::kUsed : Cuts::kNone;
+  if (pays) return absl::OkStatus();
+  part_.bounder->Uncut();
+  part_.open = std::move(uncut);
+  return absl::OkStatus();
+}
+
+void Maker::NoteCuts(double before, double after, double work, bool pays) {
+  run_.explanation.push_back(
+      absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s", before,
+                      after, work, pays ? "used" : "not used"));
+}
+
 absl::Status Maker::BoundOpen() {
   std::vector<Domain>& open = part_.open;
   std::vector<double> known;
   for (const Domain& domain : open) known.push_back(domain.bound);
-  const int64_t candidates = std::min(part_.root.slope_count, kMostCandidates);
-  ESPALIER_RETURN_IF_ERROR(
-      part_.bounder->Optimise(open, {.iterations = std::max<int64_t>(1, run_.options.alpha_iterations),
-                                     .candidates = candidates,
-                                     .corners = run_.options.attack != 0}));
+  const bool with_cuts = run_.options.cuts != 0 && part_.cuts != Cuts::kNone;
+  ESPALIER_RETURN_IF_ERROR(Optimise(with_cuts));
+  if (with_cuts) ESPALIER_RETURN_IF_ERROR(TryCuts());
   ESPALIER_RETURN_IF_ERROR(Reweight(run_, part_.root, open));
   std::vector<const Domain*> pointers;
   for (const Domain& domain : open) pointers.push_back(&domain);
   bounds::RowDetails details;
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified,
                             CertifyDomains(run_, part_.root, pointers, nullptr, &details));
+  std::vector<double> cut(open.size(), -std::numeric_limits<double>::infinity());
+  if (part_.cuts == Cuts::kUsed) {
+    ESPALIER_ASSIGN_OR_RETURN(cut, part_.bounder->Certify(pointers));
+  }
   margin_ = certified[0];
   // A plane is one target's, so it serves one that came alone only.
   part_.plane.reset();
@@ -95,9 +139,9 @@ absl::Status Maker::BoundOpen() {
       bound = bounds::BoundInside(*inside_, {bound, details.input_lambda.data(), details.corner.data()},
                                   bounds_.boxes);
     }
-    if (bound > 0) continue;
+    if (bound > 0 || cut[d] > 0) continue;
     // What float32 hoped for is no bound to go on from.
-    open[d].bound = std::max(known[d], certified[d]);
+    open[d].bound = std::max({known[d], certified[d], cut[d]});
     left.push_back(std::move(open[d]));
   }
   open = std::move(left);
@@ -148,6 +192,7 @@ absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domain
 
 absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> children) {
   bounds_ = parent.root.bounds;
+  part_.cuts = parent.cuts;
   bounds::RefineSettings settings;
   settings.from = parent.root.left.get();
   settings.sides = SidesOf(parent.root, children[0]);

@@ -20,6 +20,10 @@
 
 namespace espalier::search {
 
+// Whether cuts (bounds/cuts.h) are worth their work below a root; where they are not, they are not tried in
+// halves of it.
+enum class Cuts { kUntried, kUsed, kNone };
+
 // Not to be moved: the bounder refers to the root.
 struct PartRoot {
   SharedRoot root;
@@ -30,6 +34,7 @@ struct PartRoot {
   // Where the margin of the only target can be negative; none when there are several.
   std::optional<bounds::HalfSpace> plane;
   bounds::RefineMemory memory;  // of its bounds; empty: they were not refined
+  Cuts cuts = Cuts::kUntried;
 
   double WorstBound() const;
 };

@@ -1,0 +1,229 @@
+#include "verifier/bounds/cuts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "verifier/bounds/hull_plane.h"
+#include "verifier/bounds/rounding.h"
+
+namespace espalier::bounds {
+namespace {
+
+using backend::CompactNetwork;
+using backend::CompactStage;
+
+// Planes that lie less than this share of the chord's gap below it are not worth their entries.
+constexpr double kLeastShare = 1e-3;
+
+// The values of every slot at points of the root's region.
+class RangeMaker {
+ public:
+  RangeMaker(const CompactNetwork& network, const NeuronRanges& known) : network_(network), known_(known) {}
+
+  SlotRanges Make() {
+    ranges_ = {network_.lower, network_.upper};
+    ranges_.lower.resize(static_cast<size_t>(network_.slots));
+    ranges_.upper.resize(static_cast<size_t>(network_.slots));
+    for (const CompactStage& stage : network_.stages) {
+      AddRows(stage);
+      for (size_t j = 0; j < stage.source.size(); ++j) AddNeuron(stage, j);
+    }
+    return std::move(ranges_);
+  }
+
+ private:
+  // Interval arithmetic, with what a row may be off by and what its sum loses.
+  void AddRows(const CompactStage& stage) {
+    for (size_t r = 0; r < stage.bias.size(); ++r) {
+      double low = stage.bias[r], high = stage.bias[r], size = std::fabs(stage.bias[r]);
+      const int64_t begin = stage.rows.begin[r], end = stage.rows.begin[r + 1];
+      for (int64_t k = begin; k < end; ++k) {
+        const auto slot = static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)]);
+        const double w = stage.rows.value[static_cast<size_t>(k)];
+        low += w * (w >= 0 ? ranges_.lower[slot] : ranges_.upper[slot]);
+        high += w * (w >= 0 ? ranges_.upper[slot] : ranges_.lower[slot]);
+        size += std::fabs(w) * ranges_.Most(slot);
+      }
+      const auto slot = static_cast<size_t>(stage.begin) + r;
+      const double off = 1.05 * UnitRoundoff<double>() *
+                         (network_.rounding[slot] + static_cast<double>(end - begin + 4) * size);
+      ranges_.lower[slot] = low - off;
+      ranges_.upper[slot] = high + off;
+    }
+  }
+
+  void AddNeuron(const CompactStage& stage, size_t j) {
+    const size_t u = static_cast<size_t>(stage.first_unstable) + j;
+    const double l = known_.lower[u], h = known_.upper[u];
+    const auto source = static_cast<size_t>(stage.source[j]), slot = static_cast<size_t>(stage.begin) + j;
+    ranges_.lower[source] = std::max(ranges_.lower[source], l);
+    ranges_.upper[source] = std::min(ranges_.upper[source], h);
+    const double left = network_.lines.left[u], right = network_.lines.right[u];
+    // The hinge is monotone on either side of its kink, where it is zero.
+    const auto [low, high] = std::minmax({std::min(l, 0.0) * left, std::max(l, 0.0) * right,
+                                          std::min(h, 0.0) * left, std::max(h, 0.0) * right, 0.0});
+    ranges_.lower[slot] = low * (low < 0 ? kAgainstRounding : 1);
+    ranges_.upper[slot] = high * (high > 0 ? kAgainstRounding : 1);
+  }
+
+  const CompactNetwork& network_;
+  const NeuronRanges& known_;
+  SlotRanges ranges_;
+};
+
+// The network once more, with what is inserted before its activations.
+class CutBuilder {
+ public:
+  CutBuilder(const CompactNetwork& network, const NeuronRanges& known)
+      : network_(network), ranges_(RangeMaker(network, known).Make()) {}
+  CutNetwork Build(const CutPoint& point);
+
+ private:
+  HullNeuron NeuronOf(const CompactStage& stage, size_t j) const;
+  // Coefficients of the neuron's plane; empty: it gets none.
+  std::vector<double> PlaneOf(const HullNeuron& neuron, float coefficient, const CutPoint& point) const;
+  void AddCuts(const CompactStage& stage, const CutPoint& point);
+  void AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows);
+  void AddLine(bool convex);
+  void Copy(const CompactStage& stage);
+  int32_t Number(int32_t slot) const { return number_[static_cast<size_t>(slot)]; }
+
+  const CompactNetwork& network_;
+  SlotRanges ranges_;
+  CutNetwork out_;
+  std::vector<int32_t> number_;        // [slots] in what is built
+  std::vector<int32_t> stage_number_;  // of the stages
+};
+
+HullNeuron CutBuilder::NeuronOf(const CompactStage& stage, size_t j) const {
+  const CompactStage& source = network_.stages[static_cast<size_t>(stage.source_stage)];
+  const auto slot = static_cast<size_t>(stage.source[j]), r = slot - static_cast<size_t>(source.begin);
+  const auto begin = static_cast<size_t>(source.rows.begin[r]);
+  const size_t count = static_cast<size_t>(source.rows.begin[r + 1]) - begin;
+  const size_t u = static_cast<size_t>(stage.first_unstable) + j;
+  const backend::CompactLines& lines = network_.lines;
+  return {.slots = absl::MakeConstSpan(source.rows.column).subspan(begin, count),
+          .weights = absl::MakeConstSpan(source.rows.value).subspan(begin, count),
+          .bias = source.bias[r],
+          .error = 1.05 * UnitRoundoff<double>() * network_.rounding[slot],
+          .left = lines.left[u],
+          .right = lines.right[u],
+          .chord_slope = lines.chord_slope[u],
+          .chord_intercept = lines.chord_intercept[u]};
+}
+
+std::vector<double> CutBuilder::PlaneOf(const HullNeuron& neuron, float coefficient,
+                                        const CutPoint& point) const {
+  const double up = neuron.convex() ? 1 : -1;
+  if (neuron.left == neuron.right || !(static_cast<double>(coefficient) * up < 0)) return {};
+  std::vector<double> plane = LowestPlane(neuron, ranges_, point.values);
+  if (plane.empty()) return {};
+  double above = PlaneConstant(neuron, ranges_, plane);  // of the chord, at the point
+  for (size_t k = 0; k < plane.size(); ++k) {
+    const auto slot = static_cast<size_t>(neuron.slots[k]);
+    above += plane[k] *
+             std::clamp(static_cast<double>(point.values[slot]), ranges_.lower[slot], ranges_.upper[slot]);
+  }
+  return up * above < -kLeastShare * std::fabs(neuron.chord_intercept) ? plane : std::vector<double>();
+}
+
+void CutBuilder::AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows) {
+  const double constant = PlaneConstant(neuron, ranges_, plane);
+  double size = std::fabs(constant);
+  for (size_t k = 0; k < plane.size(); ++k) {
+    rows.rows.column.push_back(Number(neuron.slots[k]));
+    rows.rows.value.push_back(plane[k]);
+    size += std::fabs(plane[k]) * ranges_.Most(static_cast<size_t>(neuron.slots[k]));
+  }
+  rows.rows.begin.push_back(static_cast<int64_t>(rows.rows.column.size()));
+  rows.bias.push_back(constant);
+  // The row is what the plane is: it is off by nothing.
+  out_.network.magnitude.push_back(size * kAgainstRounding);
+  out_.network.rounding.push_back(0);
+}
+
+// min(0, d) for a convex neuron, max(0, d) for a concave one, half of it at first. Its coefficients have the
+// sign that its free line bounds, so that it needs no chord.
+void CutBuilder::AddLine(bool convex) {
+  backend::CompactLines& lines = out_.network.lines;
+  lines.left.push_back(convex ? 1 : 0);
+  lines.right.push_back(convex ? 0 : 1);
+  lines.chord_slope.push_back(0);
+  lines.chord_intercept.push_back(0);
+  lines.free_start.push_back(0.5);
+}
+
+void CutBuilder::AddCuts(const CompactStage& stage, const CutPoint& point) {
+  CompactStage rows, cuts;
+  rows.begin = out_.network.slots;
+  cuts.first_unstable = static_cast<int32_t>(out_.network.lines.size());
+  for (size_t j = 0; j < stage.source.size(); ++j) {
+    const HullNeuron neuron = NeuronOf(stage, j);
+    const size_t u = static_cast<size_t>(stage.first_unstable) + j;
+    const std::vector<double> plane = PlaneOf(neuron, point.coefficients[u], point);
+    if (plane.empty()) continue;
+    AddPlane(neuron, plane, rows);
+    AddLine(neuron.convex());
+    cuts.source.push_back(rows.begin + static_cast<int32_t>(cuts.source.size()));
+    cuts.cut_of.push_back(static_cast<int32_t>(j));
+  }
+  if (cuts.source.empty()) return;
+  const int32_t count = cuts.size();
+  cuts.begin = rows.begin + count;
+  cuts.source_stage = static_cast<int32_t>(out_.network.stages.size());
+  // |min(0, d)| <= |d|
+  std::vector<double>& magnitude = out_.network.magnitude;
+  for (int32_t i = 0; i < count; ++i) magnitude.push_back(magnitude[static_cast<size_t>(rows.begin + i)]);
+  out_.network.rounding.resize(magnitude.size(), 0.0);
+  out_.network.slots += 2 * count;
+  out_.cuts += count;
+  out_.network.stages.push_back(std::move(rows));
+  out_.network.stages.push_back(std::move(cuts));
+}
+
+void CutBuilder::Copy(const CompactStage& stage) {
+  CompactNetwork& to = out_.network;
+  CompactStage own = stage;
+  own.begin = to.slots;
+  for (int32_t& slot : own.rows.column) slot = Number(slot);
+  for (int32_t& slot : own.source) slot = Number(slot);
+  if (own.source_stage >= 0) own.source_stage = stage_number_[static_cast<size_t>(own.source_stage)];
+  for (int32_t slot = stage.begin; slot < stage.begin + stage.size(); ++slot) {
+    number_[static_cast<size_t>(slot)] = to.slots++;
+    to.magnitude.push_back(network_.magnitude[static_cast<size_t>(slot)]);
+    to.rounding.push_back(network_.rounding[static_cast<size_t>(slot)]);
+  }
+  stage_number_.push_back(static_cast<int32_t>(to.stages.size()));
+  to.stages.push_back(std::move(own));
+}
+
+CutNetwork CutBuilder::Build(const CutPoint& point) {
+  CompactNetwork& to = out_.network;
+  to.inputs = to.slots = network_.inputs;
+  to.lower = network_.lower;
+  to.upper = network_.upper;
+  to.lines = network_.lines;
+  to.magnitude.assign(network_.magnitude.begin(), network_.magnitude.begin() + network_.inputs);
+  to.rounding.assign(network_.rounding.begin(), network_.rounding.begin() + network_.inputs);
+  number_.resize(static_cast<size_t>(network_.slots));
+  std::iota(number_.begin(), number_.begin() + network_.inputs, 0);
+  for (const CompactStage& stage : network_.stages) {
+    AddCuts(stage, point);
+    Copy(stage);
+  }
+  to.first_output = Number(network_.first_output);
+  return std::move(out_);
+}
+
+}  // namespace
+
+std::optional<CutNetwork> WithCuts(const CompactNetwork& network, const NeuronRanges& ranges,
+                                   const CutPoint& point) {
+  CutNetwork cut = CutBuilder(network, ranges).Build(point);
+  if (cut.cuts == 0) return std::nullopt;
+  return cut;
+}
+
+}  // namespace espalier::bounds

@@ -1,0 +1,79 @@
+#include "verifier/bounds/hull_plane.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "verifier/bounds/rounding.h"
+
+namespace espalier::bounds {
+namespace {
+
+// What the sum of the neuron's inputs loses on the way from its largest value to its smallest one.
+struct Fall {
+  size_t input = 0;
+  double share = 0;  // of the way that the point has gone from the small end to the large one
+  double size = 0;   // of the whole way, in the sum
+};
+
+}  // namespace
+
+double SlotRanges::Most(size_t slot) const {
+  return std::max(std::fabs(lower[slot]), std::fabs(upper[slot]));
+}
+
+// Inputs in the order of how near the point is to where they make the sum small: the first ones keep their
+// weights as long as the others at their large ends outweigh them, the next one keeps a part, the rest
+// nothing.
+std::vector<double> LowestPlane(const HullNeuron& neuron, const SlotRanges& ranges,
+                                absl::Span<const float> point) {
+  std::vector<Fall> falls;
+  double rest = neuron.bias;  // the largest sum with those so far at their small ends
+  for (size_t k = 0; k < neuron.slots.size(); ++k) {
+    const auto slot = static_cast<size_t>(neuron.slots[k]);
+    const double w = neuron.weights[k], low = ranges.lower[slot], high = ranges.upper[slot];
+    rest += w * (w >= 0 ? high : low);
+    if (!(high > low) || w == 0) continue;
+    const double x = std::clamp(static_cast<double>(point[slot]), low, high);
+    falls.push_back({k, (w >= 0 ? x - low : high - x) / (high - low), std::fabs(w) * (high - low)});
+  }
+  std::vector<double> plane;
+  if (!(rest > 0)) return plane;
+  std::sort(falls.begin(), falls.end(), [](const Fall& a, const Fall& b) { return a.share < b.share; });
+  for (const double w : neuron.weights) plane.push_back((neuron.left - neuron.chord_slope) * w);
+  const double rise = neuron.right - neuron.left;
+  for (const Fall& fall : falls) {
+    const double w = neuron.weights[fall.input];
+    if (rest < fall.size) {
+      plane[fall.input] += rise * w * rest / fall.size;
+      return plane;
+    }
+    plane[fall.input] += rise * w;
+    rest -= fall.size;
+  }
+  return {};  // the sum is positive everywhere
+}
+
+double PlaneConstant(const HullNeuron& neuron, const SlotRanges& ranges, absl::Span<const double> plane) {
+  const double up = neuron.convex() ? 1 : -1;  // the mirror image of a concave hinge is bounded from above
+  double worst = -std::numeric_limits<double>::infinity();
+  for (const double line : {neuron.left, neuron.right}) {
+    const double over = line - neuron.chord_slope;
+    double sum = up * (over * neuron.bias - neuron.chord_intercept);
+    double size = std::fabs(over * neuron.bias) + std::fabs(neuron.chord_intercept);
+    for (size_t k = 0; k < neuron.slots.size(); ++k) {
+      const auto slot = static_cast<size_t>(neuron.slots[k]);
+      const double own = over * neuron.weights[k], entry = up * (own - plane[k]);
+      sum += entry * (entry >= 0 ? ranges.upper[slot] : ranges.lower[slot]);
+      size += (std::fabs(own) + std::fabs(plane[k])) * ranges.Most(slot);
+    }
+    // The sum, a product, and what makes its entry; 1.05 as in Proved() (bounds/compact.h).
+    const double roundings = static_cast<double>(neuron.slots.size()) + 8;
+    const double off = std::fabs(over) * neuron.error + roundings * UnitRoundoff<double>() * size;
+    worst = std::max(worst, sum + 1.05 * off);
+  }
+  return up * worst;
+}
+
+}  // namespace espalier::bounds
