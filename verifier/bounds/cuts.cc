@@ -73,61 +73,55 @@ class RangeMaker {
   SlotRanges ranges_;
 };
 
-// The network once more, with what is inserted before its activations.
-class CutBuilder {
- public:
-  CutBuilder(const CompactNetwork& network, const NeuronRanges& known)
-      : network_(network), ranges_(RangeMaker(network, known).Make()) {}
-  CutNetwork Build(const CutPoint& point);
-
- private:
-  HullNeuron NeuronOf(const CompactStage& stage, size_t j) const;
-  // Coefficients of the neuron's plane; empty: it gets none.
-  std::vector<double> PlaneOf(const HullNeuron& neuron, float coefficient, const CutPoint& point) const;
-  void AddCuts(const CompactStage& stage, const CutPoint& point);
-  void AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows);
-  void AddLine(bool convex);
-  void Copy(const CompactStage& stage);
-  int32_t Number(int32_t slot) const { return number_[static_cast<size_t>(slot)]; }
-
-  const CompactNetwork& network_;
-  SlotRanges ranges_;
-  CutNetwork out_;
-  std::vector<int32_t> number_;        // [slots] in what is built
-  std::vector<int32_t> stage_number_;  // of the stages
-};
-
-HullNeuron CutBuilder::NeuronOf(const CompactStage& stage, size_t j) const {
-  const CompactStage& source = network_.stages[static_cast<size_t>(stage.source_stage)];
+HullNeuron NeuronOf(const CompactNetwork& network, const CompactStage& stage, size_t j) {
+  const CompactStage& source = network.stages[static_cast<size_t>(stage.source_stage)];
   const auto slot = static_cast<size_t>(stage.source[j]), r = slot - static_cast<size_t>(source.begin);
   const auto begin = static_cast<size_t>(source.rows.begin[r]);
   const size_t count = static_cast<size_t>(source.rows.begin[r + 1]) - begin;
   const size_t u = static_cast<size_t>(stage.first_unstable) + j;
-  const backend::CompactLines& lines = network_.lines;
+  const backend::CompactLines& lines = network.lines;
   return {.slots = absl::MakeConstSpan(source.rows.column).subspan(begin, count),
           .weights = absl::MakeConstSpan(source.rows.value).subspan(begin, count),
           .bias = source.bias[r],
-          .error = 1.05 * UnitRoundoff<double>() * network_.rounding[slot],
+          .error = 1.05 * UnitRoundoff<double>() * network.rounding[slot],
           .left = lines.left[u],
           .right = lines.right[u],
           .chord_slope = lines.chord_slope[u],
           .chord_intercept = lines.chord_intercept[u]};
 }
 
-std::vector<double> CutBuilder::PlaneOf(const HullNeuron& neuron, float coefficient,
-                                        const CutPoint& point) const {
-  const double up = neuron.convex() ? 1 : -1;
-  if (neuron.left == neuron.right || !(static_cast<double>(coefficient) * up < 0)) return {};
-  std::vector<double> plane = LowestPlane(neuron, ranges_, point.values);
-  if (plane.empty()) return {};
-  double above = PlaneConstant(neuron, ranges_, plane);  // of the chord, at the point
+// How far the plane lies above the chord at the point; for a concave neuron, below.
+double Above(const HullNeuron& neuron, const SlotRanges& ranges, absl::Span<const float> point,
+             const std::vector<double>& plane) {
+  double above = PlaneConstant(neuron, ranges, plane);
   for (size_t k = 0; k < plane.size(); ++k) {
     const auto slot = static_cast<size_t>(neuron.slots[k]);
-    above += plane[k] *
-             std::clamp(static_cast<double>(point.values[slot]), ranges_.lower[slot], ranges_.upper[slot]);
+    above += plane[k] * std::clamp(static_cast<double>(point[slot]), ranges.lower[slot], ranges.upper[slot]);
   }
-  return up * above < -kLeastShare * std::fabs(neuron.chord_intercept) ? plane : std::vector<double>();
+  return neuron.convex() ? above : -above;
 }
+
+// The network once more, with what is inserted before its activations.
+class CutBuilder {
+ public:
+  CutBuilder(const CompactNetwork& network, const SlotRanges& ranges, const std::vector<CutPlane>& planes)
+      : network_(network), ranges_(ranges), planes_(planes) {}
+  CutNetwork Build();
+
+ private:
+  void AddCuts(const CompactStage& stage);
+  void AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows);
+  void AddLine(bool convex);
+  void Copy(const CompactStage& stage);
+  int32_t Number(int32_t slot) const { return number_[static_cast<size_t>(slot)]; }
+
+  const CompactNetwork& network_;
+  const SlotRanges& ranges_;
+  const std::vector<CutPlane>& planes_;
+  CutNetwork out_;
+  std::vector<int32_t> number_;        // [slots] in what is built
+  std::vector<int32_t> stage_number_;  // of the stages
+};
 
 void CutBuilder::AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows) {
   const double constant = PlaneConstant(neuron, ranges_, plane);
@@ -155,16 +149,15 @@ void CutBuilder::AddLine(bool convex) {
   lines.free_start.push_back(0.5);
 }
 
-void CutBuilder::AddCuts(const CompactStage& stage, const CutPoint& point) {
+void CutBuilder::AddCuts(const CompactStage& stage) {
   CompactStage rows, cuts;
   rows.begin = out_.network.slots;
   cuts.first_unstable = static_cast<int32_t>(out_.network.lines.size());
   for (size_t j = 0; j < stage.source.size(); ++j) {
-    const HullNeuron neuron = NeuronOf(stage, j);
-    const size_t u = static_cast<size_t>(stage.first_unstable) + j;
-    const std::vector<double> plane = PlaneOf(neuron, point.coefficients[u], point);
-    if (plane.empty()) continue;
-    AddPlane(neuron, plane, rows);
+    const CutPlane& plane = planes_[static_cast<size_t>(stage.first_unstable) + j];
+    if (plane.points == 0) continue;
+    const HullNeuron neuron = NeuronOf(network_, stage, j);
+    AddPlane(neuron, plane.coefficients, rows);
     AddLine(neuron.convex());
     cuts.source.push_back(rows.begin + static_cast<int32_t>(cuts.source.size()));
     cuts.cut_of.push_back(static_cast<int32_t>(j));
@@ -199,7 +192,7 @@ void CutBuilder::Copy(const CompactStage& stage) {
   to.stages.push_back(std::move(own));
 }
 
-CutNetwork CutBuilder::Build(const CutPoint& point) {
+CutNetwork CutBuilder::Build() {
   CompactNetwork& to = out_.network;
   to.inputs = to.slots = network_.inputs;
   to.lower = network_.lower;
@@ -210,20 +203,55 @@ CutNetwork CutBuilder::Build(const CutPoint& point) {
   number_.resize(static_cast<size_t>(network_.slots));
   std::iota(number_.begin(), number_.begin() + network_.inputs, 0);
   for (const CompactStage& stage : network_.stages) {
-    AddCuts(stage, point);
+    AddCuts(stage);
     Copy(stage);
   }
   to.first_output = Number(network_.first_output);
+  out_.slot_of = std::move(number_);
   return std::move(out_);
 }
 
 }  // namespace
 
-std::optional<CutNetwork> WithCuts(const CompactNetwork& network, const NeuronRanges& ranges,
-                                   const CutPoint& point) {
-  CutNetwork cut = CutBuilder(network, ranges).Build(point);
-  if (cut.cuts == 0) return std::nullopt;
-  return cut;
+CutMaker::CutMaker(const CompactNetwork& network, const NeuronRanges& ranges)
+    : network_(network),
+      ranges_(RangeMaker(network, ranges).Make()),
+      planes_(static_cast<size_t>(network.unstable())) {}
+
+// Frank and Wolfe's method over the planes of all neurons, which are convex sets: toward the lowest planes at
+// the optimum of the relaxation with the planes so far.
+bool CutMaker::Improve(const CutPoint& point) {
+  bool improved = false;
+  for (const CompactStage& stage : network_.stages) {
+    for (size_t j = 0; j < stage.source.size(); ++j) {
+      const HullNeuron neuron = NeuronOf(network_, stage, j);
+      const size_t u = static_cast<size_t>(stage.first_unstable) + j;
+      improved = ImproveNeuron(neuron, point.coefficients[u], point.values, planes_[u]) || improved;
+    }
+  }
+  return improved;
+}
+
+bool CutMaker::ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::Span<const float> point,
+                             CutPlane& plane) const {
+  const bool on_chord = neuron.convex() ? coefficient < 0 : coefficient > 0;
+  if (neuron.left == neuron.right || !on_chord) return false;
+  const std::vector<double> lowest = LowestPlane(neuron, ranges_, point);
+  if (lowest.empty()) return false;
+  const double now =
+      plane.points == 0 ? 0.0 : std::min(0.0, Above(neuron, ranges_, point, plane.coefficients));
+  const double least = kLeastShare * std::fabs(neuron.chord_intercept);
+  if (!(Above(neuron, ranges_, point, lowest) < now - least)) return false;
+  const double share = 1.0 / static_cast<double>(++plane.points);
+  plane.coefficients.resize(lowest.size());
+  for (size_t k = 0; k < lowest.size(); ++k) {
+    plane.coefficients[k] += share * (lowest[k] - plane.coefficients[k]);
+  }
+  return true;
+}
+
+CutNetwork CutMaker::Make() const {
+  return CutBuilder(network_, ranges_, planes_).Build();
 }
 
 }  // namespace espalier::bounds

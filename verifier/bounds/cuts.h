@@ -2,19 +2,23 @@
 // chord, as stages that an optimisation mixes with the chord domain by domain (backend/compact.h,
 // CompactStage).
 //
-//   std::optional<CutNetwork> cut = WithCuts(network, {lower, upper}, {domain.point, domain.coefficients});
-//   ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(cut->network));
+//   CutMaker maker(network, {lower, upper});
+//   if (maker.Improve({domain.point, domain.coefficients})) {
+//     const CutNetwork cut = maker.Make();
+//     ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(cut.network));
+//     ...                                  // bound the domain there, and improve at its point there
+//   }
 //
 // Valid where the network and the bounds are: below the same root, for the same disjunct where these assume
 // one.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "verifier/backend/compact.h"
+#include "verifier/bounds/hull_plane.h"
 
 namespace espalier::bounds {
 
@@ -31,11 +35,32 @@ struct CutPoint {
 struct CutNetwork {
   backend::CompactNetwork network;
   int64_t cuts = 0;
+  std::vector<int32_t> slot_of;  // [slots without cuts] where they are now
 };
 
-// A plane for each unstable neuron that the point puts on its chord and that has one notably below it there.
-// The cuts' neurons are numbered behind all others. nullopt: no neuron has one.
-std::optional<CutNetwork> WithCuts(const backend::CompactNetwork& network, const NeuronRanges& ranges,
-                                   const CutPoint& point);
+struct CutPlane {
+  std::vector<double> coefficients;  // of what the neuron's row reads
+  int64_t points = 0;                // at which it is a mean of the lowest planes; 0: no plane
+};
+
+// Not for several threads at once.
+class CutMaker {
+ public:
+  // `network`: without cuts; outlives the maker.
+  CutMaker(const backend::CompactNetwork& network, const NeuronRanges& ranges);
+  // Gives a plane to each unstable neuron that the point puts on its chord and that has one notably below it
+  // there, or moves the neuron's plane toward it. `point` is in slots of `network`. False: nothing changed.
+  bool Improve(const CutPoint& point);
+  // The planes as stages; the cuts' neurons are numbered behind all others.
+  CutNetwork Make() const;
+
+ private:
+  bool ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::Span<const float> point,
+                     CutPlane& plane) const;
+
+  const backend::CompactNetwork& network_;
+  SlotRanges ranges_;
+  std::vector<CutPlane> planes_;  // [unstable]
+};
 
 }  // namespace espalier::bounds

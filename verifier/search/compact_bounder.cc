@@ -139,25 +139,37 @@ bounds::NeuronRanges CompactDomainBounder::Ranges() const {
   return ranges;
 }
 
+// The remembered point in slots of the network without cuts.
+std::vector<float> CompactDomainBounder::UncutPoint() const {
+  if (slot_of_.empty()) return point_;
+  std::vector<float> point;
+  for (const int32_t slot : slot_of_) point.push_back(point_[static_cast<size_t>(slot)]);
+  return point;
+}
+
 absl::StatusOr<bool> CompactDomainBounder::Cut(std::vector<Domain>& open) {
   if (point_.empty() || root_.left == nullptr) return false;
-  const std::optional<bounds::CutNetwork> cut =
-      bounds::WithCuts(root_.left->network, Ranges(), {point_, coefficients_});
-  if (!cut.has_value()) return false;
-  auto device = run_.plan.backend().MakeCompact(cut->network);
+  if (cuts_ == nullptr) cuts_ = std::make_unique<bounds::CutMaker>(root_.left->network, Ranges());
+  const std::vector<float> point = UncutPoint();
+  if (!cuts_->Improve({point, coefficients_})) return false;
+  bounds::CutNetwork cut = cuts_->Make();
+  auto device = run_.plan.backend().MakeCompact(cut.network);
   if (bounds::DoWithout(device.status())) return false;
   ESPALIER_RETURN_IF_ERROR(device.status());
-  auto certifier = run_.plan.backend().MakeCompactCertifier(cut->network);
+  auto certifier = run_.plan.backend().MakeCompactCertifier(cut.network);
   if (bounds::DoWithout(certifier.status())) return false;
   ESPALIER_RETURN_IF_ERROR(certifier.status());
-  uncut_ = std::exchange(device_, *std::move(device));
+  if (uncut_ == nullptr) uncut_ = std::move(device_);
+  device_ = *std::move(device);
   certifier_ = *std::move(certifier);
   certifier_made_ = true;
-  cut_work_ = static_cast<double>(cut->network.work()) / static_cast<double>(root_.left->network.work());
-  const auto slopes = static_cast<size_t>(cut->network.unstable());
+  cut_work_ = static_cast<double>(cut.network.work()) / static_cast<double>(root_.left->network.work());
   for (Domain& domain : open) {
-    if (!domain.slopes.empty()) domain.slopes.resize(slopes, kHalfOfACut);
+    if (domain.slopes.empty()) continue;
+    domain.slopes.resize(static_cast<size_t>(root_.slope_count));
+    domain.slopes.resize(static_cast<size_t>(cut.network.unstable()), kHalfOfACut);
   }
+  slot_of_ = std::move(cut.slot_of);
   return true;
 }
 
@@ -166,6 +178,13 @@ void CompactDomainBounder::Uncut() {
   certifier_.reset();
   certifier_made_ = false;
   cut_work_ = 1;
+  ForgetPoint();
+}
+
+void CompactDomainBounder::ForgetPoint() {
+  cuts_.reset();
+  point_ = coefficients_ = {};
+  slot_of_ = {};
 }
 
 absl::Status CompactDomainBounder::MakeCertifier() {
@@ -178,6 +197,7 @@ absl::Status CompactDomainBounder::MakeCertifier() {
 absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
   if (!certifier_made_) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
   uncut_.reset();
+  ForgetPoint();
   // Roots of parts are made of it, which is worth its memory where that is little.
   if (root_.left != nullptr && root_.left->network.work() > kMostKeptWork) root_.left.reset();
   if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);

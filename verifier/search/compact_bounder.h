@@ -27,6 +27,8 @@ class CompactDomainBounder final : public DomainBounder {
  private:
   absl::Status MakeCertifier();
   bounds::NeuronRanges Ranges() const;  // of the unstable neurons
+  std::vector<float> UncutPoint() const;
+  void ForgetPoint();
   bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
   void AppendSplits(const Domain& domain, std::vector<backend::CompactSplit>& splits) const;
   // The domains' margins and splits into loaded_, which is never made smaller: its lists are used again.
@@ -44,6 +46,8 @@ class CompactDomainBounder final : public DomainBounder {
   std::unique_ptr<backend::CompactBounder>
       uncut_;  // device_ before there were cuts, until certificates are asked for
   double cut_work_ = 1;
+  std::unique_ptr<bounds::CutMaker> cuts_;  // made for the first ones
+  std::vector<int32_t> slot_of_;            // of device_'s network, by slots without cuts; empty: it has none
   std::vector<float> point_, coefficients_;  // of the domain that was remembered
   // Made for the first certificate that is asked for: many roots of parts are only looked at.
   bool certifier_made_ = false;

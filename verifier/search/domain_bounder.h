@@ -47,10 +47,10 @@ class DomainBounder {
   // Certified margins of the domains with their slopes, multipliers and weights, in double with the allowance
   // for rounding taken off: > 0 refutes. RESOURCE_EXHAUSTED: use fewer.
   virtual absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) = 0;
-  // Goes on with cuts (bounds/cuts.h) that serve the domain whose point was remembered; false where there are
-  // none, or the device takes none. The slopes of all `open` domains, which have to be all that are open,
-  // grow by the cuts' own. Uncut() goes back; before any certificate is asked for, and with the slopes of
-  // before.
+  // Goes on with cuts (bounds/cuts.h) that serve the domain whose point was remembered; once more: with
+  // better ones. False: nothing changed, for there are none, or the device takes none. The slopes of all
+  // `open` domains, which have to be all that are open, grow by the cuts' own. Uncut() goes back, before any
+  // certificate is asked for, and with the slopes of before.
   virtual absl::StatusOr<bool> Cut(std::vector<Domain>& open);
   virtual void Uncut() {}
   // Work of a pass with cuts in units of one without: 1 without any.

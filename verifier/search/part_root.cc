@@ -17,9 +17,11 @@ namespace {
 // A root is refined again as long as so many rounds like the last one would do.
 constexpr double kRoundsAhead = 12;
 constexpr int64_t kMostCandidates = 1000;
-constexpr double kLeastDoublings = 8;   // that a search is taken to need
-constexpr double kLeastGain = 0.02;     // less is what other choices on the way make or lose
-constexpr int64_t kWarmIterations = 8;  // of rows that begin where those of another root have ended
+constexpr int kMostCutRounds = 4;
+constexpr double kLeastRoundGain = 0.1;  // of the first round's
+constexpr double kLeastDoublings = 8;    // that a search is taken to need
+constexpr double kLeastCutGain = 0.02;   // less is what other choices on the way make or lose
+constexpr int64_t kWarmIterations = 8;   // of rows that begin where those of another root have ended
 
 // The domain as the unstable neurons of another root number it, which are some of those of the root that it
 // came from. A side of a neuron that is none of them is what the new root's bounds say anyway.
@@ -63,14 +65,16 @@ class Maker {
   absl::Status Rebuild(const SharedRoot& from, std::vector<Domain> domains);
   absl::Status BoundOpen();
   absl::Status Optimise(bool point);
+  absl::StatusOr<int> MakeCuts();
   // Bounds the open domains once more with cuts, and goes on with these where they pay.
   absl::Status TryCuts();
-  void NoteCuts(double before, double after, double work, bool pays);
+  void NoteCuts(double before, double after, double work);
 
   Run& run_;
   PartRoot& part_;
   bounds::DomainBounds bounds_;
   double margin_ = 0;                        // of the first domain, certified
+  bool cut_ = false;                         // the part's bounder has cuts
   std::optional<bounds::HalfSpace> inside_;  // where the bounds hold
 };
 
@@ -82,36 +86,55 @@ absl::Status Maker::Optimise(bool point) {
                                   .point = point});
 }
 
+// Planes at the optimum without cuts, then toward those at the optimum with them, as long as that gains a
+// part of what the first did. The number of rounds; the open domains are bounded with the last one's.
+absl::StatusOr<int> Maker::MakeCuts() {
+  double before = part_.WorstBound(), first = 0;
+  for (int round = 0; round < kMostCutRounds; ++round) {
+    ESPALIER_ASSIGN_OR_RETURN(const bool made, part_.bounder->Cut(part_.open));
+    if (!made) return round;
+    ESPALIER_RETURN_IF_ERROR(Optimise(/*point=*/true));
+    const double gain = part_.WorstBound() - before;
+    before += gain;
+    if (round == 0) first = gain;
+    if (!(before < 0) || gain < kLeastRoundGain * first) return round + 1;
+  }
+  return kMostCutRounds;
+}
+
 // Domains number 2^(what is missing / what a doubling lifts): cuts that add the share g of what is missing
 // leave 2^(D·(1 - g)) of 2^D, each of which costs more.
 absl::Status Maker::TryCuts() {
   const double before = part_.WorstBound();
   if (!(before < 0)) return absl::OkStatus();
   std::vector<Domain> uncut = part_.open;
-  ESPALIER_ASSIGN_OR_RETURN(const bool made, part_.bounder->Cut(part_.open));
-  if (!made) return absl::OkStatus();
-  ESPALIER_RETURN_IF_ERROR(Optimise(/*point=*/false));
+  ESPALIER_ASSIGN_OR_RETURN(const int rounds, MakeCuts());
+  if (rounds == 0) return absl::OkStatus();
   const double after = part_.WorstBound(), work = part_.bounder->CutWork();
   const double gain = (after - before) / -before;
-  const bool pays = gain > kLeastGain && kLeastDoublings * gain > std::log2(work);
-  if (part_.cuts == Cuts::kUntried) NoteCuts(before, after, work, pays);
-  part_.cuts = pays ? Cuts::kUsed : Cuts::kNone;
-  if (pays) return absl::OkStatus();
+  const bool first = part_.cuts == Cuts::kUntried;
+  cut_ = gain > (first ? kLeastCutGain : 0) && kLeastDoublings * gain > std::log2(work);
+  if (first) {
+    part_.cuts = cut_ ? Cuts::kUsed : Cuts::kNone;
+    NoteCuts(before, after, work);
+  }
+  if (cut_) return absl::OkStatus();
   part_.bounder->Uncut();
   part_.open = std::move(uncut);
   return absl::OkStatus();
 }
 
-void Maker::NoteCuts(double before, double after, double work, bool pays) {
+void Maker::NoteCuts(double before, double after, double work) {
   run_.explanation.push_back(
       absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s", before,
-                      after, work, pays ? "used" : "not used"));
+                      after, work, cut_ ? "used" : "not used"));
 }
 
 absl::Status Maker::BoundOpen() {
   std::vector<Domain>& open = part_.open;
   std::vector<double> known;
   for (const Domain& domain : open) known.push_back(domain.bound);
+  cut_ = false;
   const bool with_cuts = run_.options.cuts != 0 && part_.cuts != Cuts::kNone;
   ESPALIER_RETURN_IF_ERROR(Optimise(with_cuts));
   if (with_cuts) ESPALIER_RETURN_IF_ERROR(TryCuts());
@@ -122,7 +145,7 @@ absl::Status Maker::BoundOpen() {
   ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified,
                             CertifyDomains(run_, part_.root, pointers, nullptr, &details));
   std::vector<double> cut(open.size(), -std::numeric_limits<double>::infinity());
-  if (part_.cuts == Cuts::kUsed) {
+  if (cut_) {
     ESPALIER_ASSIGN_OR_RETURN(cut, part_.bounder->Certify(pointers));
   }
   margin_ = certified[0];

@@ -20,8 +20,8 @@
 
 namespace espalier::search {
 
-// Whether cuts (bounds/cuts.h) are worth their work below a root; where they are not, they are not tried in
-// halves of it.
+// Whether cuts (bounds/cuts.h) were worth their work below the first root; where they were not, they are not
+// tried in halves of it.
 enum class Cuts { kUntried, kUsed, kNone };
 
 // Not to be moved: the bounder refers to the root.
