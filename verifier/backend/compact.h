@@ -143,7 +143,7 @@ struct CompactSettings {
   bool exact_slopes = false;                     // wanted
   bool slopes = false;                           // wanted
   bool corners = false;                          // wanted
-  bool points = false;                           // wanted; domains that are not refuted only
+  bool points = false;                           // wanted; of domains that take more than one pass
 };
 
 class CompactBounder {

@@ -45,6 +45,8 @@ void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, cons
   learning_ = 0;
   for (size_t s = 0; s < start_; ++s) learning_ += static_cast<int64_t>(n.stages[s].source.size());
   std::fill(std::begin(job_), std::end(job_), CompactJob());
+  mean_values_.clear();
+  mean_coefficients_.clear();
   for (auto& stage : splits_) stage.clear();
   if (shape.cones) return RunCones(queue, stop);
   while (!stop.StopRequested() && Fill(queue)) Step();

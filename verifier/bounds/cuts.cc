@@ -96,7 +96,8 @@ double Above(const HullNeuron& neuron, const SlotRanges& ranges, absl::Span<cons
   double above = PlaneConstant(neuron, ranges, plane);
   for (size_t k = 0; k < plane.size(); ++k) {
     const auto slot = static_cast<size_t>(neuron.slots[k]);
-    above += plane[k] * std::clamp(static_cast<double>(point[slot]), ranges.lower[slot], ranges.upper[slot]);
+    above += plane[k] *
+             std::min(std::max(static_cast<double>(point[slot]), ranges.lower[slot]), ranges.upper[slot]);
   }
   return neuron.convex() ? above : -above;
 }

@@ -35,7 +35,8 @@ std::vector<double> LowestPlane(const HullNeuron& neuron, const SlotRanges& rang
     const double w = neuron.weights[k], low = ranges.lower[slot], high = ranges.upper[slot];
     rest += w * (w >= 0 ? high : low);
     if (!(high > low) || w == 0) continue;
-    const double x = std::clamp(static_cast<double>(point[slot]), low, high);
+    // What is no number counts as the lower end: the order has to be one.
+    const double at = static_cast<double>(point[slot]), x = at >= low ? std::min(at, high) : low;
     falls.push_back({k, (w >= 0 ? x - low : high - x) / (high - low), std::fabs(w) * (high - low)});
   }
   std::vector<double> plane;
