@@ -165,6 +165,17 @@ struct CutCase {
   bool cut = false;
 };
 
+bounds::NeuronRanges RangesOf(const search::SharedRoot& root) {
+  bounds::NeuronRanges ranges;
+  for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
+    for (const int32_t i : root.relaxation64.unstable(static_cast<int>(a))) {
+      ranges.lower.push_back(root.bounds.layers[a].lower[static_cast<size_t>(i)]);
+      ranges.upper.push_back(root.bounds.layers[a].upper[static_cast<size_t>(i)]);
+    }
+  }
+  return ranges;
+}
+
 void ExpectToHold(CutCase& t, const std::vector<double>& certified, int64_t& inside) {
   for (const std::vector<double>& x : t.c.Points(150)) {
     const auto values = ir::EvaluateNodes(t.c.network, x);
@@ -253,6 +264,51 @@ TEST(CutsTest, LookAheadIsOnePassOfTheChildAndCompanyDoesNotShow) {
     }
   }
   EXPECT_GT(probed, 200);
+}
+
+// A bound is the value of the lines that it was made of at the corner that attains it: going forward through
+// the same lines, cuts among them, gives it again.
+TEST(CutsTest, ThePointOfAPassAttainsItsBound) {
+  int64_t compared = 0;
+  for (uint64_t seed = 501; seed <= 600; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    Pair pair(c, 1);
+    const backend::CompactNetwork& network = pair.root.left->network;
+    const std::vector<double> normals = c.random.Normals(network.outputs(), 1.0);
+    backend::CompactDomain domain;
+    domain.output.assign(normals.begin(), normals.end());
+    const auto bound = [&](const backend::CompactNetwork& on, int64_t passes) {
+      backend::CompactDomain own = domain;
+      const auto device = c.plan->backend().MakeCompact(on);
+      EXPECT_TRUE(device.ok() &&
+                  (*device)->Bound(absl::MakeSpan(&own, 1), {.iterations = passes, .points = true}).ok());
+      return own;
+    };
+    const backend::CompactDomain uncut = bound(network, 12);
+    if (uncut.point.empty()) continue;  // refuted in the first pass
+    bounds::CutMaker maker(network, RangesOf(pair.root));
+    if (!maker.Improve({uncut.point, uncut.coefficients})) continue;
+    const bounds::CutNetwork cut = maker.Make();
+    const double expected = bound(cut.network, 1).bound;
+    const backend::CompactDomain two = bound(cut.network, 2);
+    if (two.point.empty()) continue;
+    const backend::CompactStage& outputs = cut.network.stages.back();
+    double value = 0, size = 1;
+    for (size_t o = 0; o < domain.output.size(); ++o) {
+      double row = outputs.bias[o];
+      for (int64_t k = outputs.rows.begin[o]; k < outputs.rows.begin[o + 1]; ++k) {
+        const auto at = static_cast<size_t>(k);
+        row += outputs.rows.value[at] *
+               static_cast<double>(two.point[static_cast<size_t>(outputs.rows.column[at])]);
+      }
+      value += static_cast<double>(domain.output[o]) * row;
+      size += std::fabs(static_cast<double>(domain.output[o]) * row);
+    }
+    ASSERT_NEAR(value, expected, 1e-4 * size);
+    ++compared;
+  }
+  EXPECT_GT(compared, 20);
 }
 
 TEST(CutsTest, UncutGoesBack) {
