@@ -65,18 +65,19 @@ bool CompactTile::Step() {
 
 // The later passes weigh more: the first ones are far from the optimum.
 void CompactTile::AddToMeans() {
-  const int64_t values = program_->network.slots * lanes_, coefficients = learning_ * lanes_;
-  mean_values_.resize(static_cast<size_t>(values));
-  mean_coefficients_.resize(static_cast<size_t>(coefficients));
-  float share[kMostLanes];
+  float share[kMostLanes] = {};
   for (int64_t l = 0; l < lanes_; ++l) {
     share[l] = passes_[l] > 1 ? 3.0f / (static_cast<float>(passes_[l]) + 2.0f) : 1.0f;
   }
-  const auto add = [&](const float* from, int64_t count, float* to) {
-    for (int64_t i = 0; i < count; ++i) to[i] += share[i % lanes_] * (from[i] - to[i]);
+  const auto add = [&](const float* from, int64_t count, std::vector<float>& to) {
+    to.resize(static_cast<size_t>(count * lanes_));
+    for (int64_t i = 0; i < count; ++i) {
+      float* mean = to.data() + i * lanes_;
+      for (int64_t l = 0; l < lanes_; ++l) mean[l] += share[l] * (from[i * lanes_ + l] - mean[l]);
+    }
   };
-  add(slots_.data(), values, mean_values_.data());
-  add(saved_.data(), coefficients, mean_coefficients_.data());
+  add(slots_.data(), program_->network.slots, mean_values_);
+  add(saved_.data(), learning_, mean_coefficients_);
 }
 
 // Rows of the last stage are few, and pulled as all others are. Those of an earlier stage are one of many for

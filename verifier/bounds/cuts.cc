@@ -16,6 +16,7 @@ using backend::CompactStage;
 
 // Planes that lie less than this share of the chord's gap below it are not worth their entries.
 constexpr double kLeastShare = 1e-3;
+constexpr size_t kFewNeurons = 32;  // are not worth a second thread
 
 // The values of every slot at points of the root's region.
 class RangeMaker {
@@ -224,7 +225,9 @@ CutMaker::CutMaker(const CompactNetwork& network, const NeuronRanges& ranges)
 bool CutMaker::Improve(const CutPoint& point) {
   bool improved = false;
   for (const CompactStage& stage : network_.stages) {
-    for (size_t j = 0; j < stage.source.size(); ++j) {
+    const size_t count = stage.source.size();
+#pragma omp parallel for schedule(dynamic, 16) reduction(|| : improved) if (count > kFewNeurons)
+    for (size_t j = 0; j < count; ++j) {
       const HullNeuron neuron = NeuronOf(network_, stage, j);
       const size_t u = static_cast<size_t>(stage.first_unstable) + j;
       improved = ImproveNeuron(neuron, point.coefficients[u], point.values, planes_[u]) || improved;
