@@ -43,8 +43,7 @@ class CompactDomainBounder final : public DomainBounder {
   Run& run_;
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
-  std::unique_ptr<backend::CompactBounder>
-      uncut_;  // device_ before there were cuts, until certificates are asked for
+  std::unique_ptr<backend::CompactBounder> uncut_;  // device_ before there were cuts, for Uncut()
   double cut_work_ = 1;
   std::unique_ptr<bounds::CutMaker> cuts_;  // made for the first ones
   std::vector<int32_t> slot_of_;            // of device_'s network, by slots without cuts; empty: it has none
