@@ -1,5 +1,6 @@
 // What goes into the lanes of a tile and comes out of them; cpu_compact_tile.cc has the passes.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -33,6 +34,24 @@ void BytesOfSlopes(int64_t count, const float* lo, const float* scale, const flo
     at = at < 0.0f ? 0.0f : at;
     at = at > 255.0f ? 255.0f : at;
     to[j] = static_cast<uint8_t>(static_cast<int32_t>(at + 0.5f));
+  }
+}
+
+typedef uint8_t Bytes16 __attribute__((vector_size(16)));
+
+// Sixteen neurons of sixteen lanes, [neurons][stride], the other way round: four rounds of taking bytes from
+// two halves in turns.
+void Transpose16(const uint8_t* from, int64_t stride, Bytes16 (&rows)[16]) {
+  constexpr Bytes16 kFirst = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+  constexpr Bytes16 kSecond = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  for (int i = 0; i < 16; ++i) std::memcpy(&rows[i], from + i * stride, 16);
+  for (int round = 0; round < 4; ++round) {
+    Bytes16 next[16];
+    for (int i = 0; i < 8; ++i) {
+      next[2 * i] = __builtin_shuffle(rows[i], rows[i + 8], kFirst);
+      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + 8], kSecond);
+    }
+    std::copy_n(next, 16, rows);
   }
 }
 
@@ -249,8 +268,9 @@ void CompactTile::StoreMeansOf(int64_t lane, CompactDomain& into) const {
 void CompactTile::StoreExactSlopesOf(int64_t lane) {
   std::vector<float>& to = job_[lane].into->exact_slopes;
   const uint8_t* start = domain(lane)->start.empty() ? nullptr : domain(lane)->start.data();
+  const float* adaptive = program_->lines.free_start.data();
+  if (on_cone() && start == nullptr) to.assign(adaptive, adaptive + learning_);
   to.resize(static_cast<size_t>(learning_));
-  if (on_cone() && start == nullptr) std::copy_n(program_->lines.free_start.data(), learning_, to.data());
   if (on_cone() && start != nullptr) {
     SlopesOfBytes({program_->lo.data(), program_->range.data(), start}, learning_, to.data());
   }
@@ -277,6 +297,22 @@ void CompactTile::StoreSlopesOf(int64_t lane) {
   });
 }
 
+// bytes [neurons][lanes] of neurons begin .. begin + count - 1 to the finished domains.
+void CompactTile::HandOut(const uint8_t* bytes, int64_t begin, int64_t count) {
+  int64_t j = 0;
+  for (; j + 16 <= count; j += 16) {
+    Bytes16 rows[kMostLanes / 16][16];
+    for (int64_t l = 0; l < lanes_; l += 16) Transpose16(bytes + j * lanes_ + l, lanes_, rows[l / 16]);
+    for (int32_t l : finished_) {
+      std::memcpy(job_[l].into->slopes.data() + begin + j, &rows[l / 16][l % 16], 16);
+    }
+  }
+  for (int32_t l : finished_) {
+    uint8_t* to = job_[l].into->slopes.data() + begin;
+    for (int64_t i = j; i < count; ++i) to[i] = bytes[i * lanes_ + l];
+  }
+}
+
 void CompactTile::StoreSlopes() {
   for (int32_t l : finished_) job_[l].into->slopes.resize(static_cast<size_t>(learning_));
   if (on_cone() || finished_.size() <= kFewLanes) {
@@ -288,10 +324,7 @@ void CompactTile::StoreSlopes() {
     const int64_t count = std::min(kCompactPiece, learning_ - begin);
     program_->kernels.to_bytes(count, program_->lo.data() + begin, program_->byte_scale.data() + begin,
                                best_.data() + begin * lanes_, bytes, lanes_);
-    for (int32_t l : finished_) {
-      uint8_t* to = job_[l].into->slopes.data() + begin;
-      for (int64_t j = 0; j < count; ++j) to[j] = bytes[j * lanes_ + l];
-    }
+    HandOut(bytes, begin, count);
   }
 }
 

@@ -116,6 +116,7 @@ class CompactTile {
   void FinishLane(int64_t lane);
   void StoreSlopes();
   void StoreSlopesOf(int64_t lane);
+  void HandOut(const uint8_t* bytes, int64_t begin, int64_t count);
   void StoreExactSlopesOf(int64_t lane);
   void StoreMeansOf(int64_t lane, CompactDomain& into) const;
   void Forward();
