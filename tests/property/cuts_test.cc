@@ -165,17 +165,6 @@ struct CutCase {
   bool cut = false;
 };
 
-bounds::NeuronRanges RangesOf(const search::SharedRoot& root) {
-  bounds::NeuronRanges ranges;
-  for (size_t a = 0; a < root.bounds.layers.size(); ++a) {
-    for (const int32_t i : root.relaxation64.unstable(static_cast<int>(a))) {
-      ranges.lower.push_back(root.bounds.layers[a].lower[static_cast<size_t>(i)]);
-      ranges.upper.push_back(root.bounds.layers[a].upper[static_cast<size_t>(i)]);
-    }
-  }
-  return ranges;
-}
-
 void ExpectToHold(CutCase& t, const std::vector<double>& certified, int64_t& inside) {
   for (const std::vector<double>& x : t.c.Points(150)) {
     const auto values = ir::EvaluateNodes(t.c.network, x);
@@ -287,7 +276,8 @@ TEST(CutsTest, ThePointOfAPassAttainsItsBound) {
     };
     const backend::CompactDomain uncut = bound(network, 12);
     if (uncut.point.empty()) continue;  // refuted in the first pass
-    bounds::CutMaker maker(network, RangesOf(pair.root));
+    bounds::CutMaker maker(network,
+                           bounds::RangesOfUnstable(pair.root.bounds.layers, pair.root.relaxation64));
     if (!maker.Improve({uncut.point, uncut.coefficients})) continue;
     const bounds::CutNetwork cut = maker.Make();
     const double expected = bound(cut.network, 1).bound;

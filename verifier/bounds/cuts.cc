@@ -93,11 +93,11 @@ HullNeuron NeuronOf(const CompactNetwork& network, const CompactStage& stage, si
 
 // How far the plane lies above the chord at the point; for a concave neuron, below.
 double Above(const HullNeuron& neuron, const SlotRanges& ranges, absl::Span<const float> point,
-             const std::vector<double>& plane) {
-  double above = PlaneConstant(neuron, ranges, plane);
-  for (size_t k = 0; k < plane.size(); ++k) {
+             const CutPlane& plane) {
+  double above = plane.constant;
+  for (size_t k = 0; k < plane.coefficients.size(); ++k) {
     const auto slot = static_cast<size_t>(neuron.slots[k]);
-    above += plane[k] *
+    above += plane.coefficients[k] *
              std::min(std::max(static_cast<double>(point[slot]), ranges.lower[slot]), ranges.upper[slot]);
   }
   return neuron.convex() ? above : -above;
@@ -112,7 +112,7 @@ class CutBuilder {
 
  private:
   void AddCuts(const CompactStage& stage);
-  void AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows);
+  void AddPlane(const HullNeuron& neuron, const CutPlane& plane, CompactStage& rows);
   void AddLine(bool convex);
   void Copy(const CompactStage& stage);
   int32_t Number(int32_t slot) const { return number_[static_cast<size_t>(slot)]; }
@@ -125,16 +125,15 @@ class CutBuilder {
   std::vector<int32_t> stage_number_;  // of the stages
 };
 
-void CutBuilder::AddPlane(const HullNeuron& neuron, const std::vector<double>& plane, CompactStage& rows) {
-  const double constant = PlaneConstant(neuron, ranges_, plane);
-  double size = std::fabs(constant);
-  for (size_t k = 0; k < plane.size(); ++k) {
+void CutBuilder::AddPlane(const HullNeuron& neuron, const CutPlane& plane, CompactStage& rows) {
+  double size = std::fabs(plane.constant);
+  for (size_t k = 0; k < plane.coefficients.size(); ++k) {
     rows.rows.column.push_back(Number(neuron.slots[k]));
-    rows.rows.value.push_back(plane[k]);
-    size += std::fabs(plane[k]) * ranges_.Most(static_cast<size_t>(neuron.slots[k]));
+    rows.rows.value.push_back(plane.coefficients[k]);
+    size += std::fabs(plane.coefficients[k]) * ranges_.Most(static_cast<size_t>(neuron.slots[k]));
   }
   rows.rows.begin.push_back(static_cast<int64_t>(rows.rows.column.size()));
-  rows.bias.push_back(constant);
+  rows.bias.push_back(plane.constant);
   // The row is what the plane is: it is off by nothing.
   out_.network.magnitude.push_back(size * kAgainstRounding);
   out_.network.rounding.push_back(0);
@@ -159,7 +158,7 @@ void CutBuilder::AddCuts(const CompactStage& stage) {
     const CutPlane& plane = planes_[static_cast<size_t>(stage.first_unstable) + j];
     if (plane.points == 0) continue;
     const HullNeuron neuron = NeuronOf(network_, stage, j);
-    AddPlane(neuron, plane.coefficients, rows);
+    AddPlane(neuron, plane, rows);
     AddLine(neuron.convex());
     cuts.source.push_back(rows.begin + static_cast<int32_t>(cuts.source.size()));
     cuts.cut_of.push_back(static_cast<int32_t>(j));
@@ -173,7 +172,6 @@ void CutBuilder::AddCuts(const CompactStage& stage) {
   for (int32_t i = 0; i < count; ++i) magnitude.push_back(magnitude[static_cast<size_t>(rows.begin + i)]);
   out_.network.rounding.resize(magnitude.size(), 0.0);
   out_.network.slots += 2 * count;
-  out_.cuts += count;
   out_.network.stages.push_back(std::move(rows));
   out_.network.stages.push_back(std::move(cuts));
 }
@@ -215,6 +213,17 @@ CutNetwork CutBuilder::Build() {
 
 }  // namespace
 
+NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers, const Relaxation<double>& relaxation) {
+  NeuronRanges ranges;
+  for (size_t a = 0; a < layers.size(); ++a) {
+    for (const int32_t i : relaxation.unstable(static_cast<int>(a))) {
+      ranges.lower.push_back(layers[a].lower[static_cast<size_t>(i)]);
+      ranges.upper.push_back(layers[a].upper[static_cast<size_t>(i)]);
+    }
+  }
+  return ranges;
+}
+
 CutMaker::CutMaker(const CompactNetwork& network, const NeuronRanges& ranges)
     : network_(network),
       ranges_(RangeMaker(network, ranges).Make()),
@@ -240,17 +249,21 @@ bool CutMaker::ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::
                              CutPlane& plane) const {
   const bool on_chord = neuron.convex() ? coefficient < 0 : coefficient > 0;
   if (neuron.left == neuron.right || !on_chord) return false;
-  const std::vector<double> lowest = LowestPlane(neuron, ranges_, point);
-  if (lowest.empty()) return false;
-  const double now =
-      plane.points == 0 ? 0.0 : std::min(0.0, Above(neuron, ranges_, point, plane.coefficients));
+  CutPlane lowest{.coefficients = LowestPlane(neuron, ranges_, point), .points = 1};
+  if (lowest.coefficients.empty()) return false;
+  lowest.constant = PlaneConstant(neuron, ranges_, lowest.coefficients);
+  const double now = plane.points == 0 ? 0.0 : std::min(0.0, Above(neuron, ranges_, point, plane));
   const double least = kLeastShare * std::fabs(neuron.chord_intercept);
   if (!(Above(neuron, ranges_, point, lowest) < now - least)) return false;
-  const double share = 1.0 / static_cast<double>(++plane.points);
-  plane.coefficients.resize(lowest.size());
-  for (size_t k = 0; k < lowest.size(); ++k) {
-    plane.coefficients[k] += share * (lowest[k] - plane.coefficients[k]);
+  if (plane.points == 0) {
+    plane = std::move(lowest);
+    return true;
   }
+  const double share = 1.0 / static_cast<double>(++plane.points);
+  for (size_t k = 0; k < plane.coefficients.size(); ++k) {
+    plane.coefficients[k] += share * (lowest.coefficients[k] - plane.coefficients[k]);
+  }
+  plane.constant = PlaneConstant(neuron, ranges_, plane.coefficients);
   return true;
 }
 

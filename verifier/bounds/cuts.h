@@ -2,7 +2,7 @@
 // chord, as stages that an optimisation mixes with the chord domain by domain (backend/compact.h,
 // CompactStage).
 //
-//   CutMaker maker(network, {lower, upper});
+//   CutMaker maker(network, RangesOfUnstable(layers, relaxation));
 //   if (maker.Improve({domain.point, domain.coefficients})) {
 //     const CutNetwork cut = maker.Make();
 //     ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(cut.network));
@@ -19,6 +19,8 @@
 #include "absl/types/span.h"
 #include "verifier/backend/compact.h"
 #include "verifier/bounds/hull_plane.h"
+#include "verifier/bounds/relaxation.h"
+#include "verifier/bounds/rows.h"
 
 namespace espalier::bounds {
 
@@ -26,6 +28,7 @@ namespace espalier::bounds {
 struct NeuronRanges {
   std::vector<double> lower, upper;
 };
+NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers, const Relaxation<double>& relaxation);
 
 // Where planes shall be low: CompactDomain's `point` and `coefficients` of the same network.
 struct CutPoint {
@@ -34,12 +37,12 @@ struct CutPoint {
 
 struct CutNetwork {
   backend::CompactNetwork network;
-  int64_t cuts = 0;
   std::vector<int32_t> slot_of;  // [slots without cuts] where they are now
 };
 
 struct CutPlane {
   std::vector<double> coefficients;  // of what the neuron's row reads
+  double constant = 0;               // PlaneConstant of these
   int64_t points = 0;                // at which it is a mean of the lowest planes; 0: no plane
 };
 

@@ -2,15 +2,15 @@
 //
 // A hinge f(w·x + b) over a box of x has a concave envelope, which lies below the chord wherever some inputs
 // are high while others are low. Anderson et al. 2020 ("Strong mixed-integer programming formulations for
-// trained neural networks") give its faces for ReLU, of which there are exponentially many; Tjandraatmadja et
-// al. 2020
-// ("The Convex Relaxation Barrier, Revisited", proposition 2) find the one that is lowest at a point by
+// trained neural networks") give its faces for ReLU, of which there are exponentially many. Tjandraatmadja et
+// al. 2020 ("The Convex Relaxation Barrier, Revisited", proposition 2) find the lowest one at a point by
 // sorting.
 //
-//   const HullNeuron neuron{.row = {columns, weights, bias}, .line = {left, right, slope, intercept}};
-//   std::vector<double> plane = LowestPlane(neuron, boxes, point);   // relative to the chord
-//   double constant = PlaneConstant(neuron, boxes, plane);
-//   // f(w·x + b) <= slope·(w·x + b) + intercept + plane·x + constant  for all x in the boxes
+//   const HullNeuron neuron{.slots = columns, .weights = weights, .bias = b, .left = 0, .right = 1,
+//                           .chord_slope = slope, .chord_intercept = intercept};
+//   std::vector<double> plane = LowestPlane(neuron, ranges, point);   // relative to the chord
+//   double constant = PlaneConstant(neuron, ranges, plane);
+//   // f(w·x + b) <= slope·(w·x + b) + intercept + plane·x + constant  for all x in the ranges
 //
 // Everything for a concave hinge is the mirror image: planes below it. All functions are pure.
 #pragma once

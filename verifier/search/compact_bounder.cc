@@ -127,18 +127,6 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::LookAhead(const std::v
   return bound;
 }
 
-bounds::NeuronRanges CompactDomainBounder::Ranges() const {
-  bounds::NeuronRanges ranges;
-  for (size_t a = 0; a < root_.bounds.layers.size(); ++a) {
-    const bounds::LayerBox& box = root_.bounds.layers[a];
-    for (const int32_t i : root_.relaxation64.unstable(static_cast<int>(a))) {
-      ranges.lower.push_back(box.lower[static_cast<size_t>(i)]);
-      ranges.upper.push_back(box.upper[static_cast<size_t>(i)]);
-    }
-  }
-  return ranges;
-}
-
 // The remembered point in slots of the network without cuts.
 std::vector<float> CompactDomainBounder::UncutPoint() const {
   if (slot_of_.empty()) return point_;
@@ -149,20 +137,18 @@ std::vector<float> CompactDomainBounder::UncutPoint() const {
 
 absl::StatusOr<bool> CompactDomainBounder::Cut(std::vector<Domain>& open) {
   if (point_.empty() || root_.left == nullptr) return false;
-  if (cuts_ == nullptr) cuts_ = std::make_unique<bounds::CutMaker>(root_.left->network, Ranges());
+  if (cuts_ == nullptr) {
+    cuts_ = std::make_unique<bounds::CutMaker>(
+        root_.left->network, bounds::RangesOfUnstable(root_.bounds.layers, root_.relaxation64));
+  }
   const std::vector<float> point = UncutPoint();
   if (!cuts_->Improve({point, coefficients_})) return false;
   bounds::CutNetwork cut = cuts_->Make();
   auto device = run_.plan.backend().MakeCompact(cut.network);
   if (bounds::DoWithout(device.status())) return false;
   ESPALIER_RETURN_IF_ERROR(device.status());
-  auto certifier = run_.plan.backend().MakeCompactCertifier(cut.network);
-  if (bounds::DoWithout(certifier.status())) return false;
-  ESPALIER_RETURN_IF_ERROR(certifier.status());
   if (uncut_ == nullptr) uncut_ = std::move(device_);
   device_ = *std::move(device);
-  certifier_ = *std::move(certifier);
-  certifier_made_ = true;
   cut_work_ = static_cast<double>(cut.network.work()) / static_cast<double>(root_.left->network.work());
   for (Domain& domain : open) {
     if (domain.slopes.empty()) continue;
@@ -170,13 +156,13 @@ absl::StatusOr<bool> CompactDomainBounder::Cut(std::vector<Domain>& open) {
     domain.slopes.resize(static_cast<size_t>(cut.network.unstable()), kHalfOfACut);
   }
   slot_of_ = std::move(cut.slot_of);
+  cut_ = std::move(cut.network);
   return true;
 }
 
 void CompactDomainBounder::Uncut() {
   device_ = std::move(uncut_);
-  certifier_.reset();
-  certifier_made_ = false;
+  cut_.reset();
   cut_work_ = 1;
   ForgetPoint();
 }
@@ -189,8 +175,11 @@ void CompactDomainBounder::ForgetPoint() {
 
 absl::Status CompactDomainBounder::MakeCertifier() {
   certifier_made_ = true;
-  auto certifier = run_.plan.backend().MakeCompactCertifier(root_.left->network);
+  auto certifier = run_.plan.backend().MakeCompactCertifier(cut_.has_value() ? *cut_ : root_.left->network);
   if (certifier.ok()) certifier_ = *std::move(certifier);
+  // Certificates of the whole network know no cuts. Longer slopes do no harm: the cuts' stand at the end.
+  if (!certifier.ok() && cut_.has_value()) Uncut();
+  cut_.reset();
   return bounds::DoWithout(certifier.status()) ? absl::OkStatus() : certifier.status();
 }
 

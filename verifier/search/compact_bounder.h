@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "verifier/backend/compact.h"
@@ -26,7 +27,6 @@ class CompactDomainBounder final : public DomainBounder {
 
  private:
   absl::Status MakeCertifier();
-  bounds::NeuronRanges Ranges() const;  // of the unstable neurons
   std::vector<float> UncutPoint() const;
   void ForgetPoint();
   bounds::HostRows Rows(const std::vector<const Domain*>& domains) const;
@@ -44,6 +44,7 @@ class CompactDomainBounder final : public DomainBounder {
   SharedRoot& root_;
   std::unique_ptr<backend::CompactBounder> device_;
   std::unique_ptr<backend::CompactBounder> uncut_;  // device_ before there were cuts, for Uncut()
+  std::optional<backend::CompactNetwork> cut_;      // that device_ is made of, until the certifier is
   double cut_work_ = 1;
   std::unique_ptr<bounds::CutMaker> cuts_;  // made for the first ones
   std::vector<int32_t> slot_of_;            // of device_'s network, by slots without cuts; empty: it has none
