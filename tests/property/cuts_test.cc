@@ -217,7 +217,7 @@ TEST(CutsTest, WithoutWeightTheyChangeNothing) {
       std::vector<uint8_t>& slopes = t.domains[d].slopes;
       std::fill(slopes.begin() + t.pair.root.slope_count, slopes.end(), uint8_t{0});
     }
-    // Concave cuts have their slopes from 1 (left) down to 0 (right) or the other way: 0 is the lower end.
+    // Byte 0 is the lower end of the slopes, which is 0 for either kind of neuron.
     const auto ours = t.pair.compact->Certify(t.Pointers());
     const auto theirs = search::CertifyDomains(t.pair.run, t.pair.root, t.Pointers());
     ASSERT_TRUE(ours.ok() && theirs.ok());

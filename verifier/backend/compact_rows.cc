@@ -9,6 +9,11 @@ bool HasCuts(const CompactNetwork& network) {
                      [](const CompactStage& stage) { return !stage.cut_of.empty(); });
 }
 
+const CompactStage* CutsOf(const CompactNetwork& network, size_t activation) {
+  if (activation == 0 || network.stages[activation - 1].cut_of.empty()) return nullptr;
+  return &network.stages[activation - 1];
+}
+
 CompactNetwork WithoutRows(const CompactNetwork& network) {
   CompactNetwork result;
   result.inputs = network.inputs;
@@ -143,9 +148,9 @@ void ProgramRowsOf<T>::AddStage(const CompactNetwork& network, const CompactRows
                  [](double b) { return static_cast<T>(b); });
   forward[s] = {stage.begin, stage.rows, RowRange{0, form.with_forward ? stage.rows.count() : 0},
                 form.group_rows};
-  const RowRange own{stage.begin, stage.begin + stage.size()};
-  // What belongs to the coefficients of cuts comes from the activation behind them.
+  // The coefficients of cuts come from the activation behind them.
   if (!stage.cut_of.empty()) return;
+  const RowRange own{stage.begin, stage.begin + stage.size()};
   const bool unread =
       consumers.begin[static_cast<size_t>(own.begin)] == consumers.begin[static_cast<size_t>(own.end)];
   if (form.lines_as_rows && unread && relaxed_by[s].size() == 1) {

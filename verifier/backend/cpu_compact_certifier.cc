@@ -38,9 +38,6 @@ struct Program {
         chain(LongestChain(source)),
         network(WithoutRows(source)),
         kernels(BestCompactKernels().certify) {
-    for (size_t j = 0; j < network.lines.left.size(); ++j) {
-      convex.push_back(network.lines.left[j] < network.lines.right[j] ? 1.0f : -1.0f);
-    }
     for (size_t i = 0; i < network.magnitude.size(); ++i) {
       weight.push_back(network.rounding[i] + chain * network.magnitude[i]);
       underflow += 1e-280 * network.magnitude[i];
@@ -54,7 +51,6 @@ struct Program {
   double underflow = 1e-280;
   CompactNetwork network;  // without rows
   const CertifyKernels& kernels;
-  std::vector<float> convex;   // [unstable] +1, or -1
   std::vector<double> weight;  // [slots] roundoffs that a coefficient of 1 on the row costs, pass included
 };
 
@@ -178,16 +174,13 @@ void Tile::Activation(size_t s) {
   double* lambda = Slot(stage.begin);
   for (Split& split : splits_[s]) split.source = std::exchange(lambda[split.at], 0.0);
   const auto first = static_cast<size_t>(stage.first_unstable);
-  if (s > 0 && !program_->network.stages[s - 1].cut_of.empty()) {
-    const CompactStage& cuts = program_->network.stages[s - 1];
-    program_->kernels.cut_back(
-        {static_cast<int64_t>(cuts.cut_of.size()), cuts.cut_of.data(), program_->convex.data() + first},
-        lambda, Slot(cuts.begin));
+  const double *left = lines.left.data() + first, *right = lines.right.data() + first;
+  if (const CompactStage* cuts = CutsOf(program_->network, s); cuts != nullptr) {
+    program_->kernels.cut_back({cuts->size(), cuts->cut_of.data(), left, right}, lambda, Slot(cuts->begin));
   }
-  program_->kernels.lines(
-      {static_cast<int64_t>(stage.source.size()), lines.left.data() + first, lines.right.data() + first,
-       lines.chord_slope.data() + first, lines.chord_intercept.data() + first},
-      alpha_.data() + stage.first_unstable * kLanes, lambda, sum_, size_);
+  program_->kernels.lines({static_cast<int64_t>(stage.source.size()), left, right,
+                           lines.chord_slope.data() + first, lines.chord_intercept.data() + first},
+                          alpha_.data() + stage.first_unstable * kLanes, lambda, sum_, size_);
   for (const Split& split : splits_[s])
     lambda[split.at] = split.slope * split.source - split.beta * split.sign;
 }

@@ -28,10 +28,11 @@ struct CertifyLineArrays {
 };
 
 // Cuts of an activation stage's neurons.
-struct CutIndex {
+template <class T>
+struct CutIndexOf {
   int64_t count = 0;
-  const int32_t* neuron = nullptr;  // of the stage, counted from 0
-  const float* convex = nullptr;    // [neurons of the stage] +1, or -1: concave
+  const int32_t* neuron = nullptr;            // of the stage, counted from 0
+  const T *left = nullptr, *right = nullptr;  // of the stage's neurons
 };
 
 inline constexpr int kCertifyLanes = 16;
@@ -49,7 +50,7 @@ struct CertifyKernels {
                 double* scales);
   void (*scatter)(int64_t n, const int32_t* index, const double* from, double* to);
   // As CompactKernels::cut_back.
-  void (*cut_back)(const CutIndex& cuts, const double* lambda, double* to);
+  void (*cut_back)(const CutIndexOf<double>& cuts, const double* lambda, double* to);
   void (*concretise)(int64_t n, const double* lower, const double* upper, const double* lambda, double* sums,
                      double* scales);
 };
@@ -74,9 +75,10 @@ struct CompactKernels {
   // to[index[j]] += from[j]
   void (*scatter)(int64_t n, const int32_t* index, const float* from, float* to, int64_t lanes);
   // to[i] = lambda of the cut's neuron where that is on its chord, else 0
-  void (*cut_back)(const CutIndex& cuts, const float* lambda, float* to, int64_t lanes);
+  void (*cut_back)(const CutIndexOf<float>& cuts, const float* lambda, float* to, int64_t lanes);
   // out of the cut's neuron += cut[i] where the neuron is on its chord
-  void (*cut_forward)(const CutIndex& cuts, const float* lambda, const float* cut, float* out, int64_t lanes);
+  void (*cut_forward)(const CutIndexOf<float>& cuts, const float* lambda, const float* cut, float* out,
+                      int64_t lanes);
   // sums += minimum over the box; lambda becomes the corner that attains it.
   void (*concretise)(int64_t n, const float* lower, const float* upper, float* lambda, double* sums,
                      int64_t lanes);

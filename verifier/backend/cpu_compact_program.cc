@@ -15,7 +15,7 @@ CompactProgram::CompactProgram(const CompactNetwork& source, const CompactKernel
         std::any_of(stage.bias.begin(), stage.bias.end(), [](double b) { return b != 0; }));
   }
   for (std::vector<float>* list : {&lines.left, &lines.right, &lines.chord_slope, &lines.chord_intercept,
-                                   &lines.free_start, &lo, &range, &byte_scale, &convex}) {
+                                   &lines.free_start, &lo, &range, &byte_scale}) {
     list->resize(static_cast<size_t>(network.unstable()));
   }
   SetLines(0, network.lines);
@@ -35,7 +35,6 @@ void CompactProgram::SetLines(int32_t first, const CompactLines& from) {
     lo[j] = std::min(lines.left[j], lines.right[j]);
     range[j] = std::max(lines.left[j], lines.right[j]) - lo[j];
     byte_scale[j] = range[j] > 0 ? 255.0f / range[j] : 255.0f;
-    convex[j] = lines.left[j] < lines.right[j] ? 1.0f : -1.0f;
   }
 }
 

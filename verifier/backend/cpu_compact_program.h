@@ -22,7 +22,6 @@ struct CompactProgram : ProgramRows {
   CompactLinesOf<float> lines;
   std::vector<float> lo, range;   // of the slopes, per unstable neuron
   std::vector<float> byte_scale;  // 255 / range
-  std::vector<float> convex;      // per unstable neuron: +1, or -1
   std::vector<float> lower, upper;
   std::vector<bool> stage_has_bias;
 

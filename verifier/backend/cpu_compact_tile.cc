@@ -27,11 +27,9 @@ TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
           lines.chord_intercept.data() + first};
 }
 
-CutIndex CompactTile::CutsBefore(size_t s) const {
-  const std::vector<CompactStage>& stages = program_->network.stages;
-  if (s == 0 || stages[s - 1].cut_of.empty()) return {};
-  const std::vector<int32_t>& of = stages[s - 1].cut_of;
-  return {static_cast<int64_t>(of.size()), of.data(), program_->convex.data() + stages[s].first_unstable};
+CutIndexOf<float> CompactTile::IndexOf(const CompactStage& cuts, const CompactStage& activation) const {
+  const TileLines lines = LinesAt(activation.first_unstable, activation.size());
+  return {cuts.size(), cuts.cut_of.data(), lines.left, lines.right};
 }
 
 void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, const TileShape& shape,
@@ -165,8 +163,9 @@ void CompactTile::BackwardActivation(size_t s) {
     float* at = lambda + split.neuron * lanes_ + split.lane;
     for (int32_t c = 0; c < split.count; ++c) taken_out_.push_back(std::exchange(at[c], 0.0f));
   }
-  const CutIndex cuts = CutsBefore(s);
-  if (cuts.count > 0) program_->kernels.cut_back(cuts, lambda, Slot(CutSlot(s)), lanes_);
+  if (const CompactStage* cuts = CutsOf(program_->network, s); cuts != nullptr) {
+    program_->kernels.cut_back(IndexOf(*cuts, stage), lambda, Slot(cuts->begin), lanes_);
+  }
   for (const TileReach::Range& range : reach_->lines[s]) {
     const int32_t neuron = stage.first_unstable + range.begin;
     const int64_t first = neuron * lanes_;
@@ -314,10 +313,9 @@ void CompactTile::ForwardActivation(size_t s) {
          first_.data() + first, second_.data() + first, Slot(stage.begin + range.begin)},
         lanes_);
   }
-  const CutIndex cuts = CutsBefore(s);
-  if (cuts.count > 0) {
-    program_->kernels.cut_forward(cuts, saved_.data() + stage.first_unstable * lanes_, Slot(CutSlot(s)),
-                                  Slot(stage.begin), lanes_);
+  if (const CompactStage* cuts = CutsOf(program_->network, s); cuts != nullptr) {
+    program_->kernels.cut_forward(IndexOf(*cuts, stage), saved_.data() + stage.first_unstable * lanes_,
+                                  Slot(cuts->begin), Slot(stage.begin), lanes_);
   }
   for (const Split& split : splits_[s]) {
     Slot(stage.begin)[split.neuron * lanes_ + split.lane] = split.slope * split.value;

@@ -100,9 +100,7 @@ class CompactTile {
   void StartRows();
   void AddStartRows(TileReach::Range own);
   void ScatterLines(size_t activation);
-  // Cuts of the activation's neurons: none, or those of the stage before, which begin with CutSlot.
-  CutIndex CutsBefore(size_t activation) const;
-  int32_t CutSlot(size_t activation) const { return program_->network.stages[activation - 1].begin; }
+  CutIndexOf<float> IndexOf(const CompactStage& cuts, const CompactStage& activation) const;
   void AddToMeans();
   void Pull(const GroupedRows& rows, const std::vector<PullGroup>& groups, const float* bias);
   bool from_inside() const { return settings_.start_stage >= 0; }
