@@ -179,6 +179,31 @@ void ExpectToHold(CutCase& t, const std::vector<double>& certified, int64_t& ins
   }
 }
 
+// A second round moves planes: each becomes a mean, with a constant of its own.
+TEST(CutsTest, BoundsHoldWithPlanesThatWereImproved) {
+  int64_t inside = 0, improved = 0;
+  for (uint64_t seed = 701; seed <= 900; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    CutCase t(seed);
+    for (int round = 0; t.cut && round < 3; ++round) {
+      for (Domain& domain : t.domains) domain.bound = -INFINITY;
+      ASSERT_TRUE(t.pair.compact->Optimise(t.domains, {.point = true}).ok());
+      const auto better = t.pair.compact->Cut(t.domains);
+      ASSERT_TRUE(better.ok()) << better.status();
+      improved += *better;
+      if (!*better) break;
+    }
+    if (!t.cut) continue;
+    for (Domain& domain : t.domains) domain.bound = -INFINITY;
+    ASSERT_TRUE(t.pair.compact->Optimise(t.domains, {}).ok());
+    const auto certified = t.pair.compact->Certify(t.Pointers());
+    ASSERT_TRUE(certified.ok()) << certified.status();
+    ASSERT_NO_FATAL_FAILURE(ExpectToHold(t, *certified, inside));
+  }
+  EXPECT_GT(improved, 40);
+  EXPECT_GT(inside, 20000);
+}
+
 TEST(CutsTest, BoundsWithCutsHoldAtEveryPointAndAreTighter) {
   int64_t inside = 0, tighter = 0, looser = 0, with_cuts = 0;
   for (uint64_t seed = 1; seed <= 160; ++seed) {
