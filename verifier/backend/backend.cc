@@ -10,6 +10,12 @@ absl::StatusOr<std::unique_ptr<CompactBounder>> Backend::MakeCompact(const Compa
   return absl::UnimplementedError("this device has no compact bounds");
 }
 
+absl::Status Backend::Both(absl::FunctionRef<absl::Status()> first,
+                           absl::FunctionRef<absl::Status()> second) {
+  ESPALIER_RETURN_IF_ERROR(first());
+  return second();
+}
+
 absl::Status CompactBounder::Try(absl::Span<CompactTrial> trials) {
   std::vector<CompactDomain> domains;
   domains.reserve(trials.size());

@@ -11,7 +11,8 @@
 // Batches are row-major [rows][neurons]. Pointers are device pointers: only Upload and Download may touch
 // them from the host side (on the CPU they are plain memory). Primitives enqueue work and return at once;
 // they run in order. An error is sticky and is reported by Synchronise(). Allocation fails with
-// RESOURCE_EXHAUSTED: the caller halves its batch. A Backend serves one thread at a time.
+// RESOURCE_EXHAUSTED: the caller halves its batch. A Backend serves one thread at a time, but for the two of
+// Both().
 //
 // A backend that was made with a StopToken polls it before every primitive and inside long ones. Once it
 // fires, primitives do nothing, what they should have written is unspecified, and Synchronise() answers
@@ -27,8 +28,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "verifier/backend/neuron_math.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/ir/linear_map.h"
@@ -299,6 +303,12 @@ class Backend {
   virtual absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCompactCertifier(
       const CompactNetwork& network);
 
+  // Runs both, on half of the threads each and at the same time where the device can; the backend's own calls
+  // and those of what it has made may come from both then. The first error. Where the first one fails, the
+  // second may not run.
+  virtual absl::Status Both(absl::FunctionRef<absl::Status()> first,
+                            absl::FunctionRef<absl::Status()> second);
+
   virtual int64_t bytes_in_use() const = 0;
   virtual int64_t threads() const = 0;
 
@@ -307,12 +317,19 @@ class Backend {
   virtual double Lap() { return 0; }
 
   // Who works in smaller pieces for want of memory says so, by the name of a counter of the run's statistics.
-  void NoteShortage(const std::string& counter) { ++shortages_[counter]; }
+  void NoteShortage(const std::string& counter) {
+    absl::MutexLock lock(&shortages_mutex_);
+    ++shortages_[counter];
+  }
   // Since this was asked last.
-  std::map<std::string, int64_t> TakeShortages() { return std::exchange(shortages_, {}); }
+  std::map<std::string, int64_t> TakeShortages() {
+    absl::MutexLock lock(&shortages_mutex_);
+    return std::exchange(shortages_, {});
+  }
 
  private:
-  std::map<std::string, int64_t> shortages_;
+  absl::Mutex shortages_mutex_;
+  std::map<std::string, int64_t> shortages_ ABSL_GUARDED_BY(shortages_mutex_);
 };
 
 inline RawBuffer::~RawBuffer() {

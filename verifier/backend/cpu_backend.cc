@@ -1,8 +1,10 @@
 // The CPU backend: rows in parallel by OpenMP, maps by oneDNN and OpenBLAS, row kernels by instruction set.
+#include <cblas.h>
 #include <omp.h>
 
 #include <cmath>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -43,16 +45,16 @@ class CpuKernels final : public Kernels<T> {
 
   void Forward(const PreparedMap& map, int64_t rows, const T* x, T* y, bool accumulate) override {
     const int64_t in = map.input_size(), out = map.output_size();
-    InSlices(map, rows, [&](int64_t begin, int64_t count) {
+    InSlices(map, rows, [&](int64_t begin, int64_t count, CpuScratch& scratch) {
       return static_cast<const CpuMap&>(map).Forward(count, x + begin * in, y + begin * out, accumulate,
-                                                     state_.scratch);
+                                                     scratch);
     });
   }
   void Backward(const PreparedMap& map, int64_t rows, const T* lambda, T* out, bool accumulate) override {
     const int64_t to = map.input_size(), from = map.output_size();
-    InSlices(map, rows, [&](int64_t begin, int64_t count) {
+    InSlices(map, rows, [&](int64_t begin, int64_t count, CpuScratch& scratch) {
       return static_cast<const CpuMap&>(map).Backward(count, lambda + begin * from, out + begin * to,
-                                                      accumulate, state_.scratch);
+                                                      accumulate, scratch);
     });
   }
   void BackwardUnit(const PreparedMap& map, const UnitRows<T>& unit, T* out, bool accumulate) override {
@@ -227,9 +229,11 @@ class CpuKernels final : public Kernels<T> {
                                  static_cast<double>(map.longest_sum());
     int64_t slice = kFewestRowsInASlice;
     while (slice < rows && 2.0 * static_cast<double>(slice) * flops_per_row <= kSliceFlops<T>) slice *= 2;
-    for (int64_t begin = 0; begin < rows && state_.Going(); begin += slice) {
-      state_.Note(product(begin, std::min(slice, rows - begin)));
-    }
+    state_.scratch.With([&](CpuScratch& scratch) {
+      for (int64_t begin = 0; begin < rows && state_.Going(); begin += slice) {
+        state_.Note(product(begin, std::min(slice, rows - begin), scratch));
+      }
+    });
   }
 
   static RowLines<T> RowView(const RowSet& rows, const LayerLines<T>& layer, int64_t r) {
@@ -263,10 +267,11 @@ class CpuKernels final : public Kernels<T> {
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const CpuOptions& options, int64_t threads)
-      : memory_(options.memory_bytes), f32_(state_), f64_(state_), training_(*this, state_, checked_) {
-    state_.threads = threads;
-    state_.stop = options.stop;
-  }
+      : memory_(options.memory_bytes),
+        state_(threads, options.stop),
+        f32_(state_),
+        f64_(state_),
+        training_(*this, state_, checked_) {}
 
   absl::StatusOr<RawBuffer> AllocateBytes(int64_t bytes) override {
     ESPALIER_ASSIGN_OR_RETURN(void* data, memory_.Allocate(bytes));
@@ -275,15 +280,15 @@ class CpuBackend final : public Backend {
   void Free(void* data, int64_t bytes) override { memory_.Free(data, bytes); }
   void Upload(const void* host, int64_t bytes, void* device) override { CopyBytes(host, bytes, device); }
   void Download(const void* device, int64_t bytes, void* host) override { CopyBytes(device, bytes, host); }
-  absl::Status Synchronise() override { return state_.status; }
+  absl::Status Synchronise() override { return state_.status(); }
 
   absl::StatusOr<std::shared_ptr<const PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
-    if (!state_.Going()) return state_.status;
+    if (!state_.Going()) return state_.status();
     ESPALIER_RETURN_IF_ERROR(checked_.ForMap(*map));
     return MakeCpuMap(map, false);
   }
   absl::StatusOr<std::shared_ptr<const PreparedMap>> PrepareAbs(const ir::LinearMapPtr& map) override {
-    if (!state_.Going()) return state_.status;
+    if (!state_.Going()) return state_.status();
     return MakeCpuMap(map, true);
   }
 
@@ -298,6 +303,21 @@ class CpuBackend final : public Backend {
   absl::StatusOr<std::unique_ptr<CompactCertifier>> MakeCompactCertifier(
       const CompactNetwork& network) override {
     return MakeCpuCertifier(network, *this, state_);
+  }
+  absl::Status Both(absl::FunctionRef<absl::Status()> first,
+                    absl::FunctionRef<absl::Status()> second) override {
+    const auto team = static_cast<int>(state_.Team());
+    if (team < 2) return Backend::Both(first, second);
+    absl::Status beside;
+    std::thread other([&] {
+      omp_set_num_threads(team / 2);
+      beside = second();
+    });
+    omp_set_num_threads(team - team / 2);
+    absl::Status own = first();
+    other.join();
+    omp_set_num_threads(team);
+    return own.ok() ? beside : own;
   }
   int64_t bytes_in_use() const override { return memory_.in_use(); }
   int64_t threads() const override { return state_.threads; }
@@ -315,6 +335,8 @@ class CpuBackend final : public Backend {
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeCpuBackend(const CpuOptions& options) {
   const int64_t threads = options.threads > 0 ? options.threads : omp_get_num_procs();
+  // Rows are shared out here (cpu_map.cc), and the library's own count is one for all threads. It sets OpenMP's.
+  openblas_set_num_threads(1);
   omp_set_num_threads(static_cast<int>(threads));  // of the calling thread's parallel regions
   return std::make_unique<CpuBackend>(options, threads);
 }

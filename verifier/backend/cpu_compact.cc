@@ -56,14 +56,14 @@ class CpuCompact final : public CompactBounder {
 
  private:
   absl::Status Run(CompactQueue& queue, int64_t count, const CompactSettings& settings) {
-    if (!state_.Going()) return state_.status;
+    if (!state_.Going()) return state_.status();
     program_.PrepareStart(settings.start_stage);
     const TileShape shape = ShapeFor(queue, count, settings);
     const auto team =
-        static_cast<int>(std::clamp<int64_t>((count + shape.lanes - 1) / shape.lanes, 1, state_.threads));
+        static_cast<int>(std::clamp<int64_t>((count + shape.lanes - 1) / shape.lanes, 1, state_.Team()));
 #pragma omp parallel num_threads(team) if (team > 1)
     tiles_[static_cast<size_t>(omp_get_thread_num())].Run(queue, settings, shape, state_.stop);
-    return state_.Going() ? absl::OkStatus() : state_.status;
+    return state_.Going() ? absl::OkStatus() : state_.status();
   }
 
   TileShape ShapeFor(const CompactQueue& queue, int64_t count, const CompactSettings& settings) const {
@@ -71,7 +71,7 @@ class CpuCompact final : public CompactBounder {
       return {kMostLanes / 2, /*cones=*/true};
     }
     // Half-wide tiles as long as they hold everything.
-    return {count > kMostLanes / 2 * state_.threads ? kMostLanes : kMostLanes / 2};
+    return {count > kMostLanes / 2 * state_.Team() ? kMostLanes : kMostLanes / 2};
   }
 
   CompactProgram program_;

@@ -210,17 +210,17 @@ class CpuCertifier final : public CompactCertifier {
   }
 
   absl::Status Bound(absl::Span<CompactClaim> claims) override {
-    if (!state_.Going()) return state_.status;
+    if (!state_.Going()) return state_.status();
     const auto count = static_cast<int64_t>(claims.size());
     const int64_t groups = (count + kLanes - 1) / kLanes;
-    const auto team = static_cast<int>(std::clamp<int64_t>(groups, 1, state_.threads));
+    const auto team = static_cast<int>(std::clamp<int64_t>(groups, 1, state_.Team()));
 #pragma omp parallel for schedule(dynamic) num_threads(team) if (team > 1)
     for (int64_t g = 0; g < groups; ++g) {
       if (state_.stop.StopRequested()) continue;
       tiles_[static_cast<size_t>(omp_get_thread_num())].Run(
           claims.subspan(static_cast<size_t>(g * kLanes), static_cast<size_t>(kLanes)));
     }
-    return state_.Going() ? absl::OkStatus() : state_.status;
+    return state_.Going() ? absl::OkStatus() : state_.status();
   }
 
  private:

@@ -302,7 +302,7 @@ class ConvCpuMap : public CpuMapBase<ConvCpuMap> {
   ir::ConvMap geometry_;  // without coefficients
   mutable std::once_flag kernel_once_;
   mutable std::vector<double> kernel_;  // of |W| alone
-  mutable OneDnnConvolution onednn_;    // caches primitives; a Backend serves one thread at a time
+  mutable OneDnnConvolution onednn_;    // caches primitives
 };
 
 // Both directions as gathers over compressed rows. Identity and scale are rows of one entry.

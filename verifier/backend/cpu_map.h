@@ -11,10 +11,9 @@
 
 namespace espalier::backend {
 
-// Working memory that a map needs beside its operands; grows to the largest request.
+// Working memory that a map needs beside its operands; grows to the largest request. For one thread at a time.
 struct CpuScratch {
   std::vector<float> f32;
-  std::vector<double> f64;
 };
 
 class CpuMap : public PreparedMap {

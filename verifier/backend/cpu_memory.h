@@ -1,13 +1,14 @@
 // Memory of the CPU backend: 64-byte aligned blocks in size classes, recycled instead of returned to the
-// system, so that a bound pass in steady state neither calls malloc nor touches fresh pages. Not thread-safe
-// (a Backend is not).
+// system, so that a bound pass in steady state neither calls malloc nor touches fresh pages. Thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 
 namespace espalier::backend {
 
@@ -22,16 +23,20 @@ class CpuMemory {
   // back.
   absl::StatusOr<void*> Allocate(int64_t bytes);
   void Free(void* data, int64_t bytes);
-  int64_t in_use() const { return in_use_; }
+  int64_t in_use() const {
+    absl::MutexLock lock(&mutex_);
+    return in_use_;
+  }
 
  private:
   static int64_t SizeClass(int64_t bytes);
-  void ReleaseRecycled();
+  void ReleaseRecycled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  int64_t budget_;
-  int64_t in_use_ = 0;    // handed out
-  int64_t recycled_ = 0;  // kept for reuse
-  std::map<int64_t, std::vector<void*>> free_;
+  const int64_t budget_;
+  mutable absl::Mutex mutex_;
+  int64_t in_use_ ABSL_GUARDED_BY(mutex_) = 0;    // handed out
+  int64_t recycled_ ABSL_GUARDED_BY(mutex_) = 0;  // kept for reuse
+  std::map<int64_t, std::vector<void*>> free_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace espalier::backend

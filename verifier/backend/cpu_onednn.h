@@ -26,7 +26,7 @@ void PrepareSgemm();
 
 // One convolution in both directions between `big` and `small` images (see ir::ConvMap). Batches of any size
 // are cut into powers of two, so that at most a handful of primitives per map is ever created. Towards big
-// images of few channels, patches take oneDNN's place. Not thread-safe.
+// images of few channels, patches take oneDNN's place. Several threads take turns.
 class OneDnnConvolution {
  public:
   // Kernel coefficients rounded to float32 by the first product; |.| of them when `absolute`.

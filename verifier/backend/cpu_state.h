@@ -1,31 +1,76 @@
-// What the parts of the CPU backend share: the sticky error, the stop token and the maps' working memory.
+// What the parts of the CPU backend share: the sticky error, the stop token and the maps' working memory. For
+// several threads at once (Backend::Both).
 #pragma once
 
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <utility>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "verifier/backend/cpu_map.h"
 #include "verifier/base/stop_token.h"
 
 namespace espalier::backend {
 
-struct CpuState {
-  absl::Status status;
-  CpuScratch scratch;
-  int64_t threads = 1;
-  StopToken stop;
+// Working memory for as many products as are under way at once.
+class ScratchPool {
+ public:
+  // body(scratch) with one that nobody else has.
+  template <class Body>
+  void With(Body body) {
+    std::unique_ptr<CpuScratch> scratch = Take();
+    body(*scratch);
+    absl::MutexLock lock(&mutex_);
+    free_.push_back(std::move(scratch));
+  }
+
+ private:
+  std::unique_ptr<CpuScratch> Take() {
+    absl::MutexLock lock(&mutex_);
+    if (free_.empty()) return std::make_unique<CpuScratch>();
+    std::unique_ptr<CpuScratch> scratch = std::move(free_.back());
+    free_.pop_back();
+    return scratch;
+  }
+
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<CpuScratch>> free_ ABSL_GUARDED_BY(mutex_);
+};
+
+class CpuState {
+ public:
+  CpuState(int64_t thread_count, StopToken stop_token) : threads(thread_count), stop(std::move(stop_token)) {}
+
+  const int64_t threads;
+  const StopToken stop;
+  ScratchPool scratch;
+
+  // Threads for a parallel region of the calling thread: all, or its share of them.
+  int64_t Team() const { return std::min<int64_t>(threads, omp_get_max_threads()); }
 
   // False after an error, and from the moment on when the stop token has fired: nothing more is computed.
   bool Going() {
-    if (status.ok() && stop.StopRequested()) status = absl::CancelledError("stopped");
-    return status.ok();
+    if (failed_.load(std::memory_order_relaxed)) return false;
+    if (!stop.StopRequested()) return true;
+    Note(absl::CancelledError("stopped"));
+    return false;
   }
-  void Note(absl::Status result) {
-    if (status.ok()) status = std::move(result);
+  void Note(const absl::Status& result) {
+    if (result.ok()) return;
+    absl::MutexLock lock(&mutex_);
+    if (status_.ok()) status_ = result;
+    failed_.store(true, std::memory_order_relaxed);
+  }
+  absl::Status status() const {
+    absl::MutexLock lock(&mutex_);
+    return status_;
   }
 
   // body(r) for every row, in parallel when there is enough work to pay for waking the threads.
@@ -47,6 +92,11 @@ struct CpuState {
     ForRows((count + kPiece - 1) / kPiece, kPiece,
             [&](int64_t p) { body(p * kPiece, std::min(kPiece, count - p * kPiece)); });
   }
+
+ private:
+  mutable absl::Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> failed_{false};
 };
 
 }  // namespace espalier::backend

@@ -53,7 +53,7 @@ void CpuTraining::SumColumns(int64_t rows, int64_t n, const float* keep, float* 
 }
 
 absl::StatusOr<std::unique_ptr<TrainableMap>> CpuTraining::MakeTrainable(const ir::LinearMap& map) {
-  if (!state_.Going()) return state_.status;
+  if (!state_.Going()) return state_.status();
   ESPALIER_RETURN_IF_ERROR(checked_.ForMap(map));
   ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<CpuTrainable> made, MakeCpuTrainable(backend_, map));
   return made;

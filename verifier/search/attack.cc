@@ -281,7 +281,7 @@ absl::StatusOr<bool> Attack::From(const std::vector<size_t>& targets, const std:
 }
 
 absl::StatusOr<bool> Attack::Random(const std::vector<size_t>& targets, const AttackSettings& settings) {
-  PhaseTimer timer(run_.statistics, "attack");
+  PhaseTimer timer(run_, "attack");
   give_up_ = settings.give_up;
   const Problem& problem = run_.problem;
   std::mt19937_64 random(settings.seed);
@@ -317,7 +317,7 @@ absl::StatusOr<bool> AttackCorners(Run& run, const std::vector<Domain>& domains)
     targets.push_back(static_cast<size_t>(domain.target));
     points.insert(points.end(), domain.corner.begin(), domain.corner.end());
   }
-  PhaseTimer timer(run.statistics, "attack");
+  PhaseTimer timer(run, "attack");
   return Attack(run).From(targets, points, kCornerSteps);
 }
 

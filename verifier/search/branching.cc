@@ -112,7 +112,7 @@ absl::Status Choice::Look(DomainBounder& bounder) {
 absl::StatusOr<std::vector<int>> ChooseBranch(Run& run, const SharedRoot& root, DomainBounder& bounder,
                                               const LookAheadSettings& settings,
                                               std::vector<Domain>& domains) {
-  PhaseTimer timer(run.statistics, "branch");
+  PhaseTimer timer(run, "branch");
   Choice choice(run, root, settings, domains);
   ESPALIER_RETURN_IF_ERROR(choice.Look(bounder));
   return std::move(choice).Take();

@@ -79,7 +79,7 @@ absl::Status CompactDomainBounder::Optimise(std::vector<Domain>& domains, const 
   wanted.corners = settings.corners;
   wanted.points = settings.point;
   ESPALIER_RETURN_IF_ERROR(device_->Bound(loaded, wanted));
-  for (const auto& [name, count] : device_->TakeCounts()) run_.statistics.counters[name] += count;
+  for (const auto& [name, count] : device_->TakeCounts()) run_.Count(name, count);
   if (settings.point) {
     CompactDomain& worst =
         *std::min_element(loaded.begin(), loaded.end(),
@@ -190,7 +190,7 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vec
   // Roots of parts are made of it, which is worth its memory where that is little.
   if (root_.left != nullptr && root_.left->network.work() > kMostKeptWork) root_.left.reset();
   if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
-  PhaseTimer timer(run_.statistics, "certify");
+  PhaseTimer timer(run_, "certify");
   const bounds::HostRows rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
   const auto inputs = static_cast<size_t>(run_.problem.inputs);

@@ -203,7 +203,7 @@ absl::StatusOr<std::vector<double>> CertifyDomains(Run& run, SharedRoot& root,
                                                    const std::vector<const Domain*>& domains,
                                                    const bounds::InputBoxes* part,
                                                    bounds::RowDetails* details) {
-  PhaseTimer timer(run.statistics, "certify");
+  PhaseTimer timer(run, "certify");
   DomainBatch<double> batch(run, root, part);
   ESPALIER_RETURN_IF_ERROR(batch.Load(domains));
   return bounds::CertifiedPass(run.plan, batch.Input(), details);

@@ -174,7 +174,7 @@ absl::StatusOr<bool> InputBab::Candidates(const BoxBatch& batch) {
   // Low-dimensional boxes get small, so their corners are good candidates even without an attack: replay is
   // cheap.
   if (batch.candidate_targets().empty()) return false;
-  PhaseTimer timer(run_.statistics, "attack");
+  PhaseTimer timer(run_, "attack");
   Attack attack(run_);
   const int64_t steps = run_.options.attack != 0 && rounds_ % kAttackEvery == 0 ? 10 : 0;
   return attack.From(batch.candidate_targets(), batch.candidate_points(), steps);
@@ -185,7 +185,7 @@ absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   BoxBatch batch(run_, free_inputs_, domains);
   run_.plan.backend().Lap();
   const absl::Status bounded = [&] {
-    PhaseTimer timer(run_.statistics, "bound");
+    PhaseTimer timer(run_, "bound");
     return batch.Bound();
   }();
   if (absl::IsResourceExhausted(bounded) && domains.size() > 1) {
@@ -199,7 +199,7 @@ absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   run_.TookBatch(run_.box_batch, static_cast<int64_t>(domains.size()));
   ESPALIER_ASSIGN_OR_RETURN(const bool found, Candidates(batch));
   if (found) return true;
-  PhaseTimer timer(run_.statistics, "split");
+  PhaseTimer timer(run_, "split");
   ESPALIER_RETURN_IF_ERROR(SplitAll(batch, domains));
   return false;
 }

@@ -125,7 +125,7 @@ absl::Status Maker::TryCuts() {
 }
 
 void Maker::NoteCuts(double before, double after, double work) {
-  run_.explanation.push_back(
+  run_.Explain(
       absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s", before,
                       after, work, cut_ ? "used" : "not used"));
 }
@@ -251,18 +251,26 @@ std::vector<bounds::NeuronSide> SidesOf(const SharedRoot& root, const Domain& do
 
 absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoot& from,
                                                        std::vector<Domain> domains, int rounds) {
-  PhaseTimer timer(run.statistics, "condition");
+  PhaseTimer timer(run, "condition");
   auto part = std::make_unique<PartRoot>();
   ESPALIER_RETURN_IF_ERROR(Maker(run, *part).MakeFirst(from, std::move(domains), rounds));
   return part;
 }
 
-absl::StatusOr<std::unique_ptr<PartRoot>> MakeHalf(Run& run, const PartRoot& parent,
-                                                   std::vector<Domain> children) {
-  PhaseTimer timer(run.statistics, "condition");
-  auto part = std::make_unique<PartRoot>();
-  ESPALIER_RETURN_IF_ERROR(Maker(run, *part).MakeHalf(parent, std::move(children)));
-  return part;
+absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
+                                                                  const std::vector<Domain>& open,
+                                                                  const Candidate& split) {
+  PhaseTimer timer(run, "condition");
+  std::vector<std::unique_ptr<PartRoot>> halves(2);
+  const auto make = [&](int8_t sign) {
+    std::vector<Domain> children;
+    for (const Domain& domain : open) children.push_back(MakeChild(domain, split, sign));
+    std::unique_ptr<PartRoot>& half = halves[sign > 0 ? 0 : 1];
+    half = std::make_unique<PartRoot>();
+    return Maker(run, *half).MakeHalf(parent, std::move(children));
+  };
+  ESPALIER_RETURN_IF_ERROR(run.plan.backend().Both([&] { return make(1); }, [&] { return make(-1); }));
+  return halves;
 }
 
 }  // namespace espalier::search

@@ -4,8 +4,9 @@
 // For one target alone they need hold only where its margin can be negative as well (bounds/half_space.h).
 // What is derived here is valid on the part's sides, and for that one target; nothing else may use it.
 //
-//   ESPALIER_ASSIGN_OR_RETURN(auto part, MakePartRoot(run, root, {MakeChild(domain, split, +1)},
-//   /*rounds=*/1)); if (part->open.empty()) ...  // every target is refuted on that side
+//   ESPALIER_ASSIGN_OR_RETURN(auto part, MakePartRoot(run, root, {domain}, /*rounds=*/1));
+//   ESPALIER_ASSIGN_OR_RETURN(auto halves, MakeHalves(run, *part, part->open, split));
+//   if (halves[0]->open.empty()) ...  // every target is refuted on that side
 #pragma once
 
 #include <memory>
@@ -46,11 +47,13 @@ struct PartRoot {
 absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoot& from,
                                                        std::vector<Domain> domains, int rounds);
 
-// A half of `parent` for children of its open domains (MakeChild), all with the same new side. Bounds of what
-// is behind the split neuron are refined under the sides, from the parent's slopes; where that is not made
-// for the network, the side is taken over only.
-absl::StatusOr<std::unique_ptr<PartRoot>> MakeHalf(Run& run, const PartRoot& parent,
-                                                   std::vector<Domain> children);
+// The halves of `parent` on either side (+1, -1) of `split`, for children of the domains `open`, both at the
+// same time where the device can (Backend::Both): a half bounds few rows at once. Bounds of what is behind the
+// split neuron are refined under the sides, from the parent's slopes; where that is not made for the network,
+// the side is taken over only.
+absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
+                                                                  const std::vector<Domain>& open,
+                                                                  const Candidate& split);
 
 std::vector<bounds::NeuronSide> SidesOf(const SharedRoot& root, const Domain& domain);
 

@@ -72,10 +72,16 @@ double PartSearch::LogDomainsLeft(const Part& part, double lift) const {
   return std::log2(static_cast<double>(part.domains) / targets + 1) - now / lift + std::log2(targets);
 }
 
+absl::Status PartSearch::Prepare() {
+  if (prepared()) return absl::OkStatus();
+  ESPALIER_ASSIGN_OR_RETURN(prepared_, MakePartRoot(run_, shared_.root, starts_, kFirstRounds));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SearchEnd> PartSearch::Begin() {
-  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
-                            MakePartRoot(run_, shared_.root, starts_, kFirstRounds));
+  ESPALIER_RETURN_IF_ERROR(Prepare());
   if (run_.stop.StopRequested()) return SearchEnd::kStopped;
+  std::unique_ptr<PartRoot> root = std::move(prepared_);
   begun_ = true;
   for (const Domain& start : starts_) {
     if (DomainOf(*root, start.target) == nullptr) run_.Refute(static_cast<size_t>(start.target));
@@ -84,7 +90,7 @@ absl::StatusOr<SearchEnd> PartSearch::Begin() {
   divisible_ = root->bounder->reduced() && run_.options.intermediate_iterations > 0;
   const std::string who =
       starts_.size() == 1 ? absl::StrCat("disjunct ", starts_[0].target, " alone") : "all disjuncts";
-  run_.explanation.push_back(
+  run_.Explain(
       absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count, " unstable neurons",
                    root->bounder->reduced() ? ", on the neurons that are alive there," : "", " on box ",
                    run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
@@ -137,12 +143,10 @@ absl::StatusOr<PartSearch::Halves> PartSearch::HalveAt(const Part& part, const s
   Halves halves;
   halves.log_roots = 0;
   std::vector<std::vector<double>> gains(open.size());
-  for (const int8_t sign : {int8_t{1}, int8_t{-1}}) {
-    std::vector<Domain> children;
-    for (const Domain& domain : open) children.push_back(MakeChild(domain, split, sign));
-    ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
-                              MakeHalf(run_, *part.root, std::move(children)));
-    ++run_.statistics.counters["part_roots"];
+  ESPALIER_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<PartRoot>> roots,
+                            MakeHalves(run_, *part.root, open, split));
+  for (std::unique_ptr<PartRoot>& root : roots) {
+    run_.Count("part_roots", 1);
     spent_ += RootCost(*part.root);
     for (size_t d = 0; d < open.size(); ++d) {
       const Domain* child = DomainOf(*root, open[d].target);
@@ -215,7 +219,7 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
       part.domains < rule_.late * RootCost(*part.root) ? rule_.early_log : rule_.late_log;
   if (!(roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
-    run_.explanation.push_back(absl::StrCat("roots of parts: about 2^", std::lround(roots),
+    run_.Explain(absl::StrCat("roots of parts: about 2^", std::lround(roots),
                                             " of them, where branch and bound would need 2^",
                                             std::lround(std::min(search, 999.0)), " domains"));
   }
@@ -247,7 +251,7 @@ absl::Status PartSearch::TakeStep(int64_t domains, SearchEnd& end) {
 }
 
 absl::StatusOr<SearchEnd> PartSearch::Turn(int64_t domains) {
-  PhaseTimer timer(run_.statistics, "search");
+  PhaseTimer timer(run_, "search");
   const int64_t end_at = spent_ + domains;
   if (!begun_) {
     ESPALIER_ASSIGN_OR_RETURN(const SearchEnd begun, Begin());

@@ -46,6 +46,10 @@ class PartSearch {
   // What an earlier run left of a target; before the first turn.
   void Restore(int32_t target, SplitParts parts) { left_[target] = std::move(parts); }
 
+  // Makes the first root, unless it has been made: the first turn does so otherwise. Two searches may do it at
+  // once (backend::Backend::Both).
+  absl::Status Prepare();
+  bool prepared() const { return begun_ || prepared_ != nullptr; }
   // Goes on for about `domains` domains (0: to the end), roots of parts counted as domains. kExhausted: all
   // targets are refuted. kNumerical: they are not, and some leaf cannot be decided.
   absl::StatusOr<SearchEnd> Turn(int64_t domains);
@@ -103,6 +107,7 @@ class PartSearch {
   const double share_;
   const DivideRule rule_;
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
+  std::unique_ptr<PartRoot> prepared_;
   bool begun_ = false, divided_ = false, divisible_ = false;
   SplitExperience experience_;
   SplitRatings ratings_;                     // the searches of parts_ share it

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "verifier/api/events.h"
 #include "verifier/api/options.h"
@@ -49,7 +50,7 @@ void AppendRow(const Problem& problem, const Target& target, const std::vector<d
 // The weights that pick one row.
 std::vector<double> UnitWeights(const Target& target, int64_t row);
 
-// Shared by all phases of one verification. Not thread-safe.
+// Shared by all phases of one verification. Not thread-safe but for what says so.
 class Run {
  public:
   Run(const Problem& problem, const bounds::Plan& plan, const api::Options& options,
@@ -70,6 +71,12 @@ class Run {
   int64_t open_targets() const { return open_; }
   void Refute(size_t target);
   std::vector<size_t> OpenTargets() const;
+
+  // Where two threads work at once (backend::Backend::Both), statistics and explanation change through these
+  // alone; seconds are added up over both.
+  void AddSeconds(const std::string& phase, double seconds);
+  void Count(const std::string& counter, int64_t count);
+  void Explain(std::string sentence);
 
   // Asks the judge about a point in stored order. True when it is a counterexample: the search ends.
   bool TryWitness(const double* stored_input);
@@ -97,19 +104,19 @@ class Run {
   int64_t undecided_ = 0;
   double gap_ = 0;
   absl::Time start_, last_report_;
+  absl::Mutex notes_;  // of statistics and explanation
 };
 
-// Adds the time from construction to destruction to statistics.seconds[phase].
+// Adds the time from construction to destruction to the run's statistics.seconds[phase].
 class PhaseTimer {
  public:
-  PhaseTimer(api::Statistics& statistics, std::string phase)
-      : statistics_(statistics), phase_(std::move(phase)), start_(absl::Now()) {}
-  ~PhaseTimer() { statistics_.seconds[phase_] += absl::ToDoubleSeconds(absl::Now() - start_); }
+  PhaseTimer(Run& run, std::string phase) : run_(run), phase_(std::move(phase)), start_(absl::Now()) {}
+  ~PhaseTimer() { run_.AddSeconds(phase_, absl::ToDoubleSeconds(absl::Now() - start_)); }
   PhaseTimer(const PhaseTimer&) = delete;
   PhaseTimer& operator=(const PhaseTimer&) = delete;
 
  private:
-  api::Statistics& statistics_;
+  Run& run_;
   std::string phase_;
   absl::Time start_;
 };

@@ -49,7 +49,7 @@ void ReluBab::Close(int32_t target) {
 }
 
 absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
-  PhaseTimer timer(run_.statistics, "bound");
+  PhaseTimer timer(run_, "bound");
   const bool corners = run_.options.attack != 0 && rounds_ % kAttackEvery == 0;
   ESPALIER_RETURN_IF_ERROR(bounder_->Optimise(domains, {.candidates = kCandidates, .corners = corners}));
   return Reweight(run_, root_, domains);
@@ -136,7 +136,7 @@ absl::StatusOr<std::vector<Domain>> ReluBab::SplitAll(std::vector<Domain> parent
       ++run_.statistics.splits;
       continue;
     }
-    PhaseTimer timer(run_.statistics, "leaf");
+    PhaseTimer timer(run_, "leaf");
     ESPALIER_ASSIGN_OR_RETURN(const LeafEnd end, DecideLeaf(run_, root_, parents[d]));
     if (end == LeafEnd::kRefuted) Close(parents[d].target);
     if (end == LeafEnd::kUndecided) given_up_.push_back(Stripped(parents[d]));

@@ -154,17 +154,17 @@ absl::StatusOr<RootResult> BoundBox(Run& run, int32_t box, const bounds::Interme
 }  // namespace
 
 absl::StatusOr<RootResult> BoundRootQuickly(Run& run, int32_t box, const std::vector<size_t>& targets) {
-  PhaseTimer timer(run.statistics, "root");
+  PhaseTimer timer(run, "root");
   return BoundBox(run, box, {.screening_only = true}, targets, /*leave_hopeless=*/true);
 }
 
 absl::StatusOr<RootResult> BoundRoot(Run& run, int32_t box, const std::vector<size_t>& targets) {
-  PhaseTimer timer(run.statistics, "root");
+  PhaseTimer timer(run, "root");
   return BoundBox(run, box, {}, targets, /*leave_hopeless=*/false);
 }
 
 absl::StatusOr<RootResult> RefineRoot(Run& run, RootResult from) {
-  PhaseTimer timer(run.statistics, "root");
+  PhaseTimer timer(run, "root");
   const std::vector<size_t> targets = TargetsOf(from.open);
   bounds::IntermediateSettings settings;
   settings.iterations = run.options.intermediate_iterations;

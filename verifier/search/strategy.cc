@@ -68,7 +68,7 @@ class Strategy {
   absl::StatusOr<SearchEnd> SearchEach();
   std::unique_ptr<PartSearch> MakeSearch(std::vector<Domain> starts, double share);
   api::Verdict Conclude(SearchEnd end) const;
-  void Explain(std::string sentence) { run_.explanation.push_back(std::move(sentence)); }
+  void Explain(std::string sentence) { run_.Explain(std::move(sentence)); }
 
   Run& run_;
   Frontier left_;  // of what is not being searched
@@ -204,7 +204,13 @@ absl::StatusOr<SearchEnd> Strategy::SearchEach() {
   for (const Domain& domain : root_->open) each_.push_back(MakeSearch({domain}, share));
   SearchEnd worst = SearchEnd::kExhausted;
   for (int64_t turn = kTurnDomains * root_->root.slope_count + 1; !each_.empty(); turn *= 2) {
-    for (std::unique_ptr<PartSearch>& own : each_) {
+    for (size_t k = 0; k < each_.size(); ++k) {
+      std::unique_ptr<PartSearch>& own = each_[k];
+      if (!own->prepared() && k + 1 < each_.size()) {  // their roots bound few rows at once
+        PhaseTimer timer(run_, "search");
+        ESPALIER_RETURN_IF_ERROR(
+            run_.plan.backend().Both([&] { return own->Prepare(); }, [&] { return each_[k + 1]->Prepare(); }));
+      }
       ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, own->Turn(turn));
       if (end == SearchEnd::kWitness || end == SearchEnd::kStopped || end == SearchEnd::kDomainLimit)
         return end;
@@ -219,7 +225,7 @@ absl::StatusOr<SearchEnd> Strategy::SearchEach() {
 
 absl::StatusOr<SearchEnd> Strategy::SearchInputs() {
   Explain("few inputs and cheap bounds: branch and bound over the input box");
-  PhaseTimer timer(run_.statistics, "search");
+  PhaseTimer timer(run_, "search");
   inputs_ = std::make_unique<InputBab>(run_);
   if (!left_.inputs_split) return inputs_->Search();
   const std::vector<BoxPart> boxes = std::exchange(left_.boxes, {});
@@ -233,7 +239,7 @@ absl::StatusOr<std::optional<SearchEnd>> Strategy::TryInputs() {
   if (MostFreeInputs(run_.problem) > kMaxFreeInputs) return std::nullopt;
   double refined = std::numeric_limits<double>::infinity();
   for (const Domain& domain : root_->open) refined = std::min(refined, domain.bound);
-  PhaseTimer timer(run_.statistics, "search");
+  PhaseTimer timer(run_, "search");
   inputs_ = std::make_unique<InputBab>(run_);
   ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, inputs_->Search(kTrialBoxes));
   if (end != SearchEnd::kBudget) return end;
@@ -380,7 +386,7 @@ absl::StatusOr<Frontier> TakeUp(Run& run, const std::string& bytes, const base::
   run.statistics.max_open = left.max_open;
   run.statistics.counters["resumed_domains"] = left.domains;
   run.statistics.seconds["before"] = left.seconds;
-  run.explanation.push_back(absl::StrCat("resumed from a checkpoint: ", left.domains, " domains in ",
+  run.Explain(absl::StrCat("resumed from a checkpoint: ", left.domains, " domains in ",
                                          left.seconds, " s came before"));
   return left;
 }
@@ -423,7 +429,7 @@ void NoteShortages(backend::Backend& backend, Run& run) {
       parts.push_back(absl::StrCat(name, " ", found->second));
   }
   if (parts.empty()) return;
-  run.explanation.push_back(absl::StrCat(
+  run.Explain(absl::StrCat(
       "memory ran out on the way, and the search went on in smaller pieces: ", absl::StrJoin(parts, ", ")));
 }
 
