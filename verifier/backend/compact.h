@@ -74,6 +74,9 @@ struct CompactNetwork {
   // at most `magnitude`, and the row is off by at most `rounding` unit roundoffs of double. Of slots that are
   // no row: a bound on |value|, and 0.
   std::vector<double> magnitude, rounding;
+  // [slots] What a slot stands for, rising: the same number in all that is left of one network below whatever
+  // root. -1 for cuts.
+  std::vector<int32_t> origin;
 
   int64_t unstable() const { return lines.size(); }
   int64_t outputs() const { return static_cast<int64_t>(stages.back().bias.size()); }
@@ -136,7 +139,7 @@ struct CompactSettings {
   double beta_rate = 0.05;
   double decay = 0.98;
   // The stage whose slots are bounded; it and all later ones are not passed. -1: the outputs, which it has to
-  // be on a network with cuts.
+  // be where cuts' neurons are numbered behind all others.
   int32_t start_stage = -1;
   const CompactHalfSpace* half_space = nullptr;  // bounds need hold inside only; null: in the whole box
   int64_t candidates = 0;                        // scores kept per domain (branching); 0: none

@@ -24,6 +24,7 @@ CompactNetwork WithoutRows(const CompactNetwork& network) {
   result.lines = network.lines;
   result.magnitude = network.magnitude;
   result.rounding = network.rounding;
+  result.origin = network.origin;
   for (const CompactStage& stage : network.stages) {
     CompactStage& own = result.stages.emplace_back();
     own.begin = stage.begin;

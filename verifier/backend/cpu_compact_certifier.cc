@@ -66,10 +66,11 @@ class Tile {
   }
 
   // At most kLanes claims.
-  void Run(absl::Span<CompactClaim> claims) {
+  void Run(absl::Span<CompactClaim> claims, size_t start) {
     claims_ = claims;
+    start_ = start;
     Load();
-    for (size_t s = program_->network.stages.size(); s-- > 0;) {
+    for (size_t s = start + 1; s-- > 0;) {
       program_->network.stages[s].source.empty() ? Affine(s) : Activation(s);
     }
     Inputs();
@@ -90,6 +91,7 @@ class Tile {
   double* Slot(int32_t slot) { return slots_.data() + slot * kLanes; }
   void Load();
   void LoadSlopes();
+  double SlopeOf(const CompactClaim& claim, size_t j, double lo, double hi) const;
   void LoadSplits(size_t lane);
   void Affine(size_t s);
   void Activation(size_t s);
@@ -97,6 +99,7 @@ class Tile {
 
   const Program* program_;
   absl::Span<CompactClaim> claims_;
+  size_t start_ = 0;  // stage whose rows are bounded
   Buffer<double> slots_, alpha_;            // [slots][lanes] coefficients; [unstable][lanes]
   std::vector<std::vector<Split>> splits_;  // per stage
   // Per lane: the bound so far; roundoffs of rows; magnitudes of what was summed.
@@ -104,9 +107,10 @@ class Tile {
 };
 
 void Tile::Load() {
-  const CompactStage& outputs = program_->network.stages.back();
-  double* lambda = Slot(outputs.begin);
-  std::fill_n(lambda, static_cast<int64_t>(outputs.bias.size()) * kLanes, 0.0);
+  const int32_t begin = program_->network.stages[start_].begin;
+  double* lambda = Slot(begin);
+  // What lies behind the start reads slots before it, too.
+  std::fill_n(lambda, (program_->network.slots - begin) * kLanes, 0.0);
   for (auto& stage : splits_) stage.clear();
   for (size_t l = 0; l < static_cast<size_t>(kLanes); ++l) {
     const bool used = l < claims_.size();
@@ -114,6 +118,7 @@ void Tile::Load() {
     size_[l] = std::fabs(sum_[l]);
     scale_[l] = 0;
     if (!used) continue;
+    if (claims_[l].output.empty()) lambda[claims_[l].unit * kLanes + static_cast<int64_t>(l)] = claims_[l].sign;
     for (size_t o = 0; o < claims_[l].output.size(); ++o) {
       lambda[static_cast<int64_t>(o) * kLanes + static_cast<int64_t>(l)] = claims_[l].output[o];
     }
@@ -122,14 +127,19 @@ void Tile::Load() {
   LoadSlopes();
 }
 
+double Tile::SlopeOf(const CompactClaim& claim, size_t j, double lo, double hi) const {
+  if (j < claim.exact_slopes.size()) return std::clamp(static_cast<double>(claim.exact_slopes[j]), lo, hi);
+  if (j < claim.slopes.size()) return std::min(lo + (hi - lo) * (claim.slopes[j] / 255.0), hi);
+  return program_->network.lines.free_start[j];
+}
+
 void Tile::LoadSlopes() {
   const CompactLines& lines = program_->network.lines;
   for (size_t j = 0; j < static_cast<size_t>(lines.size()); ++j) {
     const double lo = std::min(lines.left[j], lines.right[j]), hi = std::max(lines.left[j], lines.right[j]);
     double* alpha = alpha_.data() + static_cast<int64_t>(j) * kLanes;
     for (size_t l = 0; l < static_cast<size_t>(kLanes); ++l) {
-      const bool own = l < claims_.size() && !claims_[l].slopes.empty();
-      alpha[l] = own ? std::min(lo + (hi - lo) * (claims_[l].slopes[j] / 255.0), hi) : lines.free_start[j];
+      alpha[l] = l < claims_.size() ? SlopeOf(claims_[l], j, lo, hi) : lines.free_start[j];
     }
   }
 }
@@ -153,7 +163,7 @@ void Tile::LoadSplits(size_t lane) {
 void Tile::Affine(size_t s) {
   const CompactStage& stage = program_->network.stages[s];
   const CertifyKernels& k = program_->kernels;
-  if (s + 1 < program_->network.stages.size()) {
+  if (s != start_) {
     k.pull(program_->rows.backward[s].View(nullptr), slots_.data());
     for (int32_t r : program_->rows.relaxed_by[s]) {
       const CompactStage& relaxed = program_->network.stages[static_cast<size_t>(r)];
@@ -194,6 +204,11 @@ void Tile::Inputs() {
       slots_.data()[i * kLanes + static_cast<int64_t>(l)] += claims_[l].input[i];
     }
   }
+  for (size_t l = 0; l < claims_.size(); ++l) {
+    for (int64_t i = 0; i < n.inputs && claims_[l].lambda != nullptr; ++i) {
+      claims_[l].lambda[i] = slots_.data()[i * kLanes + static_cast<int64_t>(l)];
+    }
+  }
   program_->kernels.concretise(n.inputs, n.lower.data(), n.upper.data(), slots_.data(), sum_, size_);
 }
 
@@ -209,7 +224,9 @@ class CpuCertifier final : public CompactCertifier {
     return absl::OkStatus();
   }
 
-  absl::Status Bound(absl::Span<CompactClaim> claims) override {
+  absl::Status Bound(absl::Span<CompactClaim> claims, int32_t start_stage) override {
+    const size_t start =
+        start_stage < 0 ? program_.network.stages.size() - 1 : static_cast<size_t>(start_stage);
     if (!state_.Going()) return state_.status();
     const auto count = static_cast<int64_t>(claims.size());
     const int64_t groups = (count + kLanes - 1) / kLanes;
@@ -218,9 +235,18 @@ class CpuCertifier final : public CompactCertifier {
     for (int64_t g = 0; g < groups; ++g) {
       if (state_.stop.StopRequested()) continue;
       tiles_[static_cast<size_t>(omp_get_thread_num())].Run(
-          claims.subspan(static_cast<size_t>(g * kLanes), static_cast<size_t>(kLanes)));
+          claims.subspan(static_cast<size_t>(g * kLanes), static_cast<size_t>(kLanes)), start);
     }
     return state_.Going() ? absl::OkStatus() : state_.status();
+  }
+
+  void SetLines(int32_t first, const CompactLines& lines) override {
+    CompactLines& own = program_.network.lines;
+    std::copy(lines.left.begin(), lines.left.end(), own.left.begin() + first);
+    std::copy(lines.right.begin(), lines.right.end(), own.right.begin() + first);
+    std::copy(lines.chord_slope.begin(), lines.chord_slope.end(), own.chord_slope.begin() + first);
+    std::copy(lines.chord_intercept.begin(), lines.chord_intercept.end(), own.chord_intercept.begin() + first);
+    std::copy(lines.free_start.begin(), lines.free_start.end(), own.free_start.begin() + first);
   }
 
  private:

@@ -52,6 +52,8 @@ bool CompactTile::LoadCone(CompactQueue& queue) {
   ClearTouched();
   MakeCone(*program_, settings_.start_stage, TipsOf(*program_, settings_, rows), touched_, cone_);
   reach_ = &cone_;
+  mean_values_.clear();  // of others they are zero
+  mean_coefficients_.clear();
   // Others' scores are those of their last pass, which there is none of.
   if (settings_.candidates > 0) std::fill_n(saved_.data(), learning_ * lanes_, 0.0f);
   if (settings_.half_space != nullptr) {

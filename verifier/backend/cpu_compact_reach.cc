@@ -50,6 +50,7 @@ class ConeMaker {
   }
   void AddAffine(size_t s);
   void AddLines(size_t s);
+  void MarkCuts(size_t s);
 
   const CompactProgram& program_;
   const TileReach& whole_;
@@ -103,6 +104,17 @@ void ConeMaker::AddLines(size_t s) {
   }
   for (const TileReach::Range& range : ranges) {
     std::fill_n(marks_.begin() + stage.begin + range.begin, range.size(), uint8_t{1});
+  }
+  MarkCuts(s);
+}
+
+// With neurons their cuts, which are in the stage before.
+void ConeMaker::MarkCuts(size_t s) {
+  const CompactStage* cuts = CutsOf(program_.network, s);
+  if (cuts == nullptr) return;
+  const int32_t neurons = program_.network.stages[s].begin;
+  for (int32_t i = 0; i < cuts->size(); ++i) {
+    if (marks_[static_cast<size_t>(neurons + cuts->cut_of[static_cast<size_t>(i)])] != 0) Mark(cuts->begin + i);
   }
 }
 

@@ -27,9 +27,16 @@ TileLines CompactTile::LinesAt(int32_t first, int64_t count) const {
           lines.chord_intercept.data() + first};
 }
 
-CutIndexOf<float> CompactTile::IndexOf(const CompactStage& cuts, const CompactStage& activation) const {
-  const TileLines lines = LinesAt(activation.first_unstable, activation.size());
-  return {cuts.size(), cuts.cut_of.data(), lines.left, lines.right};
+template <class Body>
+void CompactTile::ForCuts(size_t activation, Body body) {
+  const CompactStage* cuts = CutsOf(program_->network, activation);
+  if (cuts == nullptr) return;
+  const CompactStage& stage = program_->network.stages[activation];
+  const TileLines lines = LinesAt(stage.first_unstable, stage.size());
+  for (const TileReach::Range& range : reach_->lines[activation - 1]) {
+    body(CutIndexOf<float>{range.size(), cuts->cut_of.data() + range.begin, lines.left, lines.right},
+         Slot(cuts->begin + range.begin));
+  }
 }
 
 void CompactTile::Run(CompactQueue& queue, const CompactSettings& settings, const TileShape& shape,
@@ -67,15 +74,26 @@ void CompactTile::AddToMeans() {
   for (int64_t l = 0; l < lanes_; ++l) {
     share[l] = passes_[l] > 1 ? 3.0f / (static_cast<float>(passes_[l]) + 2.0f) : 1.0f;
   }
-  const auto add = [&](const float* from, int64_t count, std::vector<float>& to) {
-    to.resize(static_cast<size_t>(count * lanes_));
-    for (int64_t i = 0; i < count; ++i) {
+  const auto add = [&](const float* from, int64_t begin, int64_t count, std::vector<float>& to) {
+    for (int64_t i = begin; i < begin + count; ++i) {
       float* mean = to.data() + i * lanes_;
       for (int64_t l = 0; l < lanes_; ++l) mean[l] += share[l] * (from[i * lanes_ + l] - mean[l]);
     }
   };
-  add(slots_.data(), program_->network.slots, mean_values_);
-  add(saved_.data(), learning_, mean_coefficients_);
+  mean_values_.resize(static_cast<size_t>(program_->network.slots * lanes_));
+  mean_coefficients_.resize(static_cast<size_t>(learning_ * lanes_));
+  ForTouchedSlots([&](int64_t first, int64_t count) { add(slots_.data(), first, count, mean_values_); });
+  ForTouched([&](int32_t begin, int32_t end) { add(saved_.data(), begin, end - begin, mean_coefficients_); });
+}
+
+template <class Body>
+void CompactTile::ForTouchedSlots(Body body) const {
+  for (const TileReach::Range& range : reach_->inputs) body(range.begin, range.size());
+  for (size_t s = 0; s < start_; ++s) {
+    const int32_t begin = program_->network.stages[s].begin;
+    for (const TileReach::Range& range : reach_->lines[s]) body(begin + range.begin, range.size());
+    if (reach_->lines[s].empty()) body(reach_->affine[s].begin, reach_->affine[s].size());
+  }
 }
 
 // Rows of the last stage are few, and pulled as all others are. Those of an earlier stage are one of many for
@@ -163,9 +181,9 @@ void CompactTile::BackwardActivation(size_t s) {
     float* at = lambda + split.neuron * lanes_ + split.lane;
     for (int32_t c = 0; c < split.count; ++c) taken_out_.push_back(std::exchange(at[c], 0.0f));
   }
-  if (const CompactStage* cuts = CutsOf(program_->network, s); cuts != nullptr) {
-    program_->kernels.cut_back(IndexOf(*cuts, stage), lambda, Slot(cuts->begin), lanes_);
-  }
+  ForCuts(s, [&](const CutIndexOf<float>& index, float* cuts) {
+    program_->kernels.cut_back(index, lambda, cuts, lanes_);
+  });
   for (const TileReach::Range& range : reach_->lines[s]) {
     const int32_t neuron = stage.first_unstable + range.begin;
     const int64_t first = neuron * lanes_;
@@ -313,10 +331,10 @@ void CompactTile::ForwardActivation(size_t s) {
          first_.data() + first, second_.data() + first, Slot(stage.begin + range.begin)},
         lanes_);
   }
-  if (const CompactStage* cuts = CutsOf(program_->network, s); cuts != nullptr) {
-    program_->kernels.cut_forward(IndexOf(*cuts, stage), saved_.data() + stage.first_unstable * lanes_,
-                                  Slot(cuts->begin), Slot(stage.begin), lanes_);
-  }
+  ForCuts(s, [&](const CutIndexOf<float>& index, float* cuts) {
+    program_->kernels.cut_forward(index, saved_.data() + stage.first_unstable * lanes_, cuts, Slot(stage.begin),
+                                  lanes_);
+  });
   for (const Split& split : splits_[s]) {
     Slot(stage.begin)[split.neuron * lanes_ + split.lane] = split.slope * split.value;
   }

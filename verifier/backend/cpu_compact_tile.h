@@ -100,8 +100,13 @@ class CompactTile {
   void StartRows();
   void AddStartRows(TileReach::Range own);
   void ScatterLines(size_t activation);
-  CutIndexOf<float> IndexOf(const CompactStage& cuts, const CompactStage& activation) const;
+  // body(index, slot of the first one) for runs of the activation's cuts that are touched.
+  template <class Body>
+  void ForCuts(size_t activation, Body body);
   void AddToMeans();
+  // body(first, count) for runs of slots that are touched.
+  template <class Body>
+  void ForTouchedSlots(Body body) const;
   void Pull(const GroupedRows& rows, const std::vector<PullGroup>& groups, const float* bias);
   bool from_inside() const { return settings_.start_stage >= 0; }
   void Inputs();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "verifier/backend/neuron_math.h"
 #include "verifier/bounds/compact_merge.h"
@@ -53,6 +54,8 @@ class Builder {
   std::vector<std::vector<char>> unstable_;     // per activation and neuron
   std::vector<int32_t> stage_of_;               // per affine node
   std::vector<double> reach_;                   // per slot: bound on |value|
+  int32_t next_origin_ = 0;
+  std::vector<int32_t> first_of_;               // per node: its first neuron's origin
   backend::CompactNetwork out_;
 };
 
@@ -122,6 +125,7 @@ void Builder::AddAffine(ir::NodeId id) {
     if (!(needed_[n][i] > 0)) continue;
     row_of[i] = static_cast<int32_t>(bias.size());
     value_[n][i] = {out_.slots++, 1, 0};
+    out_.origin.push_back(first_of_[n] + static_cast<int32_t>(i));
     bias.push_back(node.bias[i]);
     size.push_back({.bias = std::fabs(node.bias[i])});
   }
@@ -197,6 +201,7 @@ void Builder::AddActivation(ir::NodeId id) {
     out_.rounding.push_back(0);
     reach_.push_back(reach);
     value_[n][i] = {out_.slots++, 1, hinge.intercept[i]};
+    out_.origin.push_back(first_of_[n] + static_cast<int32_t>(i));
   }
   out_.stages.push_back(std::move(stage));
 }
@@ -208,6 +213,10 @@ backend::CompactNetwork Builder::Build(const InputBoxes& boxes) {
   }
   MarkNeeded();
   value_.resize(nodes_.size());
+  for (const ir::NetworkNode& node : nodes_) {
+    first_of_.push_back(next_origin_);
+    next_origin_ += static_cast<int32_t>(node.size);
+  }
   stage_of_.assign(nodes_.size(), -1);
   out_.inputs = out_.slots = static_cast<int32_t>(nodes_[0].size);
   for (int32_t i = 0; i < out_.inputs; ++i) {
@@ -216,6 +225,8 @@ backend::CompactNetwork Builder::Build(const InputBoxes& boxes) {
     reach_.push_back(std::max(std::fabs(boxes.lower[at]), std::fabs(boxes.upper[at])));
   }
   out_.magnitude = reach_;
+  out_.origin.resize(reach_.size());
+  std::iota(out_.origin.begin(), out_.origin.end(), 0);
   out_.rounding.assign(reach_.size(), 0.0);
   const ir::NodeId output = plan_.network().output;
   for (ir::NodeId id = 1; id <= output; ++id) {

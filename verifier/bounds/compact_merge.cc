@@ -206,9 +206,11 @@ void Merger::Store() {
     if (number[slot] < 0) continue;
     network_.magnitude[static_cast<size_t>(number[slot])] = network_.magnitude[slot];
     network_.rounding[static_cast<size_t>(number[slot])] = network_.rounding[slot];
+    network_.origin[static_cast<size_t>(number[slot])] = network_.origin[slot];
   }
   network_.magnitude.resize(static_cast<size_t>(next));
   network_.rounding.resize(static_cast<size_t>(next));
+  network_.origin.resize(static_cast<size_t>(next));
   for (CompactStage& stage : network_.stages) {
     const int32_t begin = stage.begin, end = stage.begin + stage.size();
     const bool affine = !stage.bias.empty();

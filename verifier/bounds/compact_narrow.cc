@@ -136,6 +136,7 @@ void Narrowing::AddAffine(const CompactStage& stage, CompactStage& own) {
     const auto slot = static_cast<size_t>(stage.begin + r);
     if (needed_[slot] == 0) continue;
     number_[slot] = out_.slots++;
+    out_.origin.push_back(from_.origin[slot]);
     own.bias.push_back(stage.bias[static_cast<size_t>(r)]);
     AddRow(stage, r, own);
   }
@@ -149,6 +150,7 @@ void Narrowing::AddActivation(const CompactStage& stage, CompactStage& own) {
     if (needed_[slot] == 0) continue;
     number_[slot] = out_.slots++;
     own.source.push_back(Number(stage.source[j]));
+    out_.origin.push_back(from_.origin[slot]);
     out_.magnitude.push_back(from_.magnitude[slot]);
     out_.rounding.push_back(0);
     const size_t u = static_cast<size_t>(stage.first_unstable) + j;
@@ -166,6 +168,7 @@ CompactNetwork Narrowing::Build() {
   for (int32_t i = 0; i < from_.inputs; ++i) {
     const auto slot = static_cast<size_t>(i);
     number_[slot] = i;
+    out_.origin.push_back(i);
     out_.magnitude.push_back(from_.magnitude[slot]);
     out_.rounding.push_back(from_.rounding[slot]);
   }

@@ -106,8 +106,9 @@ double Above(const HullNeuron& neuron, const SlotRanges& ranges, absl::Span<cons
 // The network once more, with what is inserted before its activations.
 class CutBuilder {
  public:
-  CutBuilder(const CompactNetwork& network, const SlotRanges& ranges, const std::vector<CutPlane>& planes)
-      : network_(network), ranges_(ranges), planes_(planes) {}
+  CutBuilder(const CompactNetwork& network, const SlotRanges& ranges, const std::vector<CutPlane>& planes,
+             CutNumbers numbers)
+      : network_(network), ranges_(ranges), planes_(planes), numbers_(numbers) {}
   CutNetwork Build();
 
  private:
@@ -115,11 +116,13 @@ class CutBuilder {
   void AddPlane(const HullNeuron& neuron, const CutPlane& plane, CompactStage& rows);
   void AddLine(bool convex);
   void Copy(const CompactStage& stage);
+  void CopyLines(const CompactStage& stage, CompactStage& own);
   int32_t Number(int32_t slot) const { return number_[static_cast<size_t>(slot)]; }
 
   const CompactNetwork& network_;
   const SlotRanges& ranges_;
   const std::vector<CutPlane>& planes_;
+  const CutNumbers numbers_;
   CutNetwork out_;
   std::vector<int32_t> number_;        // [slots] in what is built
   std::vector<int32_t> stage_number_;  // of the stages
@@ -137,6 +140,7 @@ void CutBuilder::AddPlane(const HullNeuron& neuron, const CutPlane& plane, Compa
   // The row is what the plane is: it is off by nothing.
   out_.network.magnitude.push_back(size * kAgainstRounding);
   out_.network.rounding.push_back(0);
+  out_.network.origin.push_back(-1);
 }
 
 // min(0, d) for a convex neuron, max(0, d) for a concave one, half of it at first. Its coefficients have the
@@ -171,15 +175,36 @@ void CutBuilder::AddCuts(const CompactStage& stage) {
   std::vector<double>& magnitude = out_.network.magnitude;
   for (int32_t i = 0; i < count; ++i) magnitude.push_back(magnitude[static_cast<size_t>(rows.begin + i)]);
   out_.network.rounding.resize(magnitude.size(), 0.0);
+  out_.network.origin.resize(magnitude.size(), -1);
   out_.network.slots += 2 * count;
   out_.network.stages.push_back(std::move(rows));
   out_.network.stages.push_back(std::move(cuts));
+}
+
+// The stage's neurons get the next numbers.
+void CutBuilder::CopyLines(const CompactStage& stage, CompactStage& own) {
+  const backend::CompactLines& from = network_.lines;
+  backend::CompactLines& to = out_.network.lines;
+  own.first_unstable = static_cast<int32_t>(to.size());
+  const auto first = stage.first_unstable, end = first + static_cast<int32_t>(stage.source.size());
+  for (int32_t u = first; u < end; ++u) {
+    out_.neuron_of[static_cast<size_t>(u)] = own.first_unstable + u - first;
+  }
+  const auto copy = [&](const std::vector<double>& values, std::vector<double>& into) {
+    into.insert(into.end(), values.begin() + first, values.begin() + end);
+  };
+  copy(from.left, to.left);
+  copy(from.right, to.right);
+  copy(from.chord_slope, to.chord_slope);
+  copy(from.chord_intercept, to.chord_intercept);
+  copy(from.free_start, to.free_start);
 }
 
 void CutBuilder::Copy(const CompactStage& stage) {
   CompactNetwork& to = out_.network;
   CompactStage own = stage;
   own.begin = to.slots;
+  if (numbers_ == CutNumbers::kInPlace) CopyLines(stage, own);
   for (int32_t& slot : own.rows.column) slot = Number(slot);
   for (int32_t& slot : own.source) slot = Number(slot);
   if (own.source_stage >= 0) own.source_stage = stage_number_[static_cast<size_t>(own.source_stage)];
@@ -187,6 +212,7 @@ void CutBuilder::Copy(const CompactStage& stage) {
     number_[static_cast<size_t>(slot)] = to.slots++;
     to.magnitude.push_back(network_.magnitude[static_cast<size_t>(slot)]);
     to.rounding.push_back(network_.rounding[static_cast<size_t>(slot)]);
+    to.origin.push_back(network_.origin[static_cast<size_t>(slot)]);
   }
   stage_number_.push_back(static_cast<int32_t>(to.stages.size()));
   to.stages.push_back(std::move(own));
@@ -197,9 +223,12 @@ CutNetwork CutBuilder::Build() {
   to.inputs = to.slots = network_.inputs;
   to.lower = network_.lower;
   to.upper = network_.upper;
-  to.lines = network_.lines;
+  if (numbers_ == CutNumbers::kBehind) to.lines = network_.lines;
+  out_.neuron_of.resize(static_cast<size_t>(network_.unstable()));
+  std::iota(out_.neuron_of.begin(), out_.neuron_of.end(), 0);
   to.magnitude.assign(network_.magnitude.begin(), network_.magnitude.begin() + network_.inputs);
   to.rounding.assign(network_.rounding.begin(), network_.rounding.begin() + network_.inputs);
+  to.origin.assign(network_.origin.begin(), network_.origin.begin() + network_.inputs);
   number_.resize(static_cast<size_t>(network_.slots));
   std::iota(number_.begin(), number_.begin() + network_.inputs, 0);
   for (const CompactStage& stage : network_.stages) {
@@ -267,8 +296,47 @@ bool CutMaker::ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::
   return true;
 }
 
-CutNetwork CutMaker::Make() const {
-  return CutBuilder(network_, ranges_, planes_).Build();
+void CutMaker::Narrow(const NeuronRanges& ranges) {
+  ranges_ = RangeMaker(network_, ranges).Make();
+}
+
+bool CutMaker::Place(const CutPoints& points, int32_t end) {
+  bool placed = false;
+  for (const CompactStage& stage : network_.stages) {
+    if (stage.first_unstable >= end) continue;
+    const size_t count = stage.source.size();
+#pragma omp parallel reduction(|| : placed) if (count > kFewNeurons)
+    {
+      std::vector<float> scratch(static_cast<size_t>(network_.slots));
+#pragma omp for schedule(dynamic, 16)
+      for (size_t j = 0; j < count; ++j) {
+        CutPlane& plane = planes_[static_cast<size_t>(stage.first_unstable) + j];
+        if (plane.points > 0) continue;
+        const int32_t origin = network_.origin[static_cast<size_t>(stage.begin) + j];
+        placed = PlaceNeuron(NeuronOf(network_, stage, j), origin, points, scratch, plane) || placed;
+      }
+    }
+  }
+  return placed;
+}
+
+// Inputs that the points know nothing of count as being in the middle.
+bool CutMaker::PlaceNeuron(const HullNeuron& neuron, int32_t origin, const CutPoints& points,
+                           std::vector<float>& scratch, CutPlane& plane) const {
+  const CutPoints::Neuron at = points.Find(origin);
+  if (at.column.empty()) return false;
+  size_t k = 0;
+  for (const int32_t slot : neuron.slots) {
+    const auto s = static_cast<size_t>(slot);
+    while (k < at.column.size() && at.column[k] < network_.origin[s]) ++k;
+    const bool known = k < at.column.size() && at.column[k] == network_.origin[s];
+    scratch[s] = known ? at.value[k] : static_cast<float>(0.5 * (ranges_.lower[s] + ranges_.upper[s]));
+  }
+  return ImproveNeuron(neuron, neuron.convex() ? -1.0f : 1.0f, scratch, plane);
+}
+
+CutNetwork CutMaker::Make(CutNumbers numbers) const {
+  return CutBuilder(network_, ranges_, planes_, numbers).Build();
 }
 
 }  // namespace espalier::bounds

@@ -18,6 +18,7 @@
 
 #include "absl/types/span.h"
 #include "verifier/backend/compact.h"
+#include "verifier/bounds/cut_points.h"
 #include "verifier/bounds/hull_plane.h"
 #include "verifier/bounds/relaxation.h"
 #include "verifier/bounds/rows.h"
@@ -35,9 +36,16 @@ struct CutPoint {
   absl::Span<const float> values, coefficients;
 };
 
+// How the neurons of a network with cuts are numbered.
+enum class CutNumbers {
+  kBehind,   // all others as before, cuts behind them: for the slopes of domains
+  kInPlace,  // as the stages come: for rows of inner stages
+};
+
 struct CutNetwork {
   backend::CompactNetwork network;
-  std::vector<int32_t> slot_of;  // [slots without cuts] where they are now
+  std::vector<int32_t> slot_of;    // [slots without cuts] where they are now
+  std::vector<int32_t> neuron_of;  // [unstable without cuts] their numbers now
 };
 
 struct CutPlane {
@@ -54,12 +62,20 @@ class CutMaker {
   // Gives a plane to each unstable neuron that the point puts on its chord and that has one notably below it
   // there, or moves the neuron's plane toward it. `point` is in slots of `network`. False: nothing changed.
   bool Improve(const CutPoint& point);
-  // The planes as stages; the cuts' neurons are numbered behind all others.
-  CutNetwork Make() const;
+  // Gives planes that are low at `points` to the neurons before number `end` that have none yet. False: to none
+  // of them.
+  bool Place(const CutPoints& points, int32_t end);
+  // Tighter ranges from now on; chords may have changed since where there are no planes yet.
+  void Narrow(const NeuronRanges& ranges);
+  // The planes as stages.
+  CutNetwork Make(CutNumbers numbers) const;
 
  private:
   bool ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::Span<const float> point,
                      CutPlane& plane) const;
+
+  bool PlaceNeuron(const HullNeuron& neuron, int32_t origin, const CutPoints& points,
+                   std::vector<float>& scratch, CutPlane& plane) const;
 
   const backend::CompactNetwork& network_;
   SlotRanges ranges_;

@@ -1,12 +1,15 @@
 #include "verifier/bounds/refine.h"
 
 #include <algorithm>
-#include <memory>
+#include <optional>
+#include <utility>
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
 #include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/row_bounder.h"
+#include "verifier/bounds/row_network.h"
+#include "verifier/bounds/whole_rows.h"
 
 namespace espalier::bounds {
 namespace {
@@ -15,11 +18,16 @@ using backend::CompactDomain;
 
 // Share of its interval's width that a neuron's bound has to gain.
 constexpr double kWorthwhile = 1e-4;
+// Points of rows that are kept at once: 32 MB.
+constexpr int64_t kMostPoints = int64_t{1} << 23;
+
+// Where a row begins or has ended, unstable neurons numbered as without cuts.
+using RowStart = RefineMemory::Row;
 
 class Refinement {
  public:
   Refinement(const Plan& plan, const RefineSettings& settings, StopToken stop, DomainBounds& bounds)
-      : plan_(plan), settings_(settings), stop_(stop), bounds_(bounds) {
+      : plan_(plan), settings_(settings), stop_(stop), bounds_(bounds), network_(plan) {
     if (settings.inside != nullptr) half_space_ = ToCompact(*settings.inside);
   }
   absl::Status Run();
@@ -28,67 +36,60 @@ class Refinement {
   absl::Status Layer(int activation);
   // Rows (two per neuron) of the layer, and what their optimisation started from and gave.
   std::vector<CompactDomain> Rows(int activation) const;
+  absl::Status BoundAndCertify(int activation, std::vector<CompactDomain>& rows);
+  // Bounds the rows once to see where cuts shall be low, and gives cuts to the neurons before them. Where the
+  // rows have ended.
+  absl::StatusOr<std::vector<RowStart>> FindCuts(int activation, std::vector<RowStart> starts);
+  void AddPoints(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
+  backend::CompactSettings Wanted(int activation) const;
   absl::Status Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
-  absl::StatusOr<Slopes<float>> SlopesOf(const std::vector<CompactDomain>& rows,
-                                         const std::vector<size_t>& chosen) const;
-  RowSides SidesOf(int activation, const std::vector<CompactDomain>& rows,
-                   const std::vector<size_t>& chosen) const;
+  absl::StatusOr<std::vector<double>> CertifyLeft(int activation, const std::vector<CompactDomain>& rows,
+                                                  const std::vector<size_t>& chosen, RowDetails* details);
+  void TakeBounds(int activation, const std::vector<size_t>& chosen, const std::vector<double>& lower,
+                  const RowDetails& details);
   // The number of a side's neuron among all unstable ones; -1: it has none, or rows of the layer do not meet
   // it.
   int32_t NumberBefore(int activation, const NeuronSide& side) const;
   void NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
-  // Has the rows begin where those of settings.start have ended; `starts` is what they refer to.
-  void TakeStarts(int activation, std::vector<CompactDomain>& rows,
-                  std::vector<std::vector<uint8_t>>& starts) const;
   void Number();
-  void Keep(int activation, std::vector<CompactDomain>& rows) const;
-  void SetLines(int activation);
-  const std::vector<int32_t>& Unstable(int activation) const {
-    return unstable_[static_cast<size_t>(activation)];
-  }
+  std::vector<RowStart> KnownStarts(int activation) const;
+  std::vector<RowStart> Ended(int activation, const std::vector<CompactDomain>& rows) const;
+  // Has the rows begin there; `bytes` is what they refer to.
+  void Begin(int activation, const std::vector<RowStart>& starts, std::vector<CompactDomain>& rows,
+             std::vector<std::vector<uint8_t>>& bytes) const;
+  void Keep(int activation, std::vector<RowStart> rows) const;
+  const std::vector<int32_t>& Unstable(int activation) const { return network_.unstable(activation); }
 
   const Plan& plan_;
   const RefineSettings& settings_;
   StopToken stop_;
   DomainBounds& bounds_;
   backend::CompactHalfSpace half_space_;
-  // Unstable neurons as the compact network numbers them: those of the bounds that came in.
-  std::vector<std::vector<int32_t>> unstable_;
-  std::vector<int32_t> first_;  // per activation: number of its first one
-  std::vector<int32_t> stage_;  // per activation: its stage
-  std::vector<int32_t> known_;  // per unstable neuron: its number in settings.start
-  std::vector<backend::CompactStage> stages_;
-  Relaxation<double> relaxation_;  // tightened from the front
-  std::unique_ptr<backend::CompactBounder> bounder_;
+  // Unstable neurons are those of the bounds that came in.
+  RowNetwork network_;
+  std::vector<int32_t> known_;        // per unstable neuron: its number in settings.start
+  std::optional<PointSums> sums_;     // when cuts are to be found
+  std::optional<WholeRows> whole_;    // certifies where the device has no certifier
 };
 
 absl::Status Refinement::Run() {
-  ESPALIER_ASSIGN_OR_RETURN(relaxation_, Relaxation<double>::Make(plan_, bounds_.layers, 1));
-  const std::optional<LeftNetwork> left =
-      MakeLeftNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation_, settings_.from);
+  ESPALIER_ASSIGN_OR_RETURN(const Relaxation<double> relaxation,
+                            Relaxation<double>::Make(plan_, bounds_.layers, 1));
+  std::optional<LeftNetwork> left =
+      MakeLeftNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation, settings_.from);
   if (!left.has_value()) return absl::UnimplementedError("the network is too large to be listed");
-  unstable_ = left->unstable;
-  first_ = {0};
-  for (size_t a = 0; a < bounds_.layers.size(); ++a) {
-    first_.push_back(first_.back() + static_cast<int32_t>(unstable_[a].size()));
-  }
-  stages_ = backend::WithoutRows(left->network).stages;
-  stage_.assign(bounds_.layers.size(), -1);
-  for (size_t s = 0; s < stages_.size(); ++s) {
-    if (stages_[s].source.empty()) continue;
-    const auto layer =
-        std::upper_bound(first_.begin(), first_.end(), stages_[s].first_unstable) - first_.begin() - 1;
-    stage_[static_cast<size_t>(layer)] = static_cast<int32_t>(s);
-  }
-  ESPALIER_ASSIGN_OR_RETURN(bounder_, plan_.backend().MakeCompact(left->network));
+  network_.Take(*std::move(left));
   Number();
-  for (size_t a = 0; a < bounds_.layers.size(); ++a) {
+  if (settings_.found_points != nullptr) sums_.emplace(network_.network());
+  for (int a = 0; a < static_cast<int>(bounds_.layers.size()); ++a) {
     if (stop_.StopRequested()) return absl::OkStatus();
-    if (stage_[a] >= 0) ESPALIER_RETURN_IF_ERROR(Layer(static_cast<int>(a)));
+    if (network_.HasRows(a)) ESPALIER_RETURN_IF_ERROR(Layer(a));
     if (!bounds_.empty.empty()) return absl::OkStatus();
-    ESPALIER_RETURN_IF_ERROR(relaxation_.AddLayer(plan_, static_cast<int>(a), bounds_.layers[a]));
-    if (stage_[a] >= 0) SetLines(static_cast<int>(a));
+    const LayerBox& box = bounds_.layers[static_cast<size_t>(a)];
+    if (whole_.has_value()) ESPALIER_RETURN_IF_ERROR(whole_->AddLayer(a, box));
+    if (network_.HasRows(a)) network_.SetLines(a, box);
   }
+  if (sums_.has_value()) *settings_.found_points = sums_->Means();
   return absl::OkStatus();
 }
 
@@ -97,22 +98,20 @@ int32_t Refinement::NumberBefore(int activation, const NeuronSide& side) const {
   const std::vector<int32_t>& unstable = Unstable(side.activation);
   const auto found = std::lower_bound(unstable.begin(), unstable.end(), side.neuron);
   if (found == unstable.end() || *found != side.neuron) return -1;
-  return first_[static_cast<size_t>(side.activation)] + static_cast<int32_t>(found - unstable.begin());
+  return network_.first(side.activation) + static_cast<int32_t>(found - unstable.begin());
 }
 
 std::vector<CompactDomain> Refinement::Rows(int activation) const {
-  const backend::CompactStage& stage = stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
-  const backend::CompactStage& source = stages_[static_cast<size_t>(stage.source_stage)];
   std::vector<backend::CompactSplit> splits;
   for (const NeuronSide& side : settings_.sides) {
-    const int32_t number = NumberBefore(activation, side);
-    if (number >= 0) splits.push_back({number, static_cast<float>(side.sign), 0.0f});
+    const int32_t unstable = NumberBefore(activation, side);
+    if (unstable >= 0) splits.push_back({network_.Number(unstable), static_cast<float>(side.sign), 0.0f});
   }
   std::vector<CompactDomain> rows;
-  for (int32_t slot : stage.source) {
+  for (size_t j = 0; j < Unstable(activation).size(); ++j) {
     for (float sign : {1.0f, -1.0f}) {
       CompactDomain row;
-      row.unit = slot - source.begin;
+      row.unit = network_.RowOf(activation, j);
       row.sign = sign;
       row.splits = splits;
       rows.push_back(std::move(row));
@@ -121,27 +120,50 @@ std::vector<CompactDomain> Refinement::Rows(int activation) const {
   return rows;
 }
 
-absl::Status Refinement::Layer(int activation) {
-  const backend::CompactStage& stage = stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
-  std::vector<CompactDomain> rows = Rows(activation);
-  std::vector<std::vector<uint8_t>> starts(rows.size());
-  if (!known_.empty()) TakeStarts(activation, rows, starts);
-  if (activation < settings_.first) {
-    for (size_t r = 0; r < rows.size(); ++r) rows[r].slopes = std::move(starts[r]);
-    if (settings_.keep != nullptr) Keep(activation, rows);
-    return absl::OkStatus();
-  }
+backend::CompactSettings Refinement::Wanted(int activation) const {
   backend::CompactSettings wanted;
   wanted.iterations = settings_.iterations;
+  wanted.start_stage = network_.StartStage(activation);
+  if (settings_.inside != nullptr) wanted.half_space = &half_space_;
+  return wanted;
+}
+
+absl::Status Refinement::Layer(int activation) {
+  std::vector<RowStart> starts = KnownStarts(activation);
+  if (activation < settings_.first) {
+    if (settings_.keep != nullptr) Keep(activation, std::move(starts));
+    return absl::OkStatus();
+  }
+  const bool behind_others = network_.first(activation) > 0;
+  if (settings_.points != nullptr && behind_others) {
+    ESPALIER_RETURN_IF_ERROR(
+        network_.AddCuts(activation, *settings_.points, bounds_.layers, /*anew=*/false));
+  }
+  ESPALIER_RETURN_IF_ERROR(network_.List());
+  if (network_.certifier() == nullptr && !whole_.has_value()) {
+    ESPALIER_ASSIGN_OR_RETURN(whole_, WholeRows::Make(plan_, bounds_.layers, network_));
+  }
+  if (sums_.has_value() && behind_others && network_.certifier() != nullptr) {
+    ESPALIER_ASSIGN_OR_RETURN(starts, FindCuts(activation, std::move(starts)));
+  }
+  std::vector<CompactDomain> rows = Rows(activation);
+  std::vector<std::vector<uint8_t>> bytes;
+  Begin(activation, starts, rows, bytes);
+  ESPALIER_RETURN_IF_ERROR(BoundAndCertify(activation, rows));
+  if (settings_.keep != nullptr) Keep(activation, Ended(activation, rows));
+  return absl::OkStatus();
+}
+
+absl::Status Refinement::BoundAndCertify(int activation, std::vector<CompactDomain>& rows) {
+  backend::CompactSettings wanted = Wanted(activation);
   wanted.exact_slopes = true;
   wanted.slopes = settings_.keep != nullptr;
-  wanted.start_stage = stage.source_stage;
   if (settings_.shares != nullptr) wanted.candidates = settings_.parts;
-  if (settings_.inside != nullptr) wanted.half_space = &half_space_;
   const auto block = static_cast<size_t>(std::max<int64_t>(RowsPerBlock(plan_), 64));
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
     const size_t end = std::min(begin + block, rows.size());
-    ESPALIER_RETURN_IF_ERROR(bounder_->Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
+    ESPALIER_RETURN_IF_ERROR(
+        network_.bounder().Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
     const auto certify = [&](int64_t from, int64_t to) {
       return Certify(activation, rows, begin + static_cast<size_t>(from), begin + static_cast<size_t>(to));
     };
@@ -150,19 +172,51 @@ absl::Status Refinement::Layer(int activation) {
     if (settings_.shares != nullptr) NoteShares(activation, rows, begin, end);
     for (size_t r = begin; r < end; ++r) rows[r].exact_slopes = {};
   }
-  if (settings_.keep != nullptr) Keep(activation, rows);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RowStart>> Refinement::FindCuts(int activation, std::vector<RowStart> starts) {
+  std::vector<CompactDomain> rows = Rows(activation);
+  std::vector<std::vector<uint8_t>> bytes;
+  Begin(activation, starts, rows, bytes);
+  backend::CompactSettings wanted = Wanted(activation);
+  wanted.slopes = wanted.points = true;
+  const int64_t slots = std::max<int64_t>(network_.network().slots, 1);
+  const auto block = static_cast<size_t>(std::clamp<int64_t>(kMostPoints / slots, 64, RowsPerBlock(plan_)));
+  for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
+    const size_t end = std::min(begin + block, rows.size());
+    ESPALIER_RETURN_IF_ERROR(
+        network_.bounder().Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
+    AddPoints(activation, rows, begin, end);
+    for (size_t r = begin; r < end; ++r) rows[r].point = rows[r].coefficients = {};
+  }
+  starts = Ended(activation, rows);
+  ESPALIER_RETURN_IF_ERROR(network_.AddCuts(activation, sums_->Means(), bounds_.layers, /*anew=*/true));
+  return starts;
+}
+
+// What a chord costs the row's interval, in units of its width.
+void Refinement::AddPoints(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end) {
+  const LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
+  std::vector<double> weights;
+  for (size_t r = begin; r < end; ++r) {
+    const auto i = static_cast<size_t>(Unstable(activation)[r / 2]);
+    weights.push_back(1.0 / std::max(box.upper[i] - box.lower[i], 1e-30));
+  }
+  sums_->Add({absl::MakeConstSpan(rows).subspan(begin, end - begin), weights, network_.slot_of(),
+              network_.neuron_of()});
 }
 
 // Prepares the memories: how the one that is given numbers this refinement's neurons, and how the new one
 // does.
 void Refinement::Number() {
+  const std::vector<std::vector<int32_t>>& unstable = network_.unstable();
   const RefineMemory* start = settings_.start;
   if (start != nullptr && !start->empty()) {
     int32_t before = 0;
-    for (size_t a = 0; a < unstable_.size(); ++a) {
+    for (size_t a = 0; a < unstable.size(); ++a) {
       const std::vector<int32_t>& theirs = start->unstable[a];
-      for (const int32_t neuron : unstable_[a]) {
+      for (const int32_t neuron : unstable[a]) {
         const auto at = std::lower_bound(theirs.begin(), theirs.end(), neuron);
         const bool found = at != theirs.end() && *at == neuron;
         known_.push_back(found ? before + static_cast<int32_t>(at - theirs.begin()) : -1);
@@ -173,128 +227,133 @@ void Refinement::Number() {
   if (settings_.keep == nullptr) return;
   *settings_.keep = {};
   int64_t bytes = 0;
-  for (size_t a = 0; a < unstable_.size(); ++a)
-    bytes += 2 * static_cast<int64_t>(unstable_[a].size()) * first_[a];
+  for (size_t a = 0; a < unstable.size(); ++a)
+    bytes += 2 * static_cast<int64_t>(unstable[a].size()) * network_.first(static_cast<int>(a));
   if (bytes > kMostRefineMemory) return;
   settings_.keep->sides = settings_.sides;
-  settings_.keep->unstable = unstable_;
-  settings_.keep->rows.resize(unstable_.size());
+  settings_.keep->unstable = unstable;
+  settings_.keep->rows.resize(unstable.size());
 }
 
-void Refinement::TakeStarts(int activation, std::vector<CompactDomain>& rows,
-                            std::vector<std::vector<uint8_t>>& starts) const {
+// What settings.start knows of the layer's rows; empty slopes: nothing.
+std::vector<RowStart> Refinement::KnownStarts(int activation) const {
+  std::vector<RowStart> starts(2 * Unstable(activation).size());
+  if (known_.empty()) return starts;
   const auto a = static_cast<size_t>(activation);
-  const RefineMemory& start = *settings_.start;
+  const RefineMemory& memory = *settings_.start;
   int32_t before = 0;  // neurons of earlier layers, as the memory numbers them
-  for (size_t b = 0; b < a; ++b) before += static_cast<int32_t>(start.unstable[b].size());
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const int32_t own = known_[static_cast<size_t>(first_[a]) + r / 2];
+  for (size_t b = 0; b < a; ++b) before += static_cast<int32_t>(memory.unstable[b].size());
+  const int32_t first = network_.first(activation);
+  for (size_t r = 0; r < starts.size(); ++r) {
+    const int32_t own = known_[static_cast<size_t>(first) + r / 2];
     if (own < 0) continue;
-    const RefineMemory::Row& from = start.rows[a][static_cast<size_t>(2 * (own - before)) + r % 2];
+    const RowStart& from = memory.rows[a][static_cast<size_t>(2 * (own - before)) + r % 2];
     if (from.slopes.empty()) continue;
-    starts[r].resize(static_cast<size_t>(first_[a]));
-    for (size_t j = 0; j < starts[r].size(); ++j) {
-      const int32_t number = known_[j];
-      starts[r][j] = number < 0 ? uint8_t{128} : from.slopes[static_cast<size_t>(number)];
+    for (int32_t j = 0; j < first; ++j) {
+      const int32_t number = known_[static_cast<size_t>(j)];
+      starts[r].slopes.push_back(number < 0 ? uint8_t{128} : from.slopes[static_cast<size_t>(number)]);
     }
-    rows[r].start = starts[r];
-    auto split = rows[r].splits.begin();
     for (const NeuronSide& side : settings_.sides) {
-      if (NumberBefore(activation, side) < 0) continue;
-      for (size_t k = 0; k < start.sides.size(); ++k) {
-        const NeuronSide& known = start.sides[k];
-        if (known.activation == side.activation && known.neuron == side.neuron) split->beta = from.betas[k];
+      float beta = 0;
+      for (size_t k = 0; k < memory.sides.size(); ++k) {
+        const NeuronSide& known = memory.sides[k];
+        if (known.activation == side.activation && known.neuron == side.neuron) beta = from.betas[k];
       }
-      ++split;
+      starts[r].betas.push_back(beta);
     }
   }
+  return starts;
 }
 
-void Refinement::Keep(int activation, std::vector<CompactDomain>& rows) const {
-  if (settings_.keep->rows.empty()) return;
-  std::vector<RefineMemory::Row>& kept = settings_.keep->rows[static_cast<size_t>(activation)];
-  for (CompactDomain& row : rows) {
-    RefineMemory::Row& own = kept.emplace_back();
-    own.slopes = std::move(row.slopes);
-    auto split = row.splits.begin();
+std::vector<RowStart> Refinement::Ended(int activation, const std::vector<CompactDomain>& rows) const {
+  std::vector<RowStart> ended(rows.size());
+  const int32_t first = network_.first(activation);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (int32_t j = 0; j < first && !rows[r].slopes.empty(); ++j) {
+      ended[r].slopes.push_back(rows[r].slopes[static_cast<size_t>(network_.Number(j))]);
+    }
+    auto split = rows[r].splits.begin();
     for (const NeuronSide& side : settings_.sides)
-      own.betas.push_back(NumberBefore(activation, side) < 0 ? 0.0f : (split++)->beta);
+      ended[r].betas.push_back(NumberBefore(activation, side) < 0 ? 0.0f : (split++)->beta);
+  }
+  return ended;
+}
+
+void Refinement::Begin(int activation, const std::vector<RowStart>& starts, std::vector<CompactDomain>& rows,
+                       std::vector<std::vector<uint8_t>>& bytes) const {
+  bytes.assign(rows.size(), {});
+  const auto numbers = static_cast<size_t>(network_.NumbersBefore(activation));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (starts[r].slopes.empty()) continue;
+    bytes[r].assign(numbers, uint8_t{128});
+    for (size_t j = 0; j < starts[r].slopes.size(); ++j) {
+      bytes[r][static_cast<size_t>(network_.Number(static_cast<int32_t>(j)))] = starts[r].slopes[j];
+    }
+    rows[r].start = bytes[r];
+    auto split = rows[r].splits.begin();
+    for (size_t k = 0; k < settings_.sides.size(); ++k) {
+      if (NumberBefore(activation, settings_.sides[k]) >= 0) (split++)->beta = starts[r].betas[k];
+    }
   }
 }
 
-// The slopes of the chosen rows for the neurons that are still unstable in the tightened relaxation.
-absl::StatusOr<Slopes<float>> Refinement::SlopesOf(const std::vector<CompactDomain>& rows,
-                                                   const std::vector<size_t>& chosen) const {
-  Slopes<float> slopes;
-  slopes.best.resize(bounds_.layers.size());
-  const size_t known = rows[chosen[0]].exact_slopes.size();
-  for (size_t a = 0; a < bounds_.layers.size() && static_cast<size_t>(first_[a]) < known; ++a) {
-    const std::vector<int32_t>& now = relaxation_.unstable(static_cast<int>(a));
-    std::vector<size_t> number;  // of those still unstable
-    for (size_t j = 0, k = 0; j < unstable_[a].size(); ++j) {
-      if (k < now.size() && now[k] == unstable_[a][j])
-        number.push_back(static_cast<size_t>(first_[a]) + j), ++k;
-    }
-    std::vector<float> values;
-    values.reserve(number.size() * chosen.size());
-    for (size_t r : chosen) {
-      for (size_t k : number) values.push_back(rows[r].exact_slopes[k]);
-    }
-    // On its side a neuron is linear: the free line is that line, whatever was learned.
-    for (const NeuronSide& side : settings_.sides) {
-      if (side.activation != static_cast<int32_t>(a)) continue;
-      const auto at = std::lower_bound(now.begin(), now.end(), side.neuron);
-      if (at == now.end() || *at != side.neuron) continue;
-      const ir::HingeLayer& hinge = plan_.hinge(side.activation);
-      const auto i = static_cast<size_t>(side.neuron), k = static_cast<size_t>(at - now.begin());
-      const auto slope = static_cast<float>(side.sign > 0 ? hinge.right[i] : hinge.left[i]);
-      for (size_t r = 0; r < chosen.size(); ++r) values[r * number.size() + k] = slope;
-    }
-    ESPALIER_ASSIGN_OR_RETURN(slopes.best[a], ToDevice<float>(plan_.backend(), values));
-  }
-  return slopes;
-}
-
-// The sides that the rows meet, with each chosen row's best multipliers.
-RowSides Refinement::SidesOf(int activation, const std::vector<CompactDomain>& rows,
-                             const std::vector<size_t>& chosen) const {
-  RowSides sides;
-  for (const NeuronSide& side : settings_.sides) {
-    if (NumberBefore(activation, side) < 0) continue;
-    sides.activation.push_back(side.activation);
-    sides.neuron.push_back(side.neuron);
-    sides.sign.push_back(side.sign);
-  }
-  for (size_t r : chosen) {
-    for (const backend::CompactSplit& split : rows[r].splits) sides.beta.push_back(split.beta);
-  }
-  return sides;
+void Refinement::Keep(int activation, std::vector<RowStart> rows) const {
+  if (!settings_.keep->rows.empty()) settings_.keep->rows[static_cast<size_t>(activation)] = std::move(rows);
 }
 
 absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin,
                                  size_t end) {
-  LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
-  HostRows certified;
-  certified.start = plan_.node(plan_.activations()[static_cast<size_t>(activation)]).predecessor;
+  const LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
   std::vector<size_t> chosen;
   for (size_t r = begin; r < end; ++r) {
     const auto i = static_cast<size_t>(Unstable(activation)[r / 2]);
     const double known = r % 2 == 0 ? box.lower[i] : -box.upper[i];
     // A float64 pass for a bound that hardly moved is not worth its time.
-    if (!(rows[r].bound > known + kWorthwhile * (box.upper[i] - box.lower[i]))) continue;
-    chosen.push_back(r);
-    certified.domain.push_back(0);
-    certified.neuron.push_back(static_cast<int32_t>(i));
-    certified.sign.push_back(static_cast<double>(rows[r].sign));
+    if (rows[r].bound > known + kWorthwhile * (box.upper[i] - box.lower[i])) chosen.push_back(r);
   }
   if (chosen.empty()) return absl::OkStatus();
-  ESPALIER_ASSIGN_OR_RETURN(const Slopes<float> slopes, SlopesOf(rows, chosen));
-  const Scope scope{&plan_, &bounds_.boxes, nullptr, &relaxation_, &bounds_.magnitudes};
-  const RowSides sides = SidesOf(activation, rows, chosen);
   RowDetails details;
-  ESPALIER_ASSIGN_OR_RETURN(
-      const std::vector<double> lower,
-      CertifiedBounds(scope, certified, &slopes, settings_.inside ? &details : nullptr, &sides));
+  RowDetails* wanted = settings_.inside != nullptr ? &details : nullptr;
+  std::vector<double> lower;
+  if (whole_.has_value()) {
+    ESPALIER_ASSIGN_OR_RETURN(
+        lower, whole_->Certify(bounds_, {activation, &rows, &chosen, settings_.sides}, wanted));
+  } else {
+    ESPALIER_ASSIGN_OR_RETURN(lower, CertifyLeft(activation, rows, chosen, wanted));
+  }
+  TakeBounds(activation, chosen, lower, details);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> Refinement::CertifyLeft(int activation,
+                                                            const std::vector<CompactDomain>& rows,
+                                                            const std::vector<size_t>& chosen,
+                                                            RowDetails* details) {
+  const auto inputs = static_cast<size_t>(plan_.node(0).size);
+  if (details != nullptr) details->input_lambda.resize(chosen.size() * inputs);
+  std::vector<backend::CompactClaim> claims(chosen.size());
+  for (size_t k = 0; k < chosen.size(); ++k) {
+    const CompactDomain& row = rows[chosen[k]];
+    claims[k].unit = row.unit;
+    claims[k].sign = static_cast<double>(row.sign);
+    claims[k].exact_slopes = row.exact_slopes;
+    claims[k].splits = row.splits;
+    if (details != nullptr) claims[k].lambda = details->input_lambda.data() + k * inputs;
+  }
+  ESPALIER_RETURN_IF_ERROR(
+      network_.certifier()->Bound(absl::MakeSpan(claims), network_.StartStage(activation)));
+  std::vector<double> lower;
+  for (const backend::CompactClaim& claim : claims) lower.push_back(Proved(claim, /*offset_error=*/0));
+  for (size_t at = 0; details != nullptr && at < details->input_lambda.size(); ++at) {
+    const size_t i = at % inputs;
+    details->corner.push_back(details->input_lambda[at] >= 0 ? bounds_.boxes.lower[i] : bounds_.boxes.upper[i]);
+  }
+  return lower;
+}
+
+void Refinement::TakeBounds(int activation, const std::vector<size_t>& chosen,
+                            const std::vector<double>& lower, const RowDetails& details) {
+  LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
   const auto inputs = static_cast<size_t>(plan_.node(0).size);
   for (size_t k = 0; k < lower.size(); ++k) {
     double bound = lower[k];
@@ -304,15 +363,14 @@ absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain
                       {bound, details.input_lambda.data() + k * inputs, details.corner.data() + k * inputs},
                       bounds_.boxes);
     }
-    const auto i = static_cast<size_t>(certified.neuron[k]);
-    if (certified.sign[k] > 0) {
+    const auto i = static_cast<size_t>(Unstable(activation)[chosen[k] / 2]);
+    if (chosen[k] % 2 == 0) {
       if (bound > box.lower[i]) box.lower[i] = bound;
     } else if (-bound < box.upper[i]) {
       box.upper[i] = -bound;
     }
     if (box.lower[i] > box.upper[i]) bounds_.empty = {true};
   }
-  return absl::OkStatus();
 }
 
 void Refinement::NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin,
@@ -324,22 +382,14 @@ void Refinement::NoteShares(int activation, const std::vector<CompactDomain>& ro
     share.neuron = Unstable(activation)[r / 2];
     share.upper = rows[r].sign < 0;
     for (const auto& [number, score] : rows[r].candidates) {
-      const auto layer = std::upper_bound(first_.begin(), first_.end(), number) - first_.begin() - 1;
-      const auto a = static_cast<size_t>(layer);
-      share.parts.push_back(
-          {static_cast<int32_t>(layer), unstable_[a][static_cast<size_t>(number - first_[a])], score});
+      const int32_t unstable = network_.Unnumbered(number);
+      if (unstable < 0) continue;  // a cut's, which is never split
+      const int32_t layer = network_.activation_of(unstable);
+      const auto j = static_cast<size_t>(unstable - network_.first(layer));
+      share.parts.push_back({layer, Unstable(layer)[j], score});
     }
     settings_.shares->push_back(std::move(share));
   }
-}
-
-void Refinement::SetLines(int activation) {
-  backend::CompactLines lines;
-  for (int32_t i : Unstable(activation)) {
-    AppendCompactLine(plan_.hinge(activation), bounds_.layers[static_cast<size_t>(activation)],
-                      static_cast<size_t>(i), lines);
-  }
-  bounder_->SetLines(first_[static_cast<size_t>(activation)], lines);
 }
 
 }  // namespace

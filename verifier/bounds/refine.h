@@ -1,8 +1,16 @@
 // Tighter bounds of all layers of one box from bounds that are there already: rows of every unstable neuron,
-// optimised on the network that is left (backend/compact.h), then certified in float64 on the whole one.
+// optimised on the network that is left (backend/compact.h), then certified in float64 there, or on the whole
+// network where the device has no certificates of that kind.
 //
 //   DomainBounds bounds = *ComputeIntermediate(plan, boxes, {}, stop);
 //   ESPALIER_RETURN_IF_ERROR(RefineBounds(plan, {.iterations = 20}, stop, bounds));
+//
+// Rows can be bounded with cuts (bounds/cuts.h) of the neurons before them. The first time, each layer's rows
+// are bounded twice: without planes of their own, to see where planes shall be low, and with them.
+//
+//   CutPoints points;
+//   ESPALIER_RETURN_IF_ERROR(RefineBounds(plan, {.found_points = &points}, stop, bounds));
+//   ESPALIER_RETURN_IF_ERROR(RefineBounds(plan, {.sides = {side}, .points = &points}, stop, half));
 #pragma once
 
 #include <cstdint>
@@ -12,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/bounds/compact_narrow.h"
+#include "verifier/bounds/cut_points.h"
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/intermediate.h"
 
@@ -72,6 +81,8 @@ struct RefineSettings {
   // Bounds need hold on these sides only (TakeSide has been called for each); what comes out holds for
   // nothing else.
   std::vector<NeuronSide> sides = {};
+  const CutPoints* points = nullptr;   // when not null: cuts that are low there
+  CutPoints* found_points = nullptr;   // when not null: receives where cuts that serve these rows are low
   const HalfSpace* inside = nullptr;  // bounds need hold inside only; what comes out holds for nothing else
   // When not null: receives what stays unstable, layer by layer, with this many parts each at most.
   std::vector<BoundShare>* shares = nullptr;

@@ -143,7 +143,7 @@ absl::StatusOr<bool> CompactDomainBounder::Cut(std::vector<Domain>& open) {
   }
   const std::vector<float> point = UncutPoint();
   if (!cuts_->Improve({point, coefficients_})) return false;
-  bounds::CutNetwork cut = cuts_->Make();
+  bounds::CutNetwork cut = cuts_->Make(bounds::CutNumbers::kBehind);
   auto device = run_.plan.backend().MakeCompact(cut.network);
   if (bounds::DoWithout(device.status())) return false;
   ESPALIER_RETURN_IF_ERROR(device.status());
