@@ -99,7 +99,7 @@ class Tile {
 
   const Program* program_;
   absl::Span<CompactClaim> claims_;
-  size_t start_ = 0;  // stage whose rows are bounded
+  size_t start_ = 0;                        // stage whose rows are bounded
   Buffer<double> slots_, alpha_;            // [slots][lanes] coefficients; [unstable][lanes]
   std::vector<std::vector<Split>> splits_;  // per stage
   // Per lane: the bound so far; roundoffs of rows; magnitudes of what was summed.
@@ -118,7 +118,8 @@ void Tile::Load() {
     size_[l] = std::fabs(sum_[l]);
     scale_[l] = 0;
     if (!used) continue;
-    if (claims_[l].output.empty()) lambda[claims_[l].unit * kLanes + static_cast<int64_t>(l)] = claims_[l].sign;
+    if (claims_[l].output.empty())
+      lambda[claims_[l].unit * kLanes + static_cast<int64_t>(l)] = claims_[l].sign;
     for (size_t o = 0; o < claims_[l].output.size(); ++o) {
       lambda[static_cast<int64_t>(o) * kLanes + static_cast<int64_t>(l)] = claims_[l].output[o];
     }
@@ -245,7 +246,8 @@ class CpuCertifier final : public CompactCertifier {
     std::copy(lines.left.begin(), lines.left.end(), own.left.begin() + first);
     std::copy(lines.right.begin(), lines.right.end(), own.right.begin() + first);
     std::copy(lines.chord_slope.begin(), lines.chord_slope.end(), own.chord_slope.begin() + first);
-    std::copy(lines.chord_intercept.begin(), lines.chord_intercept.end(), own.chord_intercept.begin() + first);
+    std::copy(lines.chord_intercept.begin(), lines.chord_intercept.end(),
+              own.chord_intercept.begin() + first);
     std::copy(lines.free_start.begin(), lines.free_start.end(), own.free_start.begin() + first);
   }
 

@@ -114,7 +114,8 @@ void ConeMaker::MarkCuts(size_t s) {
   if (cuts == nullptr) return;
   const int32_t neurons = program_.network.stages[s].begin;
   for (int32_t i = 0; i < cuts->size(); ++i) {
-    if (marks_[static_cast<size_t>(neurons + cuts->cut_of[static_cast<size_t>(i)])] != 0) Mark(cuts->begin + i);
+    if (marks_[static_cast<size_t>(neurons + cuts->cut_of[static_cast<size_t>(i)])] != 0)
+      Mark(cuts->begin + i);
   }
 }
 

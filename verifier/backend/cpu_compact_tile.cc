@@ -332,8 +332,8 @@ void CompactTile::ForwardActivation(size_t s) {
         lanes_);
   }
   ForCuts(s, [&](const CutIndexOf<float>& index, float* cuts) {
-    program_->kernels.cut_forward(index, saved_.data() + stage.first_unstable * lanes_, cuts, Slot(stage.begin),
-                                  lanes_);
+    program_->kernels.cut_forward(index, saved_.data() + stage.first_unstable * lanes_, cuts,
+                                  Slot(stage.begin), lanes_);
   });
   for (const Split& split : splits_[s]) {
     Slot(stage.begin)[split.neuron * lanes_ + split.lane] = split.slope * split.value;

@@ -55,7 +55,7 @@ class Builder {
   std::vector<int32_t> stage_of_;               // per affine node
   std::vector<double> reach_;                   // per slot: bound on |value|
   int32_t next_origin_ = 0;
-  std::vector<int32_t> first_of_;               // per node: its first neuron's origin
+  std::vector<int32_t> first_of_;  // per node: its first neuron's origin
   backend::CompactNetwork out_;
 };
 

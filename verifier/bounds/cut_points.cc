@@ -26,7 +26,8 @@ CutPoints::Neuron CutPoints::Find(int32_t origin) const {
   if (at == neuron.end() || *at != origin) return {};
   const auto n = static_cast<size_t>(at - neuron.begin());
   const auto first = static_cast<size_t>(begin[n]), count = static_cast<size_t>(begin[n + 1]) - first;
-  return {absl::MakeConstSpan(column).subspan(first, count), absl::MakeConstSpan(value).subspan(first, count)};
+  return {absl::MakeConstSpan(column).subspan(first, count),
+          absl::MakeConstSpan(value).subspan(first, count)};
 }
 
 PointSums::PointSums(const backend::CompactNetwork& network)

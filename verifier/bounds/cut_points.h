@@ -1,7 +1,7 @@
-// Where planes of neurons (bounds/hull_plane.h) shall be low when many rows are to be bounded with them: for each
-// neuron, the mean of what its inputs are at the optima of the rows' relaxations, a row counting as much as the
-// neuron's chord matters to it. A neuron's inputs are correlated where its chord is met, and the plane that is
-// low there is low for most rows.
+// Where planes of neurons (bounds/hull_plane.h) shall be low when many rows are to be bounded with them: for
+// each neuron, the mean of what its inputs are at the optima of the rows' relaxations, a row counting as much
+// as the neuron's chord matters to it. A neuron's inputs are correlated where its chord is met, and the plane
+// that is low there is low for most rows.
 //
 //   PointSums sums(network);
 //   sums.Add(rows, {weights, {}, {}});               // rows bounded on it, with their points
@@ -17,8 +17,8 @@
 
 namespace espalier::bounds {
 
-// Neurons and what they read go by their slots' origins (CompactNetwork), so that the points serve all networks
-// that are left of the same one. Immutable; for several threads at once.
+// Neurons and what they read go by their slots' origins (CompactNetwork), so that the points serve all
+// networks that are left of the same one. Immutable; for several threads at once.
 struct CutPoints {
   struct Neuron {
     absl::Span<const int32_t> column;  // origins, rising; empty: nothing is known of the neuron
@@ -35,7 +35,7 @@ struct CutPoints {
 // Rows that were bounded, with `point` and `coefficients`, on the network of the sums or on one with cuts.
 struct PointRows {
   absl::Span<const backend::CompactDomain> rows;
-  absl::Span<const double> weights;                // [rows]
+  absl::Span<const double> weights;              // [rows]
   absl::Span<const int32_t> slot_of, neuron_of;  // CutNetwork's; empty: no cuts
 };
 

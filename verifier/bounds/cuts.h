@@ -62,8 +62,8 @@ class CutMaker {
   // Gives a plane to each unstable neuron that the point puts on its chord and that has one notably below it
   // there, or moves the neuron's plane toward it. `point` is in slots of `network`. False: nothing changed.
   bool Improve(const CutPoint& point);
-  // Gives planes that are low at `points` to the neurons before number `end` that have none yet. False: to none
-  // of them.
+  // Gives planes that are low at `points` to the neurons before number `end` that have none yet. False: to
+  // none of them.
   bool Place(const CutPoints& points, int32_t end);
   // Tighter ranges from now on; chords may have changed since where there are no planes yet.
   void Narrow(const NeuronRanges& ranges);

@@ -67,9 +67,9 @@ class Refinement {
   backend::CompactHalfSpace half_space_;
   // Unstable neurons are those of the bounds that came in.
   RowNetwork network_;
-  std::vector<int32_t> known_;        // per unstable neuron: its number in settings.start
-  std::optional<PointSums> sums_;     // when cuts are to be found
-  std::optional<WholeRows> whole_;    // certifies where the device has no certifier
+  std::vector<int32_t> known_;      // per unstable neuron: its number in settings.start
+  std::optional<PointSums> sums_;   // when cuts are to be found
+  std::optional<WholeRows> whole_;  // certifies where the device has no certifier
 };
 
 absl::Status Refinement::Run() {
@@ -136,8 +136,7 @@ absl::Status Refinement::Layer(int activation) {
   }
   const bool behind_others = network_.first(activation) > 0;
   if (settings_.points != nullptr && behind_others) {
-    ESPALIER_RETURN_IF_ERROR(
-        network_.AddCuts(activation, *settings_.points, bounds_.layers, /*anew=*/false));
+    ESPALIER_RETURN_IF_ERROR(network_.AddCuts(activation, *settings_.points, bounds_.layers, /*anew=*/false));
   }
   ESPALIER_RETURN_IF_ERROR(network_.List());
   if (network_.certifier() == nullptr && !whole_.has_value()) {
@@ -346,7 +345,8 @@ absl::StatusOr<std::vector<double>> Refinement::CertifyLeft(int activation,
   for (const backend::CompactClaim& claim : claims) lower.push_back(Proved(claim, /*offset_error=*/0));
   for (size_t at = 0; details != nullptr && at < details->input_lambda.size(); ++at) {
     const size_t i = at % inputs;
-    details->corner.push_back(details->input_lambda[at] >= 0 ? bounds_.boxes.lower[i] : bounds_.boxes.upper[i]);
+    details->corner.push_back(details->input_lambda[at] >= 0 ? bounds_.boxes.lower[i]
+                                                             : bounds_.boxes.upper[i]);
   }
   return lower;
 }

@@ -81,8 +81,8 @@ struct RefineSettings {
   // Bounds need hold on these sides only (TakeSide has been called for each); what comes out holds for
   // nothing else.
   std::vector<NeuronSide> sides = {};
-  const CutPoints* points = nullptr;   // when not null: cuts that are low there
-  CutPoints* found_points = nullptr;   // when not null: receives where cuts that serve these rows are low
+  const CutPoints* points = nullptr;  // when not null: cuts that are low there
+  CutPoints* found_points = nullptr;  // when not null: receives where cuts that serve these rows are low
   const HalfSpace* inside = nullptr;  // bounds need hold inside only; what comes out holds for nothing else
   // When not null: receives what stays unstable, layer by layer, with this many parts each at most.
   std::vector<BoundShare>* shares = nullptr;

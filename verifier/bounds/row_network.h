@@ -1,8 +1,8 @@
-// What rows of inner layers are bounded on while bounds are refined (refine.cc): the network that is left, with
-// or without cuts, and what the device makes of it.
+// What rows of inner layers are bounded on while bounds are refined (refine.cc): the network that is left,
+// with or without cuts, and what the device makes of it.
 //
-// Numbers of unstable neurons are those of the network without cuts wherever nothing else is said; Number() says
-// how the device counts them.
+// Numbers of unstable neurons are those of the network without cuts wherever nothing else is said; Number()
+// says how the device counts them.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +30,11 @@ class RowNetwork {
   void Take(LeftNetwork left);
   // Has the device list the network, unless it has. UNIMPLEMENTED, RESOURCE_EXHAUSTED: it does not.
   absl::Status List();
-  // Gives cuts that are low at the points to the neurons of activations before this one, whose bounds are as in
-  // `layers` and stay so. `anew`: to all of them, otherwise to those that have none yet. Whatever certificates
-  // of cuts are not made for (a device without certifier) stays without.
-  absl::Status AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers, bool anew);
+  // Gives cuts that are low at the points to the neurons of activations before this one, whose bounds are as
+  // in `layers` and stay so. `anew`: to all of them, otherwise to those that have none yet. Whatever
+  // certificates of cuts are not made for (a device without certifier) stays without.
+  absl::Status AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers,
+                       bool anew);
   // The activation's bounds are `box` from now on.
   void SetLines(int activation, const LayerBox& box);
 
@@ -59,7 +60,7 @@ class RowNetwork {
   int32_t RowOf(int activation, size_t j) const;
   backend::CompactBounder& bounder() { return *bounder_; }
   backend::CompactCertifier* certifier() { return certifier_.get(); }  // null: the device has none
-  absl::Span<const int32_t> slot_of() const { return slot_of_; }      // CutNetwork's; empty: no cuts
+  absl::Span<const int32_t> slot_of() const { return slot_of_; }       // CutNetwork's; empty: no cuts
   absl::Span<const int32_t> neuron_of() const { return neuron_of_; }
 
  private:

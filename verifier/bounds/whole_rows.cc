@@ -28,7 +28,8 @@ absl::StatusOr<Slopes<float>> WholeRows::SlopesOf(const ChosenRows& of) const {
     const std::vector<int32_t>&now = relaxation_.unstable(a), &all = network_->unstable(a);
     std::vector<size_t> number;  // of those still unstable
     for (size_t j = 0, k = 0; j < all.size(); ++j) {
-      if (k < now.size() && now[k] == all[j]) number.push_back(static_cast<size_t>(network_->first(a)) + j), ++k;
+      if (k < now.size() && now[k] == all[j])
+        number.push_back(static_cast<size_t>(network_->first(a)) + j), ++k;
     }
     std::vector<float> values;
     values.reserve(number.size() * of.chosen->size());

@@ -1,5 +1,5 @@
-// Certificates of rows of inner layers by float64 passes over the whole network, for devices that have none on
-// what is left of it (refine.cc).
+// Certificates of rows of inner layers by float64 passes over the whole network, for devices that have none
+// on what is left of it (refine.cc).
 #pragma once
 
 #include <vector>
@@ -15,8 +15,8 @@ namespace espalier::bounds {
 class RowNetwork;
 struct NeuronSide;
 
-// Some of a layer's rows, two per unstable neuron, with exact slopes and the multipliers of the sides that they
-// meet.
+// Some of a layer's rows, two per unstable neuron, with exact slopes and the multipliers of the sides that
+// they meet.
 struct ChosenRows {
   int activation = 0;
   const std::vector<backend::CompactDomain>* rows = nullptr;

@@ -57,6 +57,7 @@ class Maker {
 
   absl::Status MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds);
   absl::Status MakeHalf(const PartRoot& parent, std::vector<Domain> children);
+  absl::Status MakeSharper(const PartRoot& part, std::vector<Domain> open);
 
  private:
   // Refines the bounds under `settings`; false: they stay as they are.
@@ -125,9 +126,8 @@ absl::Status Maker::TryCuts() {
 }
 
 void Maker::NoteCuts(double before, double after, double work) {
-  run_.Explain(
-      absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s", before,
-                      after, work, cut_ ? "used" : "not used"));
+  run_.Explain(absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s",
+                               before, after, work, cut_ ? "used" : "not used"));
 }
 
 absl::Status Maker::BoundOpen() {
@@ -223,6 +223,8 @@ absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> childre
     if (!bounds::TakeSide(side, bounds_.layers)) return absl::OkStatus();
   }
   settings.start = &parent.memory;
+  settings.points = parent.points.get();
+  part_.points = parent.points;
   // Rows up to the split neuron's own layer do not meet it.
   if (!parent.memory.empty()) settings.first = children[0].splits.back().layer + 1;
   // What is searched for on this side lies where the parent's margin can be negative.
@@ -230,6 +232,23 @@ absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> childre
   ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
   if (run_.stop.StopRequested() || (refined && !bounds_.empty.empty())) return absl::OkStatus();
   return Rebuild(parent.root, std::move(children));
+}
+
+absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open) {
+  bounds_ = part.root.bounds;
+  bounds::CutPoints points;
+  bounds::RefineSettings settings;
+  settings.from = part.root.left.get();
+  settings.sides = SidesOf(part.root, open[0]);
+  settings.start = &part.memory;
+  settings.points = part.points.get();
+  settings.found_points = &points;
+  if (open.size() == 1) inside_ = part.plane;
+  ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
+  if (!refined || points.neuron.empty()) return absl::OkStatus();
+  part_.points = std::make_shared<const bounds::CutPoints>(std::move(points));
+  if (!bounds_.empty.empty()) return absl::OkStatus();
+  return Rebuild(part.root, std::move(open));
 }
 
 }  // namespace
@@ -255,6 +274,14 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
   auto part = std::make_unique<PartRoot>();
   ESPALIER_RETURN_IF_ERROR(Maker(run, *part).MakeFirst(from, std::move(domains), rounds));
   return part;
+}
+
+absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
+                                                      std::vector<Domain> open) {
+  PhaseTimer timer(run, "condition");
+  auto sharper = std::make_unique<PartRoot>();
+  ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open)));
+  return sharper;
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,

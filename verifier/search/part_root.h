@@ -36,6 +36,8 @@ struct PartRoot {
   std::optional<bounds::HalfSpace> plane;
   bounds::RefineMemory memory;  // of its bounds; empty: they were not refined
   Cuts cuts = Cuts::kUntried;
+  // Where cuts that serve the bounds of its layers are low; null: they are made without cuts.
+  std::shared_ptr<const bounds::CutPoints> points;
 
   double WorstBound() const;
 };
@@ -48,12 +50,18 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
                                                        std::vector<Domain> domains, int rounds);
 
 // The halves of `parent` on either side (+1, -1) of `split`, for children of the domains `open`, both at the
-// same time where the device can (Backend::Both): a half bounds few rows at once. Bounds of what is behind the
-// split neuron are refined under the sides, from the parent's slopes; where that is not made for the network,
-// the side is taken over only.
+// same time where the device can (Backend::Both): a half bounds few rows at once. Bounds of what is behind
+// the split neuron are refined under the sides, from the parent's slopes; where that is not made for the
+// network, the side is taken over only.
 absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
                                                                   const std::vector<Domain>& open,
                                                                   const Candidate& split);
+
+// The same part with bounds of all its layers refined once more, with cuts, for the domains `open` of its
+// open ones: about three times the cost of a root, and as many times less to search as cuts matter. Halves of
+// it are made with cuts too. Without points where that is not made for the network or the device.
+absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
+                                                      std::vector<Domain> open);
 
 std::vector<bounds::NeuronSide> SidesOf(const SharedRoot& root, const Domain& domain);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "verifier/base/status.h"
 #include "verifier/search/tightening.h"
 
@@ -16,6 +17,8 @@ constexpr int kFirstRounds = 12;          // of the whole box's half-space
 constexpr size_t kPerLayer = 4;           // neurons that may be tried
 constexpr double kRootsPerTrial = 4;      // expected below the best pair so far, for each further trial
 constexpr int64_t kDomainsPerNeuron = 2;  // what a root costs
+constexpr int64_t kRootsToSharpen = 3;
+constexpr double kLeastSharper = 0.02;  // of what is missing
 
 int64_t RootCost(const PartRoot& part) {
   return kDomainsPerNeuron * part.root.slope_count + 1;
@@ -90,10 +93,10 @@ absl::StatusOr<SearchEnd> PartSearch::Begin() {
   divisible_ = root->bounder->reduced() && run_.options.intermediate_iterations > 0;
   const std::string who =
       starts_.size() == 1 ? absl::StrCat("disjunct ", starts_[0].target, " alone") : "all disjuncts";
-  run_.Explain(
-      absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count, " unstable neurons",
-                   root->bounder->reduced() ? ", on the neurons that are alive there," : "", " on box ",
-                   run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
+  run_.Explain(absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count,
+                            " unstable neurons",
+                            root->bounder->reduced() ? ", on the neurons that are alive there," : "",
+                            " on box ", run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
   parts_.push_back(PartOf(std::move(root)));
   return SearchEnd::kBudget;
 }
@@ -202,6 +205,27 @@ void PartSearch::Divide() {
   for (Part& half : halves) parts_.push_back(std::move(half));
 }
 
+absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
+  if (std::exchange(sharpened_, true) || run_.options.cuts == 0) return false;
+  std::vector<Domain> open = StillOpen(part);
+  const double before = part.root->WorstBound();
+  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root, MakeSharper(run_, *part.root, open));
+  spent_ += kRootsToSharpen * RootCost(*part.root);
+  if (run_.stop.StopRequested() || root->points == nullptr) return false;
+  const double after = std::min(root->WorstBound(), 0.0);
+  const bool better = after > before + kLeastSharper * -before;
+  run_.Explain(absl::StrFormat("cuts in the bounds of all layers lift the bound from %.4g to %.4g: %s",
+                               before, after, better ? "used" : "not used"));
+  if (!better) return false;
+  for (const Domain& domain : open) {
+    if (!divided_ && DomainOf(*root, domain.target) == nullptr)
+      run_.Refute(static_cast<size_t>(domain.target));
+  }
+  parts_.pop_back();
+  if (!root->open.empty()) parts_.push_back(PartOf(std::move(root)));
+  return true;
+}
+
 // Goes on below the part's root for another doubling, or divides the part.
 absl::Status PartSearch::LookAtProgress(Part& part) {
   const double now = part.bab->WorstBound();
@@ -212,6 +236,8 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
   const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
   if (!divisible_ || search < trial + rule_.trial_log) return absl::OkStatus();
+  ESPALIER_ASSIGN_OR_RETURN(const bool sharper, Sharpen(part));
+  if (sharper || run_.stop.StopRequested()) return absl::OkStatus();
   ESPALIER_RETURN_IF_ERROR(TryHalves(part, search - trial - rule_.trial_log));
   if (run_.stop.StopRequested()) return absl::OkStatus();
   const double roots = part.trials.best.log_roots;
@@ -220,8 +246,8 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   if (!(roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
     run_.Explain(absl::StrCat("roots of parts: about 2^", std::lround(roots),
-                                            " of them, where branch and bound would need 2^",
-                                            std::lround(std::min(search, 999.0)), " domains"));
+                              " of them, where branch and bound would need 2^",
+                              std::lround(std::min(search, 999.0)), " domains"));
   }
   Divide();
   return absl::OkStatus();

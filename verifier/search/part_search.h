@@ -46,8 +46,8 @@ class PartSearch {
   // What an earlier run left of a target; before the first turn.
   void Restore(int32_t target, SplitParts parts) { left_[target] = std::move(parts); }
 
-  // Makes the first root, unless it has been made: the first turn does so otherwise. Two searches may do it at
-  // once (backend::Backend::Both).
+  // Makes the first root, unless it has been made: the first turn does so otherwise. Two searches may do it
+  // at once (backend::Backend::Both).
   absl::Status Prepare();
   bool prepared() const { return begun_ || prepared_ != nullptr; }
   // Goes on for about `domains` domains (0: to the end), roots of parts counted as domains. kExhausted: all
@@ -93,6 +93,8 @@ class PartSearch {
   absl::StatusOr<SearchEnd> SearchOverBox(Part& part);
   double LogDomainsLeft(const Part& part, double lift) const;
   absl::Status LookAtProgress(Part& part);
+  // Bounds of all layers with cuts, once. True: they have taken the part's place.
+  absl::StatusOr<bool> Sharpen(Part& part);
   double MostTrials(const Part& part, double log_advantage) const;
   // `log_advantage`: log2 of how many trials the search seems to be worth.
   absl::Status TryHalves(Part& part, double log_advantage);
@@ -108,7 +110,7 @@ class PartSearch {
   const DivideRule rule_;
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   std::unique_ptr<PartRoot> prepared_;
-  bool begun_ = false, divided_ = false, divisible_ = false;
+  bool begun_ = false, divided_ = false, divisible_ = false, sharpened_ = false;
   SplitExperience experience_;
   SplitRatings ratings_;                     // the searches of parts_ share it
   std::vector<Part> parts_;                  // the last one is searched
