@@ -57,7 +57,7 @@ void PointSums::AddNeuron(const CompactStage& stage, size_t j, const PointRows& 
   double* sum = sum_.data() + begin_[u];
   for (size_t r = 0; r < all.rows.size(); ++r) {
     const backend::CompactDomain& row = all.rows[r];
-    if (number >= row.coefficients.size()) return;  // the rows begin before it
+    if (number >= row.coefficients.size()) continue;  // the row begins before it, or has no point
     const double weight = on_chord * static_cast<double>(row.coefficients[number]) * all.weights[r];
     if (!(weight > 0) || !std::isfinite(weight)) continue;
     weight_[u] += weight;

@@ -343,11 +343,7 @@ absl::StatusOr<std::vector<double>> Refinement::CertifyLeft(int activation,
       network_.certifier()->Bound(absl::MakeSpan(claims), network_.StartStage(activation)));
   std::vector<double> lower;
   for (const backend::CompactClaim& claim : claims) lower.push_back(Proved(claim, /*offset_error=*/0));
-  for (size_t at = 0; details != nullptr && at < details->input_lambda.size(); ++at) {
-    const size_t i = at % inputs;
-    details->corner.push_back(details->input_lambda[at] >= 0 ? bounds_.boxes.lower[i]
-                                                             : bounds_.boxes.upper[i]);
-  }
+  if (details != nullptr) details->corner = CornersOf(details->input_lambda, bounds_.boxes);
   return lower;
 }
 

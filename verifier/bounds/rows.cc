@@ -120,6 +120,16 @@ BackwardInput<T> DeviceRows<T>::Input(const Relaxation<T>& relaxation) const {
 template class DeviceRows<float>;
 template class DeviceRows<double>;
 
+std::vector<double> CornersOf(const std::vector<double>& lambda, const InputBoxes& boxes) {
+  std::vector<double> corners;
+  corners.reserve(lambda.size());
+  for (size_t at = 0; at < lambda.size(); ++at) {
+    const size_t i = at % boxes.lower.size();
+    corners.push_back(lambda[at] >= 0 ? boxes.lower[i] : boxes.upper[i]);
+  }
+  return corners;
+}
+
 std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
                                   const backend::Buffer<double>& error, int64_t rows) {
   std::vector<double> lower(static_cast<size_t>(rows)), allowance(lower.size());

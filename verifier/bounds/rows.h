@@ -90,6 +90,9 @@ struct RowSides {
   size_t count() const { return activation.size(); }
 };
 
+// The corners of the (single) box at which sums with the coefficients [rows][inputs] are least.
+std::vector<double> CornersOf(const std::vector<double>& lambda, const InputBoxes& boxes);
+
 // Takes bound - allowance of a finished pass to the host; NaN becomes -infinity.
 std::vector<double> TakeCertified(backend::Backend& backend, const backend::Buffer<double>& bound,
                                   const backend::Buffer<double>& error, int64_t rows);

@@ -14,8 +14,9 @@ class BatchedDomainBounder final : public DomainBounder {
   BatchedDomainBounder(Run& run, SharedRoot& root) : run_(run), root_(root) { optimiser_.emplace(run.plan); }
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
-  absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override {
-    return CertifyDomains(run_, root_, domains);
+  absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains,
+                                              bounds::RowDetails* details) override {
+    return CertifyDomains(run_, root_, domains, nullptr, details);
   }
   bool reduced() const override { return false; }
 

@@ -183,13 +183,14 @@ absl::Status CompactDomainBounder::MakeCertifier() {
   return bounds::DoWithout(certifier.status()) ? absl::OkStatus() : certifier.status();
 }
 
-absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains) {
+absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vector<const Domain*>& domains,
+                                                                  bounds::RowDetails* details) {
   if (!certifier_made_) ESPALIER_RETURN_IF_ERROR(MakeCertifier());
   uncut_.reset();
   ForgetPoint();
   // Roots of parts are made of it, which is worth its memory where that is little.
   if (root_.left != nullptr && root_.left->network.work() > kMostKeptWork) root_.left.reset();
-  if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains);
+  if (certifier_ == nullptr) return CertifyDomains(run_, root_, domains, nullptr, details);
   PhaseTimer timer(run_, "certify");
   const bounds::HostRows rows = Rows(domains);
   const auto outputs = static_cast<size_t>(run_.problem.outputs);
@@ -199,11 +200,13 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vec
   std::vector<backend::CompactSplit> splits;
   splits.reserve(all);  // the claims point into it
   std::vector<backend::CompactClaim> claims(domains.size());
+  if (details != nullptr) details->input_lambda.resize(domains.size() * inputs);
   for (size_t d = 0; d < domains.size(); ++d) {
     claims[d].output = absl::MakeConstSpan(rows.coefficients).subspan(d * outputs, outputs);
     if (!rows.input_coefficients.empty()) claims[d].input = rows.input_coefficients.data() + d * inputs;
     if (!rows.offset.empty()) claims[d].offset = rows.offset[d];
     claims[d].slopes = domains[d]->slopes;
+    if (details != nullptr) claims[d].lambda = details->input_lambda.data() + d * inputs;
     const size_t first = splits.size();
     AppendSplits(*domains[d], splits);
     claims[d].splits = absl::MakeConstSpan(splits).subspan(first);
@@ -213,6 +216,7 @@ absl::StatusOr<std::vector<double>> CompactDomainBounder::Certify(const std::vec
   for (size_t d = 0; d < domains.size(); ++d) {
     certified.push_back(bounds::Proved(claims[d], rows.offset_error.empty() ? 0 : rows.offset_error[d]));
   }
+  if (details != nullptr) details->corner = bounds::CornersOf(details->input_lambda, root_.bounds.boxes);
   return certified;
 }
 

@@ -19,7 +19,8 @@ class CompactDomainBounder final : public DomainBounder {
   CompactDomainBounder(Run& run, SharedRoot& root, std::unique_ptr<backend::CompactBounder> device);
   absl::Status Optimise(std::vector<Domain>& domains, const BounderSettings& settings) override;
   absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) override;
-  absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) override;
+  absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains,
+                                              bounds::RowDetails* details) override;
   absl::StatusOr<bool> Cut(std::vector<Domain>& open) override;
   void Uncut() override;
   double CutWork() const override { return cut_work_; }

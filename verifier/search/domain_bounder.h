@@ -45,8 +45,10 @@ class DomainBounder {
   // One pass with the parent's slopes and multipliers.
   virtual absl::StatusOr<std::vector<double>> LookAhead(const std::vector<Probe>& probes) = 0;
   // Certified margins of the domains with their slopes, multipliers and weights, in double with the allowance
-  // for rounding taken off: > 0 refutes. RESOURCE_EXHAUSTED: use fewer.
-  virtual absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains) = 0;
+  // for rounding taken off: > 0 refutes. `details`: corners and input coefficients, when asked for.
+  // RESOURCE_EXHAUSTED: use fewer.
+  virtual absl::StatusOr<std::vector<double>> Certify(const std::vector<const Domain*>& domains,
+                                                      bounds::RowDetails* details = nullptr) = 0;
   // Goes on with cuts (bounds/cuts.h) that serve the domain whose point was remembered; once more: with
   // better ones. False: nothing changed, for there are none, or the device takes none. The slopes of all
   // `open` domains, which have to be all that are open, grow by the cuts' own. Uncut() goes back, before any

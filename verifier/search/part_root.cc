@@ -57,9 +57,10 @@ class Maker {
 
   absl::Status MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds);
   absl::Status MakeHalf(const PartRoot& parent, std::vector<Domain> children);
-  absl::Status MakeSharper(const PartRoot& part, std::vector<Domain> open);
+  absl::Status MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds);
 
  private:
+  absl::Status GoOn(int rounds);
   // Refines the bounds under `settings`; false: they stay as they are.
   absl::StatusOr<bool> Refine(bounds::RefineSettings settings);
   // Takes the bounds as the part's, with the domains, which `from` numbers, bounded there.
@@ -142,11 +143,11 @@ absl::Status Maker::BoundOpen() {
   std::vector<const Domain*> pointers;
   for (const Domain& domain : open) pointers.push_back(&domain);
   bounds::RowDetails details;
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> certified,
-                            CertifyDomains(run_, part_.root, pointers, nullptr, &details));
-  std::vector<double> cut(open.size(), -std::numeric_limits<double>::infinity());
+  std::vector<double> certified;
   if (cut_) {
-    ESPALIER_ASSIGN_OR_RETURN(cut, part_.bounder->Certify(pointers));
+    ESPALIER_ASSIGN_OR_RETURN(certified, part_.bounder->Certify(pointers, &details));
+  } else {
+    ESPALIER_ASSIGN_OR_RETURN(certified, CertifyDomains(run_, part_.root, pointers, nullptr, &details));
   }
   margin_ = certified[0];
   // A plane is one target's, so it serves one that came alone only.
@@ -162,9 +163,9 @@ absl::Status Maker::BoundOpen() {
       bound = bounds::BoundInside(*inside_, {bound, details.input_lambda.data(), details.corner.data()},
                                   bounds_.boxes);
     }
-    if (bound > 0 || cut[d] > 0) continue;
+    if (bound > 0) continue;
     // What float32 hoped for is no bound to go on from.
-    open[d].bound = std::max({known[d], certified[d], cut[d]});
+    open[d].bound = std::max(known[d], certified[d]);
     left.push_back(std::move(open[d]));
   }
   open = std::move(left);
@@ -198,10 +199,20 @@ absl::StatusOr<bool> Maker::Refine(bounds::RefineSettings settings) {
 absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds) {
   bounds_ = from.bounds;
   ESPALIER_RETURN_IF_ERROR(Rebuild(from, std::move(domains)));
+  return GoOn(rounds);
+}
+
+// Further rounds, each from the last one's half-space.
+absl::Status Maker::GoOn(int rounds) {
   for (int round = 0; round < rounds && part_.plane.has_value() && !part_.open.empty(); ++round) {
     inside_ = part_.plane;
     const bounds::RefineMemory before = std::move(part_.memory);
-    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine({.from = part_.root.left.get(), .start = &before}));
+    bounds::RefineSettings settings;
+    settings.from = part_.root.left.get();
+    settings.sides = SidesOf(part_.root, part_.open[0]);
+    settings.start = &before;
+    settings.points = part_.points.get();
+    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
     if (!refined) return absl::OkStatus();
     if (!bounds_.empty.empty()) part_.open.clear();
     if (part_.open.empty()) return absl::OkStatus();
@@ -234,7 +245,7 @@ absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> childre
   return Rebuild(parent.root, std::move(children));
 }
 
-absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open) {
+absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds) {
   bounds_ = part.root.bounds;
   bounds::CutPoints points;
   bounds::RefineSettings settings;
@@ -248,7 +259,8 @@ absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open) 
   if (!refined || points.neuron.empty()) return absl::OkStatus();
   part_.points = std::make_shared<const bounds::CutPoints>(std::move(points));
   if (!bounds_.empty.empty()) return absl::OkStatus();
-  return Rebuild(part.root, std::move(open));
+  ESPALIER_RETURN_IF_ERROR(Rebuild(part.root, std::move(open)));
+  return GoOn(rounds);
 }
 
 }  // namespace
@@ -277,10 +289,10 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
 }
 
 absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
-                                                      std::vector<Domain> open) {
+                                                      std::vector<Domain> open, int rounds) {
   PhaseTimer timer(run, "condition");
   auto sharper = std::make_unique<PartRoot>();
-  ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open)));
+  ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open), rounds));
   return sharper;
 }
 

@@ -209,7 +209,7 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   if (std::exchange(sharpened_, true) || run_.options.cuts == 0) return false;
   std::vector<Domain> open = StillOpen(part);
   const double before = part.root->WorstBound();
-  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root, MakeSharper(run_, *part.root, open));
+  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root, MakeSharper(run_, *part.root, open, kFirstRounds));
   spent_ += kRootsToSharpen * RootCost(*part.root);
   if (run_.stop.StopRequested() || root->points == nullptr) return false;
   const double after = std::min(root->WorstBound(), 0.0);
