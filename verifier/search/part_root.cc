@@ -134,7 +134,10 @@ void Maker::NoteCuts(double before, double after, double work) {
 absl::Status Maker::BoundOpen() {
   std::vector<Domain>& open = part_.open;
   std::vector<double> known;
-  for (const Domain& domain : open) known.push_back(domain.bound);
+  // What a root before this one knew would hide what cuts gain here.
+  for (Domain& domain : open) {
+    known.push_back(std::exchange(domain.bound, -std::numeric_limits<double>::infinity()));
+  }
   cut_ = false;
   const bool with_cuts = run_.options.cuts != 0 && part_.cuts != Cuts::kNone;
   ESPALIER_RETURN_IF_ERROR(Optimise(with_cuts));
@@ -290,7 +293,7 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
 
 absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
                                                       std::vector<Domain> open, int rounds) {
-  PhaseTimer timer(run, "condition");
+  PhaseTimer timer(run, "sharpen");
   auto sharper = std::make_unique<PartRoot>();
   ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open), rounds));
   return sharper;
