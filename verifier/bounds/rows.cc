@@ -123,9 +123,9 @@ template class DeviceRows<double>;
 std::vector<double> CornersOf(const std::vector<double>& lambda, const InputBoxes& boxes) {
   std::vector<double> corners;
   corners.reserve(lambda.size());
-  for (size_t at = 0; at < lambda.size(); ++at) {
-    const size_t i = at % boxes.lower.size();
-    corners.push_back(lambda[at] >= 0 ? boxes.lower[i] : boxes.upper[i]);
+  for (const double* row = lambda.data(); row != lambda.data() + lambda.size(); row += boxes.lower.size()) {
+    for (size_t i = 0; i < boxes.lower.size(); ++i)
+      corners.push_back(row[i] >= 0 ? boxes.lower[i] : boxes.upper[i]);
   }
   return corners;
 }

@@ -58,7 +58,8 @@ absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, cons
                                                                   const Candidate& split);
 
 // The same part with bounds of all its layers refined once more, with cuts, for the domains `open` of its
-// open ones, then in rounds as for MakePartRoot. Halves of it are made with cuts too. Without points where that is not made for the network or the device.
+// open ones, then in rounds as for MakePartRoot. Halves of it are made with cuts too. Without points where
+// that is not made for the network or the device.
 absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
                                                       std::vector<Domain> open, int rounds);
 

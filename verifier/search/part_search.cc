@@ -209,7 +209,8 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   if (std::exchange(sharpened_, true) || run_.options.cuts == 0) return false;
   std::vector<Domain> open = StillOpen(part);
   const double before = part.root->WorstBound();
-  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root, MakeSharper(run_, *part.root, open, kFirstRounds));
+  ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
+                            MakeSharper(run_, *part.root, open, kFirstRounds));
   spent_ += kRootsToSharpen * RootCost(*part.root);
   if (run_.stop.StopRequested() || root->points == nullptr) return false;
   const double after = std::min(root->WorstBound(), 0.0);
@@ -235,9 +236,9 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   part.domains_before = part.domains;
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
   const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
-  if (!divisible_ || search < trial + rule_.trial_log) return absl::OkStatus();
+  if (!divisible_ || search < trial + rule_.sharpen_log) return absl::OkStatus();
   ESPALIER_ASSIGN_OR_RETURN(const bool sharper, Sharpen(part));
-  if (sharper || run_.stop.StopRequested()) return absl::OkStatus();
+  if (sharper || run_.stop.StopRequested() || search < trial + rule_.trial_log) return absl::OkStatus();
   ESPALIER_RETURN_IF_ERROR(TryHalves(part, search - trial - rule_.trial_log));
   if (run_.stop.StopRequested()) return absl::OkStatus();
   const double roots = part.trials.best.log_roots;
