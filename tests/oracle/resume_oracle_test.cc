@@ -80,8 +80,11 @@ void Narrow(Case& made, double margin) {
 
 // Parts are divided at once, as often as they can be: on networks this small the product hardly would.
 constexpr double kAlways = -std::numeric_limits<double>::infinity();
-constexpr search::DivideRule kAtOnce = {
-    .first_look = 1 << 30, .trial_log = kAlways, .early_log = kAlways, .late_log = kAlways};
+constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
+                                        .sharpen_log = kAlways,
+                                        .trial_log = kAlways,
+                                        .early_log = kAlways,
+                                        .late_log = kAlways};
 
 struct Setting {
   const char* name;

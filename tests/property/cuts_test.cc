@@ -304,7 +304,7 @@ TEST(CutsTest, ThePointOfAPassAttainsItsBound) {
     bounds::CutMaker maker(network,
                            bounds::RangesOfUnstable(pair.root.bounds.layers, pair.root.relaxation64));
     if (!maker.Improve({uncut.point, uncut.coefficients})) continue;
-    const bounds::CutNetwork cut = maker.Make();
+    const bounds::CutNetwork cut = maker.Make(bounds::CutNumbers::kBehind);
     const double expected = bound(cut.network, 1).bound;
     const backend::CompactDomain two = bound(cut.network, 2);
     if (two.point.empty()) continue;

@@ -6,39 +6,13 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "tests/property/split_cases.h"
+#include "tests/property/refine_cases.h"
 #include "verifier/search/part_root.h"
 #include "verifier/search/root.h"
 #include "verifier/search/tightening.h"
 
 namespace espalier::testing {
 namespace {
-
-// What the relaxations of unstable neurons leave open: the sum of their triangles' areas, times two.
-double Area(const BoundsCase& c, const bounds::DomainBounds& bounds) {
-  double sum = 0;
-  for (size_t a = 0; a < bounds.layers.size(); ++a) {
-    const bounds::LayerBox& box = bounds.layers[a];
-    const ir::HingeLayer& hinge = c.plan->hinge(static_cast<int>(a));
-    for (size_t i = 0; i < box.lower.size(); ++i) {
-      const double kink = std::fabs(hinge.right[i] - hinge.left[i]);
-      if (box.lower[i] < 0 && box.upper[i] > 0) sum -= kink * box.lower[i] * box.upper[i];
-    }
-  }
-  return sum;
-}
-
-void ExpectInside(const BoundsCase& c, const bounds::DomainBounds& bounds, const std::vector<double>& x) {
-  const auto values = ir::EvaluateNodes(c.network, x);
-  for (size_t a = 0; a < bounds.layers.size(); ++a) {
-    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
-    for (size_t i = 0; i < values[node].size(); ++i) {
-      const double slack = 1e-9 * (1 + std::fabs(values[node][i]));  // of the evaluation
-      ASSERT_GE(values[node][i], bounds.layers[a].lower[i] - slack) << "layer " << a << " neuron " << i;
-      ASSERT_LE(values[node][i], bounds.layers[a].upper[i] + slack) << "layer " << a << " neuron " << i;
-    }
-  }
-}
 
 TEST(RefineTest, AsTightAsOptimisingTheWholeNetwork) {
   double before = 0, ours = 0, theirs = 0;
@@ -166,18 +140,6 @@ TEST(RefineTest, InsideAHalfSpaceTighterAndSoundThere) {
   EXPECT_LT(there, 0.97 * everywhere);
 }
 
-// Margins of the points for a problem's first target's first row, ascending.
-std::vector<double> SortedMargins(const BoundsCase& c, const search::Problem& problem,
-                                  const std::vector<std::vector<double>>& points) {
-  std::vector<double> margins;
-  for (const auto& x : points) {
-    const auto values = ir::EvaluateNodes(c.network, x);
-    margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
-  }
-  std::sort(margins.begin(), margins.end());
-  return margins;
-}
-
 // Bounds that hold only where one target can be unsafe: they hold at each of its unsafe points, refute no
 // target that has one, and leave the other target alone.
 TEST(PartRootTest, UnsafePointsStayInside) {
@@ -225,15 +187,6 @@ TEST(PartRootTest, UnsafePointsStayInside) {
   EXPECT_GT(unsafe_points, 5000);
   EXPECT_GT(refuted, 3);
   EXPECT_GT(tighter, 50);
-}
-
-bool OnSides(const BoundsCase& c, const std::vector<bounds::NeuronSide>& sides,
-             const std::vector<std::vector<double>>& values) {
-  return std::all_of(sides.begin(), sides.end(), [&](const bounds::NeuronSide& side) {
-    const auto a = static_cast<size_t>(side.activation);
-    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
-    return values[node][static_cast<size_t>(side.neuron)] * side.sign > 1e-9;
-  });
 }
 
 // Bounds on sides of neurons, of several targets and of one alone: they hold at each unsafe point that is on

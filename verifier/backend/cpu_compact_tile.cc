@@ -77,7 +77,11 @@ void CompactTile::AddToMeans() {
   const auto add = [&](const float* from, int64_t begin, int64_t count, std::vector<float>& to) {
     for (int64_t i = begin; i < begin + count; ++i) {
       float* mean = to.data() + i * lanes_;
-      for (int64_t l = 0; l < lanes_; ++l) mean[l] += share[l] * (from[i * lanes_ + l] - mean[l]);
+      for (int64_t l = 0; l < lanes_; ++l) {
+        const float value = from[i * lanes_ + l];
+        // What was in the lane before leaves no trace.
+        mean[l] = share[l] == 1.0f ? value : mean[l] + share[l] * (value - mean[l]);
+      }
     }
   };
   mean_values_.resize(static_cast<size_t>(program_->network.slots * lanes_));

@@ -1,0 +1,61 @@
+// What refined bounds are compared by and checked against.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "tests/property/split_cases.h"
+#include "verifier/bounds/refine.h"
+
+namespace espalier::testing {
+
+// What the relaxations of unstable neurons leave open: the sum of their triangles' areas, times two.
+inline double Area(const BoundsCase& c, const bounds::DomainBounds& bounds) {
+  double sum = 0;
+  for (size_t a = 0; a < bounds.layers.size(); ++a) {
+    const bounds::LayerBox& box = bounds.layers[a];
+    const ir::HingeLayer& hinge = c.plan->hinge(static_cast<int>(a));
+    for (size_t i = 0; i < box.lower.size(); ++i) {
+      const double kink = std::fabs(hinge.right[i] - hinge.left[i]);
+      if (box.lower[i] < 0 && box.upper[i] > 0) sum -= kink * box.lower[i] * box.upper[i];
+    }
+  }
+  return sum;
+}
+
+inline void ExpectInside(const BoundsCase& c, const bounds::DomainBounds& bounds,
+                         const std::vector<double>& x) {
+  const auto values = ir::EvaluateNodes(c.network, x);
+  for (size_t a = 0; a < bounds.layers.size(); ++a) {
+    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
+    for (size_t i = 0; i < values[node].size(); ++i) {
+      const double slack = 1e-9 * (1 + std::fabs(values[node][i]));  // of the evaluation
+      ASSERT_GE(values[node][i], bounds.layers[a].lower[i] - slack) << "layer " << a << " neuron " << i;
+      ASSERT_LE(values[node][i], bounds.layers[a].upper[i] + slack) << "layer " << a << " neuron " << i;
+    }
+  }
+}
+
+// Margins of the points for a problem's first target's first row, ascending.
+inline std::vector<double> SortedMargins(const BoundsCase& c, const search::Problem& problem,
+                                         const std::vector<std::vector<double>>& points) {
+  std::vector<double> margins;
+  for (const auto& x : points) {
+    const auto values = ir::EvaluateNodes(c.network, x);
+    margins.push_back(Margin(problem, {1, 0}, x, values[static_cast<size_t>(c.network.output)]));
+  }
+  std::sort(margins.begin(), margins.end());
+  return margins;
+}
+
+inline bool OnSides(const BoundsCase& c, const std::vector<bounds::NeuronSide>& sides,
+                    const std::vector<std::vector<double>>& values) {
+  return std::all_of(sides.begin(), sides.end(), [&](const bounds::NeuronSide& side) {
+    const auto a = static_cast<size_t>(side.activation);
+    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
+    return values[node][static_cast<size_t>(side.neuron)] * side.sign > 1e-9;
+  });
+}
+
+}  // namespace espalier::testing
