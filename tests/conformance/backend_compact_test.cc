@@ -403,11 +403,12 @@ TEST_P(CompactConformanceTest, CertificatesKeepTheirDistance) {
     }
     std::vector<CompactClaim> claims;
     for (size_t d = 0; d < domains.size(); ++d) {
-      claims.push_back({.output = output[d],
-                        .input = domains[d].input,
-                        .offset = domains[d].offset,
-                        .slopes = domains[d].start,
-                        .splits = domains[d].splits});
+      CompactClaim& claim = claims.emplace_back();
+      claim.output = output[d];
+      claim.input = domains[d].input;
+      claim.offset = domains[d].offset;
+      claim.slopes = domains[d].start;
+      claim.splits = domains[d].splits;
     }
     ASSERT_TRUE((*made)->Bound(absl::MakeSpan(claims)).ok());
     for (size_t d = 0; d < domains.size(); ++d, ++seen) {
@@ -419,6 +420,83 @@ TEST_P(CompactConformanceTest, CertificatesKeepTheirDistance) {
     }
   }
   EXPECT_GT(off, seen / 2);  // rounding does happen
+}
+
+// What is left of the network before a stage and with it, which is the last one then.
+CompactNetwork Until(const CompactNetwork& network, size_t stage) {
+  CompactNetwork result = network;
+  result.stages.resize(stage + 1);
+  result.first_output = result.stages.back().begin;
+  result.slots = result.first_output + result.stages.back().size();
+  return result;
+}
+
+// A row of an inner stage is what an output of the network up to there is, whatever lies behind it.
+TEST_P(CompactConformanceTest, CertificatesOfInnerRowsAreThoseOfOutputs) {
+  int64_t seen = 0;
+  for (uint64_t seed = 601; seed <= 640; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    CompactNetwork network = RandomCompact(random);
+    AddMagnitudes(network);
+    auto made = backend().MakeCompactCertifier(network);
+    if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+    ASSERT_TRUE(made.ok()) << made.status();
+    std::vector<double> outputs(static_cast<size_t>(network.outputs()), 1.0);
+    CompactClaim whole;  // leaves coefficients behind
+    whole.output = outputs;
+    for (size_t s = 0; s < network.stages.size(); ++s) {
+      const CompactStage& stage = network.stages[s];
+      if (!stage.source.empty()) continue;
+      ASSERT_TRUE((*made)->Bound(absl::MakeSpan(&whole, 1)).ok());
+      const CompactNetwork until = Until(network, s);
+      std::vector<CompactClaim> claims(stage.bias.size());
+      for (size_t r = 0; r < claims.size(); ++r) {
+        claims[r].unit = static_cast<int32_t>(r);
+        claims[r].sign = r % 2 == 0 ? 1 : -1;
+      }
+      ASSERT_TRUE((*made)->Bound(absl::MakeSpan(claims), static_cast<int32_t>(s)).ok());
+      for (size_t r = 0; r < claims.size(); ++r, ++seen) {
+        CompactDomain domain;
+        domain.unit = claims[r].unit;
+        domain.sign = static_cast<float>(claims[r].sign);
+        const auto exact = OnePass<long double>(until, domain);
+        const auto distance =
+            static_cast<double>(std::fabs(exact - static_cast<long double>(claims[r].bound)));
+        ASSERT_LE(distance, 1.05 * 0x1p-53 * claims[r].scale) << "stage " << s << " row " << r;
+      }
+    }
+  }
+  EXPECT_GT(seen, 500);
+}
+
+TEST_P(CompactConformanceTest, CertificatesAreMadeWithTheLinesThatWereSet) {
+  Random random(79);
+  CompactNetwork network = RandomCompact(random);
+  while (network.unstable() < 5) network = RandomCompact(random);
+  AddMagnitudes(network);
+  CompactNetwork changed = network;
+  CompactLines fresh;
+  for (size_t j = 2; j < 4; ++j) {
+    changed.lines.chord_slope[j] *= 0.5;
+    changed.lines.chord_intercept[j] += 0.25;
+    fresh.left.push_back(changed.lines.left[j]);
+    fresh.right.push_back(changed.lines.right[j]);
+    fresh.chord_slope.push_back(changed.lines.chord_slope[j]);
+    fresh.chord_intercept.push_back(changed.lines.chord_intercept[j]);
+    fresh.free_start.push_back(changed.lines.free_start[j]);
+  }
+  auto made = backend().MakeCompactCertifier(network), other = backend().MakeCompactCertifier(changed);
+  if (absl::IsUnimplemented(made.status())) GTEST_SKIP() << made.status();
+  ASSERT_TRUE(made.ok() && other.ok());
+  const std::vector<double> output(static_cast<size_t>(network.outputs()), -1.0);
+  CompactClaim claim, wanted;
+  claim.output = wanted.output = output;
+  (*made)->SetLines(2, fresh);
+  ASSERT_TRUE((*made)->Bound(absl::MakeSpan(&claim, 1)).ok());
+  ASSERT_TRUE((*other)->Bound(absl::MakeSpan(&wanted, 1)).ok());
+  EXPECT_EQ(claim.bound, wanted.bound);
+  EXPECT_EQ(claim.scale, wanted.scale);
 }
 
 TEST_P(CompactConformanceTest, CertificatesPayForRowsThatAreOff) {

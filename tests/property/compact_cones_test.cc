@@ -24,7 +24,8 @@ constexpr int32_t kPixels = 60, kChannels = 3;
 // reads what the first one gave, and of a dense layer. Some neurons are constant (nothing is left of them),
 // others linear.
 struct LocalNetwork {
-  explicit LocalNetwork(Random& random) {
+  // `with_cuts`: half of the unstable neurons have one.
+  explicit LocalNetwork(Random& random, bool with_cuts = false) : cuts(with_cuts) {
     network.inputs = network.slots = kPixels * kChannels;
     for (int32_t i = 0; i < network.inputs; ++i) {
       network.lower.push_back(random.Uniform(-1, 0));
@@ -41,6 +42,7 @@ struct LocalNetwork {
     AddOutputs(random, Convolve(random, both));
   }
 
+  const bool cuts;
   CompactNetwork network;
 
  private:
@@ -73,18 +75,50 @@ struct LocalNetwork {
       }
     }
     network.slots += affine.size();
+    activation.source_stage = static_cast<int32_t>(network.stages.size());
+    network.stages.push_back(affine);
+    if (cuts) AddCuts(random, affine, activation);
     activation.begin = network.slots;
     activation.first_unstable = static_cast<int32_t>(network.unstable());
-    activation.source_stage = static_cast<int32_t>(network.stages.size());
     for (auto& slots : result) {
       for (int32_t& slot : slots) slot = slot < 0 ? activation.begin - slot - 1 : slot;
       std::sort(slots.begin(), slots.end());
     }
     network.slots += activation.size();
     for (size_t j = 0; j < activation.source.size(); ++j) AddLine(random);
-    network.stages.push_back(std::move(affine));
     network.stages.push_back(std::move(activation));
     return result;
+  }
+
+  // Any rows over what the neurons' own read.
+  void AddCuts(Random& random, const CompactStage& affine, const CompactStage& activation) {
+    CompactStage planes, cuts_stage;
+    planes.begin = network.slots;
+    for (size_t j = 0; j < activation.source.size(); ++j) {
+      if (random.Chance(0.5)) continue;
+      const auto r = static_cast<size_t>(activation.source[j] - affine.begin);
+      for (int64_t k = affine.rows.begin[r]; k < affine.rows.begin[r + 1]; ++k) {
+        planes.rows.column.push_back(affine.rows.column[static_cast<size_t>(k)]);
+        planes.rows.value.push_back(0.2 * random.Normal());
+      }
+      planes.rows.begin.push_back(static_cast<int64_t>(planes.rows.column.size()));
+      planes.bias.push_back(-0.1 * random.Uniform(0, 1));
+      cuts_stage.cut_of.push_back(static_cast<int32_t>(j));
+      cuts_stage.source.push_back(planes.begin + static_cast<int32_t>(cuts_stage.source.size()));
+    }
+    cuts_stage.begin = planes.begin + planes.size();
+    cuts_stage.first_unstable = static_cast<int32_t>(network.unstable());
+    cuts_stage.source_stage = static_cast<int32_t>(network.stages.size());
+    for (int32_t i = 0; i < cuts_stage.size(); ++i) {
+      network.lines.left.push_back(1);
+      network.lines.right.push_back(0);
+      network.lines.chord_slope.push_back(0);
+      network.lines.chord_intercept.push_back(0);
+      network.lines.free_start.push_back(0.5);
+    }
+    network.slots += 2 * cuts_stage.size();
+    network.stages.push_back(std::move(planes));
+    network.stages.push_back(std::move(cuts_stage));
   }
 
   void AddLine(Random& random) {
@@ -121,6 +155,13 @@ struct Asked {
   std::vector<double> zero;  // input coefficients
 };
 
+bool IsCut(const CompactNetwork& network, int32_t neuron) {
+  return std::any_of(network.stages.begin(), network.stages.end(), [&](const CompactStage& stage) {
+    return !stage.cut_of.empty() && neuron >= stage.first_unstable &&
+           neuron < stage.first_unstable + static_cast<int32_t>(stage.source.size());
+  });
+}
+
 // Both bounds of every unstable neuron of the activation, in order; some begin somewhere, all have the sides.
 Asked RowsOf(Random& random, const CompactNetwork& network, const CompactStage& activation, int sides) {
   Asked asked;
@@ -128,8 +169,10 @@ Asked RowsOf(Random& random, const CompactNetwork& network, const CompactStage& 
   std::vector<CompactSplit> splits;
   for (int k = 0; k < sides && activation.first_unstable > 0; ++k) {
     const auto neuron = static_cast<int32_t>(random.Int(0, activation.first_unstable - 1));
-    if (std::any_of(splits.begin(), splits.end(), [&](const auto& s) { return s.neuron == neuron; }))
+    if (std::any_of(splits.begin(), splits.end(), [&](const auto& s) { return s.neuron == neuron; }) ||
+        IsCut(network, neuron)) {
       continue;
+    }
     splits.push_back({neuron, random.Chance(0.5) ? 1.0f : -1.0f, static_cast<float>(random.Uniform(0, 0.3))});
   }
   const CompactStage& source = network.stages[static_cast<size_t>(activation.source_stage)];
@@ -217,15 +260,15 @@ class ConesTest : public ::testing::TestWithParam<int64_t> {
     return bounded;
   }
   // Every activation's rows in turn, with what another stage left behind in the tiles.
-  void CompareAll(uint64_t seed, bool inside, Comparison& comparison) {
+  void CompareAll(uint64_t seed, bool inside, Comparison& comparison, bool cuts = false) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    const LocalNetwork local(random);
+    const LocalNetwork local(random, cuts);
     const CompactHalfSpace plane = CornerOf(random, local.network);
     const auto backend = *MakeCpuBackend({.threads = GetParam()});
     const auto bounder = *backend->MakeCompact(local.network);
     for (const CompactStage& activation : local.network.stages) {
-      if (activation.source.empty()) continue;
+      if (activation.source.empty() || !activation.cut_of.empty()) continue;
       const Asked asked = RowsOf(random, local.network, activation, static_cast<int>(random.Int(0, 3)));
       const CompactSettings settings{.iterations = 6,
                                      .start_stage = activation.source_stage,
@@ -245,6 +288,12 @@ class ConesTest : public ::testing::TestWithParam<int64_t> {
 TEST_P(ConesTest, BoundsAreThoseOfTheWholeNetwork) {
   Comparison comparison(1e-4, 0.05);
   for (uint64_t seed = 1; seed <= 12; ++seed) CompareAll(seed, /*inside=*/false, comparison);
+  comparison.Expect(5000);
+}
+
+TEST_P(ConesTest, WithCutsToo) {
+  Comparison comparison(1e-4, 0.05);
+  for (uint64_t seed = 41; seed <= 52; ++seed) CompareAll(seed, /*inside=*/false, comparison, /*cuts=*/true);
   comparison.Expect(5000);
 }
 
