@@ -91,6 +91,8 @@ struct CompactKernels {
   void (*step)(const TileLines& lines, const TileAdam& adam, const StepArrays& arrays, int64_t lanes);
   // to = better[lane] ? from : to
   void (*keep)(int64_t n, const int32_t* better, const float* from, float* to, int64_t lanes);
+  // mean += share[lane] * (from - mean); a share of 1 leaves no trace of what the mean was
+  void (*add_to_mean)(int64_t n, const float* share, const float* from, float* mean, int64_t lanes);
   // to[i][lane] = table[i * spread_width + index[lane]] where index[lane] >= 0. Rows of a table are
   // spread_width long.
   int64_t spread_width;

@@ -70,19 +70,12 @@ bool CompactTile::Step() {
 
 // The later passes weigh more: the first ones are far from the optimum.
 void CompactTile::AddToMeans() {
-  float share[kMostLanes] = {};
+  alignas(64) float share[kMostLanes] = {};
   for (int64_t l = 0; l < lanes_; ++l) {
     share[l] = passes_[l] > 1 ? 3.0f / (static_cast<float>(passes_[l]) + 2.0f) : 1.0f;
   }
   const auto add = [&](const float* from, int64_t begin, int64_t count, std::vector<float>& to) {
-    for (int64_t i = begin; i < begin + count; ++i) {
-      float* mean = to.data() + i * lanes_;
-      for (int64_t l = 0; l < lanes_; ++l) {
-        const float value = from[i * lanes_ + l];
-        // What was in the lane before leaves no trace.
-        mean[l] = share[l] == 1.0f ? value : mean[l] + share[l] * (value - mean[l]);
-      }
-    }
+    program_->kernels.add_to_mean(count, share, from + begin * lanes_, to.data() + begin * lanes_, lanes_);
   };
   mean_values_.resize(static_cast<size_t>(program_->network.slots * lanes_));
   mean_coefficients_.resize(static_cast<size_t>(learning_ * lanes_));
