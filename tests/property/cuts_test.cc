@@ -301,8 +301,8 @@ TEST(CutsTest, ThePointOfAPassAttainsItsBound) {
     };
     const backend::CompactDomain uncut = bound(network, 12);
     if (uncut.point.empty()) continue;  // refuted in the first pass
-    bounds::CutMaker maker(network,
-                           bounds::RangesOfUnstable(pair.root.bounds.layers, pair.root.relaxation64));
+    bounds::CutMaker maker(network);
+    maker.Know(bounds::RangesOfUnstable(pair.root.bounds.layers, pair.root.relaxation64));
     if (!maker.Improve({uncut.point, uncut.coefficients})) continue;
     const bounds::CutNetwork cut = maker.Make(bounds::CutNumbers::kBehind);
     const double expected = bound(cut.network, 1).bound;

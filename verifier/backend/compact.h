@@ -77,6 +77,9 @@ struct CompactNetwork {
   // [slots] What a slot stands for, rising: the same number in all that is left of one network below whatever
   // root. -1 for cuts.
   std::vector<int32_t> origin;
+  // ConsumersOf() what is above, for those who have the network listed more than once; without rows: not
+  // made.
+  CompactRows consumers;
 
   int64_t unstable() const { return lines.size(); }
   int64_t outputs() const { return static_cast<int64_t>(stages.back().bias.size()); }
@@ -87,6 +90,9 @@ struct CompactNetwork {
     return sum;
   }
 };
+
+// For every slot the rows that read it: column = slot of the row.
+CompactRows ConsumersOf(const CompactNetwork& network);
 
 // Whether any stage is one of cuts.
 bool HasCuts(const CompactNetwork& network);

@@ -37,10 +37,7 @@ CompactNetwork WithoutRows(const CompactNetwork& network) {
   return result;
 }
 
-namespace {
-
-// For every slot the rows that read it: column = slot of the row.
-CompactRows Consumers(const CompactNetwork& network) {
+CompactRows ConsumersOf(const CompactNetwork& network) {
   CompactRows result;
   result.begin.assign(static_cast<size_t>(network.slots) + 1, 0);
   for (const CompactStage& stage : network.stages) {
@@ -62,6 +59,8 @@ CompactRows Consumers(const CompactNetwork& network) {
   }
   return result;
 }
+
+namespace {
 
 // Slots of `stage` from the lines of `reader`: a row with one entry for each of the reader's sources.
 CompactRows FromLines(const CompactStage& stage, const CompactStage& reader) {
@@ -123,7 +122,9 @@ ProgramRowsOf<T>::ProgramRowsOf(const CompactNetwork& network, const Form& form)
       backward(network.stages.size()),
       relaxed_by(network.stages.size()),
       stage_of(static_cast<size_t>(network.unstable())) {
-  const CompactRows consumers = Consumers(network);
+  const bool made = network.consumers.count() > 0;
+  const CompactRows own = made ? CompactRows() : ConsumersOf(network);
+  const CompactRows& consumers = made ? network.consumers : own;
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const int32_t source = network.stages[s].source_stage;
     if (source >= 0) relaxed_by[static_cast<size_t>(source)].push_back(static_cast<int32_t>(s));

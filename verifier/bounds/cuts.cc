@@ -18,20 +18,15 @@ using backend::CompactStage;
 constexpr double kLeastShare = 1e-3;
 constexpr size_t kFewNeurons = 32;  // are not worth a second thread
 
-// The values of every slot at points of the root's region.
+// The values of slots at points of the root's region, stage after stage.
 class RangeMaker {
  public:
-  RangeMaker(const CompactNetwork& network, const NeuronRanges& known) : network_(network), known_(known) {}
+  RangeMaker(const CompactNetwork& network, const NeuronRanges& known, SlotRanges& ranges)
+      : network_(network), known_(known), ranges_(ranges) {}
 
-  SlotRanges Make() {
-    ranges_ = {network_.lower, network_.upper};
-    ranges_.lower.resize(static_cast<size_t>(network_.slots));
-    ranges_.upper.resize(static_cast<size_t>(network_.slots));
-    for (const CompactStage& stage : network_.stages) {
-      AddRows(stage);
-      for (size_t j = 0; j < stage.source.size(); ++j) AddNeuron(stage, j);
-    }
-    return std::move(ranges_);
+  void Add(const CompactStage& stage) {
+    AddRows(stage);
+    for (size_t j = 0; j < stage.source.size(); ++j) AddNeuron(stage, j);
   }
 
  private:
@@ -71,7 +66,7 @@ class RangeMaker {
 
   const CompactNetwork& network_;
   const NeuronRanges& known_;
-  SlotRanges ranges_;
+  SlotRanges& ranges_;
 };
 
 HullNeuron NeuronOf(const CompactNetwork& network, const CompactStage& stage, size_t j) {
@@ -253,10 +248,22 @@ NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers, const Relaxat
   return ranges;
 }
 
-CutMaker::CutMaker(const CompactNetwork& network, const NeuronRanges& ranges)
+CutMaker::CutMaker(const CompactNetwork& network)
     : network_(network),
-      ranges_(RangeMaker(network, ranges).Make()),
-      planes_(static_cast<size_t>(network.unstable())) {}
+      ranges_{network.lower, network.upper},
+      planes_(static_cast<size_t>(network.unstable())) {
+  ranges_.lower.resize(static_cast<size_t>(network.slots));
+  ranges_.upper.resize(static_cast<size_t>(network.slots));
+}
+
+void CutMaker::Know(const NeuronRanges& ranges, int32_t end) {
+  RangeMaker maker(network_, ranges, ranges_);
+  for (; stages_ < network_.stages.size(); ++stages_) {
+    const CompactStage& stage = network_.stages[stages_];
+    if (end >= 0 && !stage.source.empty() && stage.first_unstable >= end) break;
+    maker.Add(stage);
+  }
+}
 
 // Frank and Wolfe's method over the planes of all neurons, which are convex sets: toward the lowest planes at
 // the optimum of the relaxation with the planes so far.
@@ -296,14 +303,10 @@ bool CutMaker::ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::
   return true;
 }
 
-void CutMaker::Narrow(const NeuronRanges& ranges) {
-  ranges_ = RangeMaker(network_, ranges).Make();
-}
-
-bool CutMaker::Place(const CutPoints& points, int32_t end) {
+bool CutMaker::Place(const CutPoints& points) {
   bool placed = false;
-  for (const CompactStage& stage : network_.stages) {
-    if (stage.first_unstable >= end) continue;
+  for (; placed_ < stages_; ++placed_) {
+    const CompactStage& stage = network_.stages[placed_];
     const size_t count = stage.source.size();
 #pragma omp parallel reduction(|| : placed) if (count > kFewNeurons)
     {
@@ -311,7 +314,6 @@ bool CutMaker::Place(const CutPoints& points, int32_t end) {
 #pragma omp for schedule(dynamic, 16)
       for (size_t j = 0; j < count; ++j) {
         CutPlane& plane = planes_[static_cast<size_t>(stage.first_unstable) + j];
-        if (plane.points > 0) continue;
         const int32_t origin = network_.origin[static_cast<size_t>(stage.begin) + j];
         placed = PlaceNeuron(NeuronOf(network_, stage, j), origin, points, scratch, plane) || placed;
       }

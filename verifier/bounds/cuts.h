@@ -2,7 +2,8 @@
 // chord, as stages that an optimisation mixes with the chord domain by domain (backend/compact.h,
 // CompactStage).
 //
-//   CutMaker maker(network, RangesOfUnstable(layers, relaxation));
+//   CutMaker maker(network);
+//   maker.Know(RangesOfUnstable(layers, relaxation));
 //   if (maker.Improve({domain.point, domain.coefficients})) {
 //     const CutNetwork cut = maker.Make();
 //     ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(cut.network));
@@ -58,15 +59,16 @@ struct CutPlane {
 class CutMaker {
  public:
   // `network`: without cuts; outlives the maker.
-  CutMaker(const backend::CompactNetwork& network, const NeuronRanges& ranges);
+  explicit CutMaker(const backend::CompactNetwork& network);
+  // What unstable neurons before number `end` (-1: all) are known to be, for good, as are their chords: they
+  // can be given planes from now on.
+  void Know(const NeuronRanges& ranges, int32_t end = -1);
   // Gives a plane to each unstable neuron that the point puts on its chord and that has one notably below it
   // there, or moves the neuron's plane toward it. `point` is in slots of `network`. False: nothing changed.
   bool Improve(const CutPoint& point);
-  // Gives planes that are low at `points` to the neurons before number `end` that have none yet. False: to
-  // none of them.
-  bool Place(const CutPoints& points, int32_t end);
-  // Tighter ranges from now on; chords may have changed since where there are no planes yet.
-  void Narrow(const NeuronRanges& ranges);
+  // Gives planes that are low at `points` to neurons that have become known since it was called last. False:
+  // to none of them.
+  bool Place(const CutPoints& points);
   // The planes as stages.
   CutNetwork Make(CutNumbers numbers) const;
 
@@ -78,7 +80,9 @@ class CutMaker {
                    std::vector<float>& scratch, CutPlane& plane) const;
 
   const backend::CompactNetwork& network_;
-  SlotRanges ranges_;
+  SlotRanges ranges_;             // of the slots of `stages_` stages
+  size_t stages_ = 0;             // whose neurons are known
+  size_t placed_ = 0;             // stages whose neurons Place() has seen
   std::vector<CutPlane> planes_;  // [unstable]
 };
 

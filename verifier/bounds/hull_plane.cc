@@ -16,11 +16,31 @@ struct Fall {
   double size = 0;   // of the whole way, in the sum
 };
 
-}  // namespace
-
-double SlotRanges::Most(size_t slot) const {
-  return std::max(std::fabs(lower[slot]), std::fabs(upper[slot]));
+// Has those first, in no order, that come first by their shares and together fall by less than `rest`; what
+// is left of it then. The next one, at the place that is returned, falls below it; the end: none does.
+size_t SelectFirst(std::vector<Fall>& falls, double& rest) {
+  size_t begin = 0, end = falls.size();
+  const auto before = [](const Fall& a, const Fall& b) { return a.share < b.share; };
+  while (begin < end) {
+    const size_t middle = begin + (end - begin) / 2;
+    const auto at = [&](size_t k) { return falls.begin() + static_cast<int64_t>(k); };
+    std::nth_element(at(begin), at(middle), at(end), before);
+    double sum = 0;
+    for (size_t k = begin; k < middle; ++k) sum += falls[k].size;
+    if (rest < sum) {
+      end = middle;
+      continue;
+    }
+    rest -= sum;
+    begin = middle;
+    if (rest < falls[middle].size) break;
+    rest -= falls[middle].size;
+    ++begin;
+  }
+  return begin;
 }
+
+}  // namespace
 
 // Inputs in the order of how near the point is to where they make the sum small: the first ones keep their
 // weights as long as the others at their large ends outweigh them, the next one keeps a part, the rest
@@ -40,19 +60,13 @@ std::vector<double> LowestPlane(const HullNeuron& neuron, const SlotRanges& rang
   }
   std::vector<double> plane;
   if (!(rest > 0)) return plane;
-  std::sort(falls.begin(), falls.end(), [](const Fall& a, const Fall& b) { return a.share < b.share; });
+  const size_t last = SelectFirst(falls, rest);
+  if (last == falls.size()) return plane;  // the sum is positive everywhere
   for (const double w : neuron.weights) plane.push_back((neuron.left - neuron.chord_slope) * w);
   const double rise = neuron.right - neuron.left;
-  for (const Fall& fall : falls) {
-    const double w = neuron.weights[fall.input];
-    if (rest < fall.size) {
-      plane[fall.input] += rise * w * rest / fall.size;
-      return plane;
-    }
-    plane[fall.input] += rise * w;
-    rest -= fall.size;
-  }
-  return {};  // the sum is positive everywhere
+  for (size_t k = 0; k < last; ++k) plane[falls[k].input] += rise * neuron.weights[falls[k].input];
+  plane[falls[last].input] += rise * neuron.weights[falls[last].input] * rest / falls[last].size;
+  return plane;
 }
 
 double PlaneConstant(const HullNeuron& neuron, const SlotRanges& ranges, absl::Span<const double> plane) {

@@ -15,6 +15,8 @@
 // Everything for a concave hinge is the mirror image: planes below it. All functions are pure.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -25,7 +27,9 @@ namespace espalier::bounds {
 // Certified ranges of values, one per slot of a compact network.
 struct SlotRanges {
   std::vector<double> lower, upper;
-  double Most(size_t slot) const;  // of |value|
+  double Most(size_t slot) const {  // of |value|
+    return std::max(std::fabs(lower[slot]), std::fabs(upper[slot]));
+  }
 };
 
 struct HullNeuron {

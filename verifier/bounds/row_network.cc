@@ -55,23 +55,23 @@ absl::Status RowNetwork::Use(const backend::CompactNetwork& network) {
 }
 
 absl::Status RowNetwork::List() {
-  return bounder_ == nullptr ? Use(left_.network) : absl::OkStatus();
+  if (bounder_ != nullptr) return absl::OkStatus();
+  left_.network.consumers = backend::ConsumersOf(left_.network);
+  return Use(left_.network);
 }
 
 absl::Status RowNetwork::AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers,
                                  bool anew) {
-  if (anew || !cuts_.has_value()) {
-    cuts_.emplace(left_.network, RangesOf(left_, layers));
-  } else {
-    cuts_->Narrow(RangesOf(left_, layers));
-  }
-  if (!cuts_->Place(points, first(activation))) return absl::OkStatus();
+  if (anew || !cuts_.has_value()) cuts_.emplace(left_.network);
+  cuts_->Know(RangesOf(left_, layers), first(activation));
+  if (!cuts_->Place(points)) return absl::OkStatus();
   CutNetwork cut = cuts_->Make(CutNumbers::kInPlace);
   slot_of_ = std::move(cut.slot_of);
   neuron_of_ = std::move(cut.neuron_of);
   unnumbered_.assign(static_cast<size_t>(cut.network.unstable()), -1);
   for (size_t u = 0; u < neuron_of_.size(); ++u)
     unnumbered_[static_cast<size_t>(neuron_of_[u])] = static_cast<int32_t>(u);
+  cut.network.consumers = backend::ConsumersOf(cut.network);
   return Use(cut.network);
 }
 
