@@ -335,7 +335,8 @@ class CpuBackend final : public Backend {
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeCpuBackend(const CpuOptions& options) {
   const int64_t threads = options.threads > 0 ? options.threads : omp_get_num_procs();
-  // Rows are shared out here (cpu_map.cc), and the library's own count is one for all threads. It sets OpenMP's.
+  // Rows are shared out here (cpu_map.cc), and the library's own count is one for all threads. It sets
+  // OpenMP's.
   openblas_set_num_threads(1);
   omp_set_num_threads(static_cast<int>(threads));  // of the calling thread's parallel regions
   return std::make_unique<CpuBackend>(options, threads);

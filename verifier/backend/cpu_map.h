@@ -11,7 +11,8 @@
 
 namespace espalier::backend {
 
-// Working memory that a map needs beside its operands; grows to the largest request. For one thread at a time.
+// Working memory that a map needs beside its operands; grows to the largest request. For one thread at a
+// time.
 struct CpuScratch {
   std::vector<float> f32;
 };

@@ -125,9 +125,8 @@ absl::Status Maker::TryCuts() {
 }
 
 void Maker::NoteCuts(double before, double after, double work) {
-  run_.Explain(
-      absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s", before,
-                      after, work, cut_ ? "used" : "not used"));
+  run_.Explain(absl::StrFormat("cuts lift the bound from %.4g to %.4g for passes of %.2f times the work: %s",
+                               before, after, work, cut_ ? "used" : "not used"));
 }
 
 absl::Status Maker::BoundOpen() {

@@ -48,9 +48,9 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
                                                        std::vector<Domain> domains, int rounds);
 
 // The halves of `parent` on either side (+1, -1) of `split`, for children of the domains `open`, both at the
-// same time where the device can (Backend::Both): a half bounds few rows at once. Bounds of what is behind the
-// split neuron are refined under the sides, from the parent's slopes; where that is not made for the network,
-// the side is taken over only.
+// same time where the device can (Backend::Both): a half bounds few rows at once. Bounds of what is behind
+// the split neuron are refined under the sides, from the parent's slopes; where that is not made for the
+// network, the side is taken over only.
 absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
                                                                   const std::vector<Domain>& open,
                                                                   const Candidate& split);

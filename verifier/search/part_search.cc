@@ -90,10 +90,10 @@ absl::StatusOr<SearchEnd> PartSearch::Begin() {
   divisible_ = root->bounder->reduced() && run_.options.intermediate_iterations > 0;
   const std::string who =
       starts_.size() == 1 ? absl::StrCat("disjunct ", starts_[0].target, " alone") : "all disjuncts";
-  run_.Explain(
-      absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count, " unstable neurons",
-                   root->bounder->reduced() ? ", on the neurons that are alive there," : "", " on box ",
-                   run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
+  run_.Explain(absl::StrCat("branch and bound for ", who, " over ", root->root.slope_count,
+                            " unstable neurons",
+                            root->bounder->reduced() ? ", on the neurons that are alive there," : "",
+                            " on box ", run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
   parts_.push_back(PartOf(std::move(root)));
   return SearchEnd::kBudget;
 }
@@ -220,8 +220,8 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   if (!(roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
     run_.Explain(absl::StrCat("roots of parts: about 2^", std::lround(roots),
-                                            " of them, where branch and bound would need 2^",
-                                            std::lround(std::min(search, 999.0)), " domains"));
+                              " of them, where branch and bound would need 2^",
+                              std::lround(std::min(search, 999.0)), " domains"));
   }
   Divide();
   return absl::OkStatus();

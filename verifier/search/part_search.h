@@ -46,8 +46,8 @@ class PartSearch {
   // What an earlier run left of a target; before the first turn.
   void Restore(int32_t target, SplitParts parts) { left_[target] = std::move(parts); }
 
-  // Makes the first root, unless it has been made: the first turn does so otherwise. Two searches may do it at
-  // once (backend::Backend::Both).
+  // Makes the first root, unless it has been made: the first turn does so otherwise. Two searches may do it
+  // at once (backend::Backend::Both).
   absl::Status Prepare();
   bool prepared() const { return begun_ || prepared_ != nullptr; }
   // Goes on for about `domains` domains (0: to the end), roots of parts counted as domains. kExhausted: all

@@ -208,8 +208,8 @@ absl::StatusOr<SearchEnd> Strategy::SearchEach() {
       std::unique_ptr<PartSearch>& own = each_[k];
       if (!own->prepared() && k + 1 < each_.size()) {  // their roots bound few rows at once
         PhaseTimer timer(run_, "search");
-        ESPALIER_RETURN_IF_ERROR(
-            run_.plan.backend().Both([&] { return own->Prepare(); }, [&] { return each_[k + 1]->Prepare(); }));
+        ESPALIER_RETURN_IF_ERROR(run_.plan.backend().Both([&] { return own->Prepare(); },
+                                                          [&] { return each_[k + 1]->Prepare(); }));
       }
       ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, own->Turn(turn));
       if (end == SearchEnd::kWitness || end == SearchEnd::kStopped || end == SearchEnd::kDomainLimit)
@@ -386,8 +386,8 @@ absl::StatusOr<Frontier> TakeUp(Run& run, const std::string& bytes, const base::
   run.statistics.max_open = left.max_open;
   run.statistics.counters["resumed_domains"] = left.domains;
   run.statistics.seconds["before"] = left.seconds;
-  run.Explain(absl::StrCat("resumed from a checkpoint: ", left.domains, " domains in ",
-                                         left.seconds, " s came before"));
+  run.Explain(absl::StrCat("resumed from a checkpoint: ", left.domains, " domains in ", left.seconds,
+                           " s came before"));
   return left;
 }
 
@@ -429,8 +429,8 @@ void NoteShortages(backend::Backend& backend, Run& run) {
       parts.push_back(absl::StrCat(name, " ", found->second));
   }
   if (parts.empty()) return;
-  run.Explain(absl::StrCat(
-      "memory ran out on the way, and the search went on in smaller pieces: ", absl::StrJoin(parts, ", ")));
+  run.Explain(absl::StrCat("memory ran out on the way, and the search went on in smaller pieces: ",
+                           absl::StrJoin(parts, ", ")));
 }
 
 }  // namespace
