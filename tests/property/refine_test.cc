@@ -2,8 +2,12 @@
 // half-space sound at every point inside it.
 #include "verifier/bounds/refine.h"
 
+#include <omp.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "tests/property/refine_cases.h"
@@ -189,6 +193,34 @@ TEST(PartRootTest, UnsafePointsStayInside) {
   EXPECT_GT(tighter, 50);
 }
 
+// Two targets, each with unsafe points.
+search::Problem TwoTargets(BoundsCase& c, const std::vector<std::vector<double>>& points) {
+  search::Problem problem = MakeProblem(c);
+  problem.targets.push_back(problem.targets[0]);
+  const std::vector<double> margins = SortedMargins(c, problem, points);
+  problem.targets[0].rhs[0] += margins[points.size() / 20];
+  problem.targets[1].rhs[0] += margins[points.size() / 2];
+  for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
+  return problem;
+}
+
+// The root's part for all of its targets; of every second seed for the first one alone.
+absl::StatusOr<std::unique_ptr<search::PartRoot>> PartOf(search::Run& run, const search::RootResult& root,
+                                                         uint64_t seed) {
+  std::vector<search::Domain> domains = root.open;
+  for (search::Domain& domain : domains) domain.weights = {1, 0};
+  if (seed % 2 == 0) domains.resize(1);
+  return search::MakePartRoot(run, root.root, domains, 1);
+}
+
+// One of the promising neurons by chance; none when there are none.
+std::optional<search::Candidate> SomeSplit(search::Run& run, const search::PartRoot& part, Random& random) {
+  const auto splits = search::TighteningSplits(run, part, 3);
+  EXPECT_TRUE(splits.ok()) << splits.status();
+  if (!splits.ok() || splits->empty()) return std::nullopt;
+  return (*splits)[static_cast<size_t>(random.Int(0, static_cast<int64_t>(splits->size()) - 1))];
+}
+
 // Bounds on sides of neurons, of several targets and of one alone: they hold at each unsafe point that is on
 // the sides, and refute no target that has one.
 TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
@@ -196,60 +228,132 @@ TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
   for (uint64_t seed = 1; seed <= 250; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     BoundsCase c(seed);
-    search::Problem problem = MakeProblem(c);
-    problem.targets.push_back(problem.targets[0]);
     const auto points = c.Points(400);
-    const std::vector<double> margins = SortedMargins(c, problem, points);
-    problem.targets[0].rhs[0] += margins[20];
-    problem.targets[1].rhs[0] += margins[200];
-    for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
+    const search::Problem problem = TwoTargets(c, points);
     api::Options options;
     options.intermediate_iterations = 8;
     const NoJudge judge;
     search::Run run(problem, *c.plan, options, judge, nullptr, StopToken());
     auto root = search::BoundRoot(run, 0, run.OpenTargets());
     ASSERT_TRUE(root.ok()) << root.status();
-    std::vector<search::Domain> domains = root->open;
-    for (search::Domain& domain : domains) domain.weights = {1, 0};
-    if (seed % 2 == 0) domains.resize(1);
-    auto part = search::MakePartRoot(run, root->root, domains, 1);
-    // Up to four times a promising neuron, on a side by chance.
+    auto part = PartOf(run, *root, seed);
+    // Up to four times a promising neuron; on from a side by chance.
     for (int depth = 0; depth < 4 && part.ok() && !(*part)->open.empty(); ++depth) {
-      const auto splits = search::TighteningSplits(run, **part, 3);
-      ASSERT_TRUE(splits.ok()) << splits.status();
-      if (splits->empty()) break;
-      const search::Candidate& split =
-          (*splits)[static_cast<size_t>(c.random.Int(0, static_cast<int64_t>(splits->size()) - 1))];
-      const auto sign = static_cast<int8_t>(c.random.Chance(0.5) ? 1 : -1);
-      std::vector<search::Domain> children;
-      for (const search::Domain& d : (*part)->open) children.push_back(search::MakeChild(d, split, sign));
-      std::vector<bounds::NeuronSide> sides = search::SidesOf((*part)->root, children[0]);
+      const std::optional<search::Candidate> split = SomeSplit(run, **part, c.random);
+      if (!split.has_value()) break;
+      const size_t next = c.random.Chance(0.5) ? 0 : 1;
+      const std::vector<search::Domain>& open = (*part)->open;
       const double area = Area(c, (*part)->root.bounds);
-      auto half = search::MakeHalf(run, **part, children);
-      ASSERT_TRUE(half.ok()) << half.status();
-      ++parts;
-      for (const auto& x : points) {
-        const auto values = ir::EvaluateNodes(c.network, x);
-        if (!OnSides(c, sides, values)) continue;
-        for (const search::Domain& child : children) {
-          search::Problem single = problem;
-          single.targets = {problem.targets[static_cast<size_t>(child.target)]};
-          if (Margin(single, {1, 0}, x, values[static_cast<size_t>(c.network.output)]) > -1e-9) continue;
-          ++unsafe_points;
-          ASSERT_TRUE(std::any_of((*half)->open.begin(), (*half)->open.end(),
-                                  [&](const search::Domain& d) { return d.target == child.target; }));
-          ExpectInside(c, (*half)->root.bounds, x);
+      auto halves = search::MakeHalves(run, **part, open, *split);
+      ASSERT_TRUE(halves.ok()) << halves.status();
+      ASSERT_EQ(halves->size(), size_t{2});
+      for (size_t h = 0; h < 2; ++h) {
+        const search::PartRoot& half = *(*halves)[h];
+        const auto sign = static_cast<int8_t>(h == 0 ? 1 : -1);
+        const auto sides = search::SidesOf((*part)->root, search::MakeChild(open[0], *split, sign));
+        for (const auto& x : points) {
+          const auto values = ir::EvaluateNodes(c.network, x);
+          if (!OnSides(c, sides, values)) continue;
+          for (const search::Domain& domain : open) {
+            search::Problem single = problem;
+            single.targets = {problem.targets[static_cast<size_t>(domain.target)]};
+            if (Margin(single, {1, 0}, x, values[static_cast<size_t>(c.network.output)]) > -1e-9) continue;
+            ++unsafe_points;
+            ASSERT_TRUE(std::any_of(half.open.begin(), half.open.end(),
+                                    [&](const search::Domain& d) { return d.target == domain.target; }));
+            ExpectInside(c, half.root.bounds, x);
+          }
         }
+        ++parts;
+        refuted += static_cast<int64_t>(open.size() - half.open.size());
+        if (!half.open.empty()) tighter += Area(c, half.root.bounds) < 0.95 * area;
       }
-      refuted += static_cast<int64_t>(children.size() - (*half)->open.size());
-      if (!(*half)->open.empty()) tighter += Area(c, (*half)->root.bounds) < 0.95 * area;
-      part = std::move(half);
+      part = std::move((*halves)[next]);
     }
     ASSERT_TRUE(part.ok()) << part.status();
   }
-  EXPECT_GT(unsafe_points, 5000);
-  EXPECT_GT(refuted, 20);
+  EXPECT_GT(unsafe_points, 10000);
+  EXPECT_GT(refuted, 40);
   EXPECT_GT(tighter, parts / 4);
+}
+
+// The bits of all that a part is made of.
+class PartBits {
+ public:
+  void Add(const search::PartRoot& part) {
+    for (const bounds::LayerBox& box : part.root.bounds.layers) AddAll(box.lower), AddAll(box.upper);
+    for (const bool empty : part.root.bounds.empty) Add(empty);
+    for (const search::Domain& domain : part.open) Add(domain);
+    if (part.plane.has_value()) AddAll(part.plane->normal), Add(part.plane->offset);
+    for (const auto& layer : part.memory.rows) {
+      for (const bounds::RefineMemory::Row& row : layer) AddAll(row.slopes), AddAll(row.betas);
+    }
+  }
+  const std::vector<uint64_t>& bits() const { return bits_; }
+
+ private:
+  void Add(double value) { bits_.push_back(std::bit_cast<uint64_t>(value)); }
+  template <class T>
+  void AddAll(const std::vector<T>& values) {
+    Add(static_cast<double>(values.size()));
+    for (const T value : values) Add(static_cast<double>(value));
+  }
+  void Add(const search::Domain& domain) {
+    Add(domain.target);
+    Add(domain.bound);
+    for (const search::Split& s : domain.splits) Add(s.layer), Add(s.sign), Add(s.unstable), Add(s.beta);
+    AddAll(domain.slopes);
+    AddAll(domain.weights);
+    for (const search::Candidate& k : domain.candidates) Add(k.layer), Add(k.unstable), Add(k.score);
+    AddAll(domain.corner);
+  }
+
+  std::vector<uint64_t> bits_;
+};
+
+// The bits of both halves, three times down, on so many threads.
+std::vector<uint64_t> BitsOfHalves(const BoundsCase& c, const search::Problem& problem, uint64_t seed,
+                                   int threads) {
+  PartBits bits;
+  const auto backend = *backend::MakeCpuBackend({.threads = threads, .memory_bytes = 0});
+  const auto plan = *bounds::Plan::Make(c.network, *backend);
+  api::Options options;
+  options.intermediate_iterations = 8;
+  const NoJudge judge;
+  search::Run run(problem, *plan, options, judge, nullptr, StopToken());
+  omp_set_num_threads(1);  // what is halved is made in one way
+  auto root = search::BoundRoot(run, 0, run.OpenTargets());
+  EXPECT_TRUE(root.ok()) << root.status();
+  if (!root.ok()) return {};
+  auto part = PartOf(run, *root, seed);
+  Random random(seed);
+  for (int depth = 0; depth < 3 && part.ok() && !(*part)->open.empty(); ++depth) {
+    const std::optional<search::Candidate> split = SomeSplit(run, **part, random);
+    if (!split.has_value()) break;
+    omp_set_num_threads(threads);
+    auto halves = search::MakeHalves(run, **part, (*part)->open, *split);
+    omp_set_num_threads(1);
+    EXPECT_TRUE(halves.ok()) << halves.status();
+    if (!halves.ok()) break;
+    for (const auto& half : *halves) bits.Add(*half);
+    part = std::move((*halves)[random.Chance(0.5) ? 0 : 1]);
+  }
+  EXPECT_TRUE(part.ok()) << part.status();
+  return bits.bits();
+}
+
+// Halves that are made at the same time are those that are made one after the other.
+TEST(PartRootTest, HalvesAreTheSameOnOneThreadAndOnTwo) {
+  size_t compared = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    const search::Problem problem = TwoTargets(c, c.Points(100));
+    const std::vector<uint64_t> one = BitsOfHalves(c, problem, seed, 1);
+    ASSERT_EQ(one, BitsOfHalves(c, problem, seed, 2));
+    compared += one.size();
+  }
+  EXPECT_GT(compared, size_t{100000});
 }
 
 TEST(HalfSpaceTest, TheBoundIsTheMinimumOfTheCutBox) {
