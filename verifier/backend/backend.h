@@ -25,14 +25,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "verifier/backend/neuron_math.h"
 #include "verifier/base/stop_token.h"
 #include "verifier/ir/linear_map.h"
@@ -318,18 +317,18 @@ class Backend {
 
   // Who works in smaller pieces for want of memory says so, by the name of a counter of the run's statistics.
   void NoteShortage(const std::string& counter) {
-    absl::MutexLock lock(&shortages_mutex_);
+    std::lock_guard lock(shortages_mutex_);
     ++shortages_[counter];
   }
   // Since this was asked last.
   std::map<std::string, int64_t> TakeShortages() {
-    absl::MutexLock lock(&shortages_mutex_);
+    std::lock_guard lock(shortages_mutex_);
     return std::exchange(shortages_, {});
   }
 
  private:
-  absl::Mutex shortages_mutex_;
-  std::map<std::string, int64_t> shortages_ ABSL_GUARDED_BY(shortages_mutex_);
+  std::mutex shortages_mutex_;
+  std::map<std::string, int64_t> shortages_;
 };
 
 inline RawBuffer::~RawBuffer() {

@@ -307,6 +307,7 @@ class CpuBackend final : public Backend {
   absl::Status Both(absl::FunctionRef<absl::Status()> first,
                     absl::FunctionRef<absl::Status()> second) override {
     const auto team = static_cast<int>(state_.Team());
+    const int before = omp_get_max_threads();
     if (team < 2) return Backend::Both(first, second);
     absl::Status beside;
     std::thread other([&] {
@@ -316,7 +317,7 @@ class CpuBackend final : public Backend {
     omp_set_num_threads(team - team / 2);
     absl::Status own = first();
     other.join();
-    omp_set_num_threads(team);
+    omp_set_num_threads(before);
     return own.ok() ? beside : own;
   }
   int64_t bytes_in_use() const override { return memory_.in_use(); }

@@ -15,7 +15,7 @@ int64_t CpuMemory::SizeClass(int64_t bytes) {
 }
 
 CpuMemory::~CpuMemory() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   ReleaseRecycled();
 }
 
@@ -29,7 +29,7 @@ void CpuMemory::ReleaseRecycled() {
 
 absl::StatusOr<void*> CpuMemory::Allocate(int64_t bytes) {
   const int64_t size = SizeClass(bytes);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   auto it = free_.find(size);
   if (it != free_.end() && !it->second.empty()) {
     void* block = it->second.back();
@@ -51,7 +51,7 @@ absl::StatusOr<void*> CpuMemory::Allocate(int64_t bytes) {
 
 void CpuMemory::Free(void* data, int64_t bytes) {
   const int64_t size = SizeClass(bytes);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   free_[size].push_back(data);
   in_use_ -= size;
   recycled_ += size;

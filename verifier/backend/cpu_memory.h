@@ -4,11 +4,10 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 
 namespace espalier::backend {
 
@@ -24,19 +23,19 @@ class CpuMemory {
   absl::StatusOr<void*> Allocate(int64_t bytes);
   void Free(void* data, int64_t bytes);
   int64_t in_use() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return in_use_;
   }
 
  private:
   static int64_t SizeClass(int64_t bytes);
-  void ReleaseRecycled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReleaseRecycled();  // with the lock held
 
   const int64_t budget_;
-  mutable absl::Mutex mutex_;
-  int64_t in_use_ ABSL_GUARDED_BY(mutex_) = 0;    // handed out
-  int64_t recycled_ ABSL_GUARDED_BY(mutex_) = 0;  // kept for reuse
-  std::map<int64_t, std::vector<void*>> free_ ABSL_GUARDED_BY(mutex_);
+  mutable std::mutex mutex_;
+  int64_t in_use_ = 0;    // handed out
+  int64_t recycled_ = 0;  // kept for reuse
+  std::map<int64_t, std::vector<void*>> free_;
 };
 
 }  // namespace espalier::backend

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "dnnl.hpp"
 #include "verifier/backend/cpu_conv_patches.h"
 #include "verifier/backend/cpu_onednn_conv.h"
@@ -52,7 +51,7 @@ struct OneDnnConvolution::Impl {
   bool absolute;
   ir::ConvMap geometry;  // without coefficients
   ConvDescriptions descriptions;
-  absl::Mutex turn;  // of oneDNN's stream and what is cached
+  std::mutex turn;  // of oneDNN's stream and what is cached
   std::once_flag kernel_once;
   std::vector<float> kernel;
   dnnl::stream stream{CpuEngine()};
@@ -107,7 +106,7 @@ OneDnnConvolution::OneDnnConvolution(std::shared_ptr<const ir::ConvMap> map, boo
 OneDnnConvolution::~OneDnnConvolution() = default;
 
 absl::Status OneDnnConvolution::BigToSmall(int64_t rows, const float* big, float* small_out) {
-  absl::MutexLock lock(&impl_->turn);
+  std::lock_guard lock(impl_->turn);
   return CatchOneDnn([&] {
     Impl& impl = *impl_;
     for (int64_t done = 0; done < rows;) {
@@ -129,7 +128,7 @@ absl::Status OneDnnConvolution::SmallToBig(int64_t rows, const float* small, flo
     ConvSmallToBig(impl_->geometry, impl_->Kernel(), rows, small, /*accumulate=*/false, big_out);
     return absl::OkStatus();
   }
-  absl::MutexLock lock(&impl_->turn);
+  std::lock_guard lock(impl_->turn);
   return CatchOneDnn([&] {
     Impl& impl = *impl_;
     for (int64_t done = 0; done < rows;) {

@@ -8,12 +8,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "verifier/backend/cpu_map.h"
 #include "verifier/base/stop_token.h"
 
@@ -27,21 +26,21 @@ class ScratchPool {
   void With(Body body) {
     std::unique_ptr<CpuScratch> scratch = Take();
     body(*scratch);
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     free_.push_back(std::move(scratch));
   }
 
  private:
   std::unique_ptr<CpuScratch> Take() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (free_.empty()) return std::make_unique<CpuScratch>();
     std::unique_ptr<CpuScratch> scratch = std::move(free_.back());
     free_.pop_back();
     return scratch;
   }
 
-  absl::Mutex mutex_;
-  std::vector<std::unique_ptr<CpuScratch>> free_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<CpuScratch>> free_;
 };
 
 class CpuState {
@@ -64,12 +63,12 @@ class CpuState {
   }
   void Note(const absl::Status& result) {
     if (result.ok()) return;
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (status_.ok()) status_ = result;
     failed_.store(true, std::memory_order_relaxed);
   }
   absl::Status status() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return status_;
   }
 
@@ -94,8 +93,8 @@ class CpuState {
   }
 
  private:
-  mutable absl::Mutex mutex_;
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  mutable std::mutex mutex_;
+  absl::Status status_;
   std::atomic<bool> failed_{false};
 };
 

@@ -161,17 +161,17 @@ Run::Run(const Problem& p, const bounds::Plan& pl, const api::Options& o, const 
       last_report_(absl::InfinitePast()) {}
 
 void Run::AddSeconds(const std::string& phase, double seconds) {
-  absl::MutexLock lock(&notes_);
+  std::lock_guard lock(notes_);
   statistics.seconds[phase] += seconds;
 }
 
 void Run::Count(const std::string& counter, int64_t count) {
-  absl::MutexLock lock(&notes_);
+  std::lock_guard lock(notes_);
   statistics.counters[counter] += count;
 }
 
 void Run::Explain(std::string sentence) {
-  absl::MutexLock lock(&notes_);
+  std::lock_guard lock(notes_);
   explanation.push_back(std::move(sentence));
 }
 

@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "verifier/api/events.h"
 #include "verifier/api/options.h"
@@ -104,7 +104,7 @@ class Run {
   int64_t undecided_ = 0;
   double gap_ = 0;
   absl::Time start_, last_report_;
-  absl::Mutex notes_;  // of statistics and explanation
+  std::mutex notes_;  // of statistics and explanation
 };
 
 // Adds the time from construction to destruction to the run's statistics.seconds[phase].
