@@ -245,6 +245,84 @@ TEST(RefineCutsTest, CertificatesOfInnerRowsAreLinearBounds) {
   EXPECT_GT(with_cuts, 30);
 }
 
+// A device that bounds on what is left of a network and certifies on the whole one, as cards do.
+class NoCertifier final : public backend::Backend {
+ public:
+  NoCertifier() : cpu_(*backend::MakeCpuBackend({.threads = 1})) {}
+  absl::StatusOr<backend::RawBuffer> AllocateBytes(int64_t bytes) override {
+    return cpu_->AllocateBytes(bytes);
+  }
+  void Free(void* data, int64_t bytes) override { cpu_->Free(data, bytes); }
+  void Upload(const void* host, int64_t bytes, void* device) override { cpu_->Upload(host, bytes, device); }
+  void Download(const void* device, int64_t bytes, void* host) override {
+    cpu_->Download(device, bytes, host);
+  }
+  absl::Status Synchronise() override { return cpu_->Synchronise(); }
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> Prepare(const ir::LinearMapPtr& map) override {
+    return cpu_->Prepare(map);
+  }
+  absl::StatusOr<std::shared_ptr<const backend::PreparedMap>> PrepareAbs(
+      const ir::LinearMapPtr& map) override {
+    return cpu_->PrepareAbs(map);
+  }
+  void Widen(int64_t count, const float* in, double* out) override { cpu_->Widen(count, in, out); }
+  backend::Kernels<float>& f32() override { return cpu_->f32(); }
+  backend::Kernels<double>& f64() override { return cpu_->f64(); }
+  backend::Training& training() override { return cpu_->training(); }
+  absl::StatusOr<std::unique_ptr<backend::CompactBounder>> MakeCompact(
+      const backend::CompactNetwork& network) override {
+    if (backend::HasCuts(network)) return absl::UnimplementedError("no cuts here");
+    return cpu_->MakeCompact(network);
+  }
+  int64_t bytes_in_use() const override { return cpu_->bytes_in_use(); }
+  int64_t threads() const override { return 1; }
+
+ private:
+  std::unique_ptr<backend::Backend> cpu_;
+};
+
+// The same bounds as with certificates of the device's own, at roots and on sides, and no cuts.
+TEST(RefineCutsTest, WithoutCertifierTheWholeNetworkCertifies) {
+  int64_t inside = 0, compared = 0;
+  for (uint64_t seed = 701; seed <= 760; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    NoCertifier device;
+    const auto plan = bounds::Plan::Make(c.network, device);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    const bounds::DomainBounds root = c.Layers({});
+    std::vector<bounds::NeuronSide> sides;
+    bounds::DomainBounds ours = root;
+    for (size_t i = 0; i < root.layers[0].lower.size() && sides.empty() && seed % 2 == 0; ++i) {
+      if (root.layers[0].lower[i] < 0 && root.layers[0].upper[i] > 0)
+        sides.push_back({0, static_cast<int32_t>(i), static_cast<int8_t>(seed % 4 == 0 ? 1 : -1)});
+    }
+    for (const bounds::NeuronSide& side : sides) ASSERT_TRUE(bounds::TakeSide(side, ours.layers));
+    bounds::DomainBounds theirs = ours;
+    bounds::CutPoints found;
+    const bounds::RefineSettings settings{.iterations = 10, .sides = sides};
+    bounds::RefineSettings finding = settings;
+    finding.found_points = &found;
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, settings, StopToken(), ours).ok());
+    ASSERT_TRUE(bounds::RefineBounds(**plan, finding, StopToken(), theirs).ok());
+    EXPECT_TRUE(found.neuron.empty());
+    for (size_t a = 0; a < ours.layers.size(); ++a) {
+      for (size_t i = 0; i < ours.layers[a].lower.size(); ++i, ++compared) {
+        const double width = 1 + ours.layers[a].upper[i] - ours.layers[a].lower[i];
+        ASSERT_NEAR(ours.layers[a].lower[i], theirs.layers[a].lower[i], 1e-3 * width) << a << ' ' << i;
+        ASSERT_NEAR(ours.layers[a].upper[i], theirs.layers[a].upper[i], 1e-3 * width) << a << ' ' << i;
+      }
+    }
+    for (const std::vector<double>& x : c.Points(100)) {
+      if (!OnSides(c, sides, ir::EvaluateNodes(c.network, x))) continue;
+      ++inside;
+      ASSERT_NO_FATAL_FAILURE(ExpectInside(c, theirs, x));
+    }
+  }
+  EXPECT_GT(inside, 2000);
+  EXPECT_GT(compared, 1000);
+}
+
 // Two targets, one of them with plenty of unsafe points, at a root that is made sharper: neither the one
 // alone nor both together lose a point that is unsafe for them, and halves of what was made do not either.
 TEST(SharperTest, UnsafePointsStayInside) {
