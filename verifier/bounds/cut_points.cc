@@ -69,12 +69,12 @@ void PointSums::AddNeuron(const CompactStage& stage, size_t j, const PointRows& 
   }
 }
 
-CutPoints PointSums::Means() const {
+CutPoints PointSums::Means(absl::FunctionRef<bool(size_t)> wanted) const {
   CutPoints points;
   for (const CompactStage& stage : network_.stages) {
     for (size_t j = 0; j < stage.source.size(); ++j) {
       const size_t u = static_cast<size_t>(stage.first_unstable) + j;
-      if (!(weight_[u] > 0)) continue;
+      if (!(weight_[u] > 0) || !wanted(u)) continue;
       points.neuron.push_back(network_.origin[static_cast<size_t>(stage.begin) + j]);
       const absl::Span<const int32_t> columns = ColumnsOf(network_, stage, j);
       for (size_t k = 0; k < columns.size(); ++k) {

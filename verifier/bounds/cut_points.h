@@ -5,13 +5,14 @@
 //
 //   PointSums sums(network);
 //   sums.Add(rows, {weights, {}, {}});               // rows bounded on it, with their points
-//   const CutPoints points = sums.Means();
-//   maker.Place(points, end);                        // here, or on what is left below a part of the root
+//   const CutPoints points = sums.Means([](size_t) { return true; });
+//   maker.Place(points);                             // here, or on what is left below a part of the root
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "verifier/backend/compact.h"
 
@@ -44,7 +45,8 @@ class PointSums {
   // `network`: without cuts; outlives the sums.
   explicit PointSums(const backend::CompactNetwork& network);
   void Add(const PointRows& rows);
-  CutPoints Means() const;
+  // Of the unstable neurons that rows have met, and of these those that `wanted` names by number.
+  CutPoints Means(absl::FunctionRef<bool(size_t)> wanted) const;
 
  private:
   void AddNeuron(const backend::CompactStage& stage, size_t j, const PointRows& rows);

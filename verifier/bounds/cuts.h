@@ -69,6 +69,7 @@ class CutMaker {
   // Gives planes that are low at `points` to neurons that have become known since it was called last. False:
   // to none of them.
   bool Place(const CutPoints& points);
+  bool HasPlane(size_t unstable) const { return planes_[unstable].points > 0; }
   // The planes as stages.
   CutNetwork Make(CutNumbers numbers) const;
 

@@ -89,7 +89,10 @@ absl::Status Refinement::Run() {
     if (whole_.has_value()) ESPALIER_RETURN_IF_ERROR(whole_->AddLayer(a, box));
     if (network_.HasRows(a)) network_.SetLines(a, box);
   }
-  if (sums_.has_value()) *settings_.found_points = sums_->Means();
+  // Where no plane was low enough, none will be in parts, as a rule.
+  if (sums_.has_value()) {
+    *settings_.found_points = sums_->Means([&](size_t u) { return network_.HasCut(u); });
+  }
   return absl::OkStatus();
 }
 
@@ -190,7 +193,8 @@ absl::StatusOr<std::vector<RowStart>> Refinement::FindCuts(int activation, std::
     for (size_t r = begin; r < end; ++r) rows[r].point = rows[r].coefficients = {};
   }
   starts = Ended(activation, rows);
-  ESPALIER_RETURN_IF_ERROR(network_.AddCuts(activation, sums_->Means(), bounds_.layers, /*anew=*/true));
+  ESPALIER_RETURN_IF_ERROR(
+      network_.AddCuts(activation, sums_->Means([](size_t) { return true; }), bounds_.layers, /*anew=*/true));
   return starts;
 }
 

@@ -31,10 +31,11 @@ class RowNetwork {
   // Has the device list the network, unless it has. UNIMPLEMENTED, RESOURCE_EXHAUSTED: it does not.
   absl::Status List();
   // Gives cuts that are low at the points to the neurons of activations before this one, whose bounds are as
-  // in `layers` and stay so. `anew`: to all of them, otherwise to those that have none yet. Whatever
-  // certificates of cuts are not made for (a device without certifier) stays without.
+  // in `layers` and stay so. `anew`: to all of them, otherwise to those that have not been asked for yet. For
+  // devices that certify rows with cuts. The device lists the network again when there are new ones.
   absl::Status AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers,
                        bool anew);
+  bool HasCut(size_t unstable) const { return cuts_.has_value() && cuts_->HasPlane(unstable); }
   // The activation's bounds are `box` from now on.
   void SetLines(int activation, const LayerBox& box);
 
