@@ -10,8 +10,9 @@ namespace espalier::search {
 struct DivideRule {
   // Progress is looked at after this part of a root's cost, then after every doubling.
   int64_t first_look = 8;
-  // The part is made sharper when the search seems to need so many times what a pair of halves costs.
-  double sharpen_log = 3;
+  // The part is made sharper when the search seems to need so many times what a pair of halves costs, and
+  // once that has paid for another disjunct of the box.
+  double sharpen_log = 3, sharpen_again_log = -2;
   // Halves are made when the search seems to need so many times what they cost,
   double trial_log = 5;
   // and taken when they seem to need so many times less: early estimates of the search are too high.

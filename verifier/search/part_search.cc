@@ -218,6 +218,7 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   run_.Explain(absl::StrFormat("cuts in the bounds of all layers lift the bound from %.4g to %.4g: %s",
                                before, after, better ? "used" : "not used"));
   if (!better) return false;
+  shared_.sharpening_paid = true;
   for (const Domain& domain : open) {
     if (!divided_ && DomainOf(*root, domain.target) == nullptr)
       run_.Refute(static_cast<size_t>(domain.target));
@@ -236,7 +237,8 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   part.domains_before = part.domains;
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
   const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
-  if (!divisible_ || search < trial + rule_.sharpen_log) return absl::OkStatus();
+  const double sharpen = shared_.sharpening_paid ? rule_.sharpen_again_log : rule_.sharpen_log;
+  if (!divisible_ || search < trial + sharpen) return absl::OkStatus();
   ESPALIER_ASSIGN_OR_RETURN(const bool sharper, Sharpen(part));
   if (sharper || run_.stop.StopRequested() || search < trial + rule_.trial_log) return absl::OkStatus();
   ESPALIER_RETURN_IF_ERROR(TryHalves(part, search - trial - rule_.trial_log));

@@ -10,7 +10,8 @@ namespace espalier::search {
 
 struct RootResult {
   SharedRoot root;
-  std::vector<Domain> open;  // one start domain per target that is left
+  std::vector<Domain> open;      // one start domain per target that is left
+  bool sharpening_paid = false;  // in a search below it (part_search.h)
 };
 
 // The same on intermediate bounds that are quickly made, a little looser than BoundRoot's where the network
