@@ -302,7 +302,7 @@ TEST(CutsTest, ThePointOfAPassAttainsItsBound) {
     const backend::CompactDomain uncut = bound(network, 12);
     if (uncut.point.empty()) continue;  // refuted in the first pass
     bounds::CutMaker maker(network);
-    maker.Know(bounds::RangesOfUnstable(pair.root.bounds.layers, pair.root.relaxation64));
+    maker.Know(bounds::RangesOfUnstable(pair.root.bounds.layers, pair.root.left->unstable));
     if (!maker.Improve({uncut.point, uncut.coefficients})) continue;
     const bounds::CutNetwork cut = maker.Make(bounds::CutNumbers::kBehind);
     const double expected = bound(cut.network, 1).bound;

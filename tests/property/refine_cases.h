@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "tests/property/split_cases.h"
 #include "verifier/bounds/refine.h"
+#include "verifier/search/part_root.h"
+#include "verifier/search/root.h"
 
 namespace espalier::testing {
 
@@ -56,6 +59,27 @@ inline bool OnSides(const BoundsCase& c, const std::vector<bounds::NeuronSide>& 
     const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
     return values[node][static_cast<size_t>(side.neuron)] * side.sign > 1e-9;
   });
+}
+
+// Two targets, each with unsafe points.
+inline search::Problem TwoTargets(BoundsCase& c, const std::vector<std::vector<double>>& points) {
+  search::Problem problem = MakeProblem(c);
+  problem.targets.push_back(problem.targets[0]);
+  const std::vector<double> margins = SortedMargins(c, problem, points);
+  problem.targets[0].rhs[0] += margins[points.size() / 20];
+  problem.targets[1].rhs[0] += margins[points.size() / 2];
+  for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
+  return problem;
+}
+
+// The root's part for all of its targets; of every second seed for the first one alone.
+inline absl::StatusOr<std::unique_ptr<search::PartRoot>> PartOf(search::Run& run,
+                                                                const search::RootResult& root,
+                                                                uint64_t seed) {
+  std::vector<search::Domain> domains = root.open;
+  for (search::Domain& domain : domains) domain.weights = {1, 0};
+  if (seed % 2 == 0) domains.resize(1);
+  return search::MakePartRoot(run, root.root, domains, 1);
 }
 
 }  // namespace espalier::testing

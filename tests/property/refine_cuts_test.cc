@@ -330,23 +330,15 @@ TEST(SharperTest, UnsafePointsStayInside) {
   for (uint64_t seed = 1; seed <= 160; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     BoundsCase c(seed);
-    search::Problem problem = MakeProblem(c);
-    problem.targets.push_back(problem.targets[0]);
     const auto points = c.Points(300);
-    const std::vector<double> margins = SortedMargins(c, problem, points);
-    problem.targets[0].rhs[0] += margins[15];
-    problem.targets[1].rhs[0] += margins[150];
-    for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
+    const search::Problem problem = TwoTargets(c, points);
     api::Options options;
     options.intermediate_iterations = 8;
     const NoJudge judge;
     search::Run run(problem, *c.plan, options, judge, nullptr, StopToken());
     auto root = search::BoundRoot(run, 0, run.OpenTargets());
     ASSERT_TRUE(root.ok()) << root.status();
-    std::vector<search::Domain> domains = root->open;
-    for (search::Domain& domain : domains) domain.weights = {1, 0};
-    if (seed % 2 == 0) domains.resize(1);
-    const auto part = search::MakePartRoot(run, root->root, domains, 1);
+    const auto part = PartOf(run, *root, seed);
     ASSERT_TRUE(part.ok()) << part.status();
     if ((*part)->open.empty()) continue;
     const double area = Area(c, (*part)->root.bounds);

@@ -193,26 +193,6 @@ TEST(PartRootTest, UnsafePointsStayInside) {
   EXPECT_GT(tighter, 50);
 }
 
-// Two targets, each with unsafe points.
-search::Problem TwoTargets(BoundsCase& c, const std::vector<std::vector<double>>& points) {
-  search::Problem problem = MakeProblem(c);
-  problem.targets.push_back(problem.targets[0]);
-  const std::vector<double> margins = SortedMargins(c, problem, points);
-  problem.targets[0].rhs[0] += margins[points.size() / 20];
-  problem.targets[1].rhs[0] += margins[points.size() / 2];
-  for (search::Target& target : problem.targets) target.rhs[1] = 1e6;  // always holds
-  return problem;
-}
-
-// The root's part for all of its targets; of every second seed for the first one alone.
-absl::StatusOr<std::unique_ptr<search::PartRoot>> PartOf(search::Run& run, const search::RootResult& root,
-                                                         uint64_t seed) {
-  std::vector<search::Domain> domains = root.open;
-  for (search::Domain& domain : domains) domain.weights = {1, 0};
-  if (seed % 2 == 0) domains.resize(1);
-  return search::MakePartRoot(run, root.root, domains, 1);
-}
-
 // One of the promising neurons by chance; none when there are none.
 std::optional<search::Candidate> SomeSplit(search::Run& run, const search::PartRoot& part, Random& random) {
   const auto splits = search::TighteningSplits(run, part, 3);

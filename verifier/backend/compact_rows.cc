@@ -37,6 +37,17 @@ CompactNetwork WithoutRows(const CompactNetwork& network) {
   return result;
 }
 
+void ReplaceLines(int32_t first, const CompactLines& from, CompactLines& lines) {
+  const auto copy = [&](const std::vector<double>& values, std::vector<double>& to) {
+    std::copy(values.begin(), values.end(), to.begin() + first);
+  };
+  copy(from.left, lines.left);
+  copy(from.right, lines.right);
+  copy(from.chord_slope, lines.chord_slope);
+  copy(from.chord_intercept, lines.chord_intercept);
+  copy(from.free_start, lines.free_start);
+}
+
 CompactRows ConsumersOf(const CompactNetwork& network) {
   CompactRows result;
   result.begin.assign(static_cast<size_t>(network.slots) + 1, 0);

@@ -17,6 +17,9 @@ namespace espalier::backend {
 // The stage of the activation's cuts, which stands right before it; null: it has none.
 const CompactStage* CutsOf(const CompactNetwork& network, size_t activation);
 
+// Has lines first, first + 1, ... be those of `from`.
+void ReplaceLines(int32_t first, const CompactLines& from, CompactLines& lines);
+
 // Rows begin .. end - 1.
 struct RowRange {
   int64_t begin = 0, end = 0;

@@ -242,13 +242,7 @@ class CpuCertifier final : public CompactCertifier {
   }
 
   void SetLines(int32_t first, const CompactLines& lines) override {
-    CompactLines& own = program_.network.lines;
-    std::copy(lines.left.begin(), lines.left.end(), own.left.begin() + first);
-    std::copy(lines.right.begin(), lines.right.end(), own.right.begin() + first);
-    std::copy(lines.chord_slope.begin(), lines.chord_slope.end(), own.chord_slope.begin() + first);
-    std::copy(lines.chord_intercept.begin(), lines.chord_intercept.end(),
-              own.chord_intercept.begin() + first);
-    std::copy(lines.free_start.begin(), lines.free_start.end(), own.free_start.begin() + first);
+    ReplaceLines(first, lines, program_.network.lines);
   }
 
  private:

@@ -7,19 +7,14 @@ namespace espalier::bounds {
 
 using backend::CompactStage;
 
-namespace {
-
-// What the row of the stage's neuron j reads.
-absl::Span<const int32_t> ColumnsOf(const backend::CompactNetwork& network, const CompactStage& stage,
-                                    size_t j) {
+NeuronRow RowOfNeuron(const backend::CompactNetwork& network, const CompactStage& stage, size_t j) {
   const CompactStage& source = network.stages[static_cast<size_t>(stage.source_stage)];
   const auto r = static_cast<size_t>(stage.source[j] - source.begin);
   const auto begin = static_cast<size_t>(source.rows.begin[r]);
-  return absl::MakeConstSpan(source.rows.column)
-      .subspan(begin, static_cast<size_t>(source.rows.begin[r + 1]) - begin);
+  const size_t count = static_cast<size_t>(source.rows.begin[r + 1]) - begin;
+  return {absl::MakeConstSpan(source.rows.column).subspan(begin, count),
+          absl::MakeConstSpan(source.rows.value).subspan(begin, count), source.bias[r]};
 }
-
-}  // namespace
 
 CutPoints::Neuron CutPoints::Find(int32_t origin) const {
   const auto at = std::lower_bound(neuron.begin(), neuron.end(), origin);
@@ -34,7 +29,7 @@ PointSums::PointSums(const backend::CompactNetwork& network)
     : network_(network), weight_(static_cast<size_t>(network.unstable()), 0.0) {
   for (const CompactStage& stage : network.stages) {
     for (size_t j = 0; j < stage.source.size(); ++j) {
-      begin_.push_back(begin_.back() + static_cast<int64_t>(ColumnsOf(network, stage, j).size()));
+      begin_.push_back(begin_.back() + static_cast<int64_t>(RowOfNeuron(network, stage, j).columns.size()));
     }
   }
   sum_.assign(static_cast<size_t>(begin_.back()), 0.0);
@@ -53,7 +48,7 @@ void PointSums::AddNeuron(const CompactStage& stage, size_t j, const PointRows& 
   const size_t u = static_cast<size_t>(stage.first_unstable) + j;
   const size_t number = all.neuron_of.empty() ? u : static_cast<size_t>(all.neuron_of[u]);
   const double on_chord = network_.lines.left[u] < network_.lines.right[u] ? -1 : 1;
-  const absl::Span<const int32_t> columns = ColumnsOf(network_, stage, j);
+  const absl::Span<const int32_t> columns = RowOfNeuron(network_, stage, j).columns;
   double* sum = sum_.data() + begin_[u];
   for (size_t r = 0; r < all.rows.size(); ++r) {
     const backend::CompactDomain& row = all.rows[r];
@@ -76,7 +71,7 @@ CutPoints PointSums::Means(absl::FunctionRef<bool(size_t)> wanted) const {
       const size_t u = static_cast<size_t>(stage.first_unstable) + j;
       if (!(weight_[u] > 0) || !wanted(u)) continue;
       points.neuron.push_back(network_.origin[static_cast<size_t>(stage.begin) + j]);
-      const absl::Span<const int32_t> columns = ColumnsOf(network_, stage, j);
+      const absl::Span<const int32_t> columns = RowOfNeuron(network_, stage, j).columns;
       for (size_t k = 0; k < columns.size(); ++k) {
         points.column.push_back(network_.origin[static_cast<size_t>(columns[k])]);
         points.value.push_back(static_cast<float>(sum_[static_cast<size_t>(begin_[u]) + k] / weight_[u]));

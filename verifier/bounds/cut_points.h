@@ -18,6 +18,14 @@
 
 namespace espalier::bounds {
 
+// The row that neuron j of an activation takes.
+struct NeuronRow {
+  absl::Span<const int32_t> columns;
+  absl::Span<const double> values;
+  double bias = 0;
+};
+NeuronRow RowOfNeuron(const backend::CompactNetwork& network, const backend::CompactStage& stage, size_t j);
+
 // Neurons and what they read go by their slots' origins (CompactNetwork), so that the points serve all
 // networks that are left of the same one. Immutable; for several threads at once.
 struct CutPoints {

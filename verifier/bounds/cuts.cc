@@ -70,16 +70,13 @@ class RangeMaker {
 };
 
 HullNeuron NeuronOf(const CompactNetwork& network, const CompactStage& stage, size_t j) {
-  const CompactStage& source = network.stages[static_cast<size_t>(stage.source_stage)];
-  const auto slot = static_cast<size_t>(stage.source[j]), r = slot - static_cast<size_t>(source.begin);
-  const auto begin = static_cast<size_t>(source.rows.begin[r]);
-  const size_t count = static_cast<size_t>(source.rows.begin[r + 1]) - begin;
+  const NeuronRow row = RowOfNeuron(network, stage, j);
   const size_t u = static_cast<size_t>(stage.first_unstable) + j;
   const backend::CompactLines& lines = network.lines;
-  return {.slots = absl::MakeConstSpan(source.rows.column).subspan(begin, count),
-          .weights = absl::MakeConstSpan(source.rows.value).subspan(begin, count),
-          .bias = source.bias[r],
-          .error = 1.05 * UnitRoundoff<double>() * network.rounding[slot],
+  return {.slots = row.columns,
+          .weights = row.values,
+          .bias = row.bias,
+          .error = 1.05 * UnitRoundoff<double>() * network.rounding[static_cast<size_t>(stage.source[j])],
           .left = lines.left[u],
           .right = lines.right[u],
           .chord_slope = lines.chord_slope[u],
@@ -237,10 +234,11 @@ CutNetwork CutBuilder::Build() {
 
 }  // namespace
 
-NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers, const Relaxation<double>& relaxation) {
+NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers,
+                              const std::vector<std::vector<int32_t>>& unstable) {
   NeuronRanges ranges;
   for (size_t a = 0; a < layers.size(); ++a) {
-    for (const int32_t i : relaxation.unstable(static_cast<int>(a))) {
+    for (const int32_t i : unstable[a]) {
       ranges.lower.push_back(layers[a].lower[static_cast<size_t>(i)]);
       ranges.upper.push_back(layers[a].upper[static_cast<size_t>(i)]);
     }

@@ -3,9 +3,9 @@
 // CompactStage).
 //
 //   CutMaker maker(network);
-//   maker.Know(RangesOfUnstable(layers, relaxation));
+//   maker.Know(RangesOfUnstable(layers, left.unstable));
 //   if (maker.Improve({domain.point, domain.coefficients})) {
-//     const CutNetwork cut = maker.Make();
+//     const CutNetwork cut = maker.Make(CutNumbers::kBehind);
 //     ESPALIER_ASSIGN_OR_RETURN(auto bounder, backend.MakeCompact(cut.network));
 //     ...                                  // bound the domain there, and improve at its point there
 //   }
@@ -30,7 +30,8 @@ namespace espalier::bounds {
 struct NeuronRanges {
   std::vector<double> lower, upper;
 };
-NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers, const Relaxation<double>& relaxation);
+NeuronRanges RangesOfUnstable(const std::vector<LayerBox>& layers,
+                              const std::vector<std::vector<int32_t>>& unstable);
 
 // Where planes shall be low: CompactDomain's `point` and `coefficients` of the same network.
 struct CutPoint {

@@ -3,25 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "verifier/backend/compact_rows.h"
 #include "verifier/base/status.h"
 #include "verifier/bounds/compact.h"
 
 namespace espalier::bounds {
-
-namespace {
-
-NeuronRanges RangesOf(const LeftNetwork& left, const std::vector<LayerBox>& layers) {
-  NeuronRanges ranges;
-  for (size_t a = 0; a < layers.size(); ++a) {
-    for (const int32_t i : left.unstable[a]) {
-      ranges.lower.push_back(layers[a].lower[static_cast<size_t>(i)]);
-      ranges.upper.push_back(layers[a].upper[static_cast<size_t>(i)]);
-    }
-  }
-  return ranges;
-}
-
-}  // namespace
 
 void RowNetwork::Take(LeftNetwork left) {
   left_ = std::move(left);
@@ -63,7 +49,7 @@ absl::Status RowNetwork::List() {
 absl::Status RowNetwork::AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers,
                                  bool anew) {
   if (anew || !cuts_.has_value()) cuts_.emplace(left_.network);
-  cuts_->Know(RangesOf(left_, layers), first(activation));
+  cuts_->Know(RangesOfUnstable(layers, left_.unstable), first(activation));
   if (!cuts_->Place(points)) return absl::OkStatus();
   CutNetwork cut = cuts_->Make(CutNumbers::kInPlace);
   slot_of_ = std::move(cut.slot_of);
@@ -80,15 +66,7 @@ void RowNetwork::SetLines(int activation, const LayerBox& box) {
   for (const int32_t i : unstable(activation)) {
     AppendCompactLine(plan_.hinge(activation), box, static_cast<size_t>(i), lines);
   }
-  backend::CompactLines& own = left_.network.lines;
-  const auto copy = [&](const std::vector<double>& from, std::vector<double>& to) {
-    std::copy(from.begin(), from.end(), to.begin() + first(activation));
-  };
-  copy(lines.left, own.left);
-  copy(lines.right, own.right);
-  copy(lines.chord_slope, own.chord_slope);
-  copy(lines.chord_intercept, own.chord_intercept);
-  copy(lines.free_start, own.free_start);
+  backend::ReplaceLines(first(activation), lines, left_.network.lines);
   if (bounder_ == nullptr) return;
   bounder_->SetLines(Number(first(activation)), lines);
   if (certifier_ != nullptr) certifier_->SetLines(Number(first(activation)), lines);

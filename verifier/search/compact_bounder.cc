@@ -139,7 +139,7 @@ absl::StatusOr<bool> CompactDomainBounder::Cut(std::vector<Domain>& open) {
   if (point_.empty() || root_.left == nullptr) return false;
   if (cuts_ == nullptr) {
     cuts_ = std::make_unique<bounds::CutMaker>(root_.left->network);
-    cuts_->Know(bounds::RangesOfUnstable(root_.bounds.layers, root_.relaxation64));
+    cuts_->Know(bounds::RangesOfUnstable(root_.bounds.layers, root_.left->unstable));
   }
   const std::vector<float> point = UncutPoint();
   if (!cuts_->Improve({point, coefficients_})) return false;

@@ -51,6 +51,18 @@ Domain Renumbered(const Domain& domain, const SharedRoot& from, const SharedRoot
   return result;
 }
 
+// For what is refined below `part` on the sides of `domain`, whose rows begin where those of `start` have
+// ended.
+bounds::RefineSettings SettingsOn(const PartRoot& part, const Domain& domain,
+                                  const bounds::RefineMemory& start) {
+  bounds::RefineSettings settings;
+  settings.from = part.root.left.get();
+  settings.sides = SidesOf(part.root, domain);
+  settings.start = &start;
+  settings.points = part.points.get();
+  return settings;
+}
+
 class Maker {
  public:
   Maker(Run& run, PartRoot& part) : run_(run), part_(part) {}
@@ -210,12 +222,7 @@ absl::Status Maker::GoOn(int rounds) {
   for (int round = 0; round < rounds && part_.plane.has_value() && !part_.open.empty(); ++round) {
     inside_ = part_.plane;
     const bounds::RefineMemory before = std::move(part_.memory);
-    bounds::RefineSettings settings;
-    settings.from = part_.root.left.get();
-    settings.sides = SidesOf(part_.root, part_.open[0]);
-    settings.start = &before;
-    settings.points = part_.points.get();
-    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
+    ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(SettingsOn(part_, part_.open[0], before)));
     if (!refined) return absl::OkStatus();
     if (!bounds_.empty.empty()) part_.open.clear();
     if (part_.open.empty()) return absl::OkStatus();
@@ -230,14 +237,10 @@ absl::Status Maker::GoOn(int rounds) {
 absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> children) {
   bounds_ = parent.root.bounds;
   part_.cuts = parent.cuts;
-  bounds::RefineSettings settings;
-  settings.from = parent.root.left.get();
-  settings.sides = SidesOf(parent.root, children[0]);
+  bounds::RefineSettings settings = SettingsOn(parent, children[0], parent.memory);
   for (const bounds::NeuronSide& side : settings.sides) {
     if (!bounds::TakeSide(side, bounds_.layers)) return absl::OkStatus();
   }
-  settings.start = &parent.memory;
-  settings.points = parent.points.get();
   part_.points = parent.points;
   // Rows up to the split neuron's own layer do not meet it.
   if (!parent.memory.empty()) settings.first = children[0].splits.back().layer + 1;
@@ -251,11 +254,7 @@ absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> childre
 absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds) {
   bounds_ = part.root.bounds;
   bounds::CutPoints points;
-  bounds::RefineSettings settings;
-  settings.from = part.root.left.get();
-  settings.sides = SidesOf(part.root, open[0]);
-  settings.start = &part.memory;
-  settings.points = part.points.get();
+  bounds::RefineSettings settings = SettingsOn(part, open[0], part.memory);
   settings.found_points = &points;
   if (open.size() == 1) inside_ = part.plane;
   ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
