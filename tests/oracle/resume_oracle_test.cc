@@ -84,7 +84,8 @@ constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
                                         .sharpen_log = kAlways,
                                         .trial_log = kAlways,
                                         .early_log = kAlways,
-                                        .late_log = kAlways};
+                                        .late_log = kAlways,
+                                        .few_neurons = 2};
 
 struct Setting {
   const char* name;
@@ -93,9 +94,15 @@ struct Setting {
 };
 
 constexpr Setting kSettings[] = {
-    {"relu_one_by_one", 0, 1, 1, 0},    {"relu_batches", 0, 1, 4, 0},    {"relu_together", 0, 0, 2, 0},
-    {"inputs_one_by_one", 1, 20, 1, 0}, {"inputs_batches", 1, 20, 8, 0}, {"relu_attack", 0, 20, 4, 1},
-    {"chosen", -1, 20, 4, 0},           {"parts", 0, 2, 1, 0, true},
+    {"relu_one_by_one", 0, 1, 1, 0},
+    {"relu_batches", 0, 1, 4, 0},
+    {"relu_together", 0, 0, 2, 0},
+    {"inputs_one_by_one", 1, 20, 1, 0},
+    {"inputs_batches", 1, 20, 8, 0},
+    {"relu_attack", 0, 20, 4, 1},
+    {"chosen", -1, 20, 4, 0},
+    {"parts", 0, 2, 1, 0, true},
+    {"parts_of_inputs", -1, 2, 1, 0, true},
 };
 
 // One run from `resume` to a random stop.

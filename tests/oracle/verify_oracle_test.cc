@@ -67,7 +67,8 @@ constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
                                         .sharpen_log = kAlways,
                                         .trial_log = kAlways,
                                         .early_log = kAlways,
-                                        .late_log = kAlways};
+                                        .late_log = kAlways,
+                                        .few_neurons = 2};
 
 struct Setting {
   const char* name;
@@ -86,6 +87,7 @@ constexpr Setting kSettings[] = {
     {"attack_input", 1, 1, 16},
     {"parts", 0, 0, 1, true},
     {"attack_parts_batches", 1, 0, 8, true},
+    {"parts_of_inputs", 0, -1, 1, true},
 };
 
 struct Case {

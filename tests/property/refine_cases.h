@@ -61,6 +61,23 @@ inline bool OnSides(const BoundsCase& c, const std::vector<bounds::NeuronSide>& 
   });
 }
 
+// Whether the point is in the half of the part.
+inline bool InHalf(const BoundsCase& c, const search::PartRoot& part, const search::Candidate& split,
+                   int8_t sign, const std::vector<double>& x) {
+  bounds::InputBoxes box = part.root.bounds.boxes;
+  search::Domain domain = part.open[0];
+  if (split.layer == search::kInputLayer) {
+    const auto i = static_cast<size_t>(split.unstable);
+    (sign > 0 ? box.lower : box.upper)[i] = 0.5 * box.lower[i] + 0.5 * box.upper[i];
+  } else {
+    domain = search::MakeChild(domain, split, sign);
+  }
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!(x[i] >= box.lower[i] && x[i] <= box.upper[i])) return false;
+  }
+  return OnSides(c, search::SidesOf(part.root, domain), ir::EvaluateNodes(c.network, x));
+}
+
 // Two targets, each with unsafe points.
 inline search::Problem TwoTargets(BoundsCase& c, const std::vector<std::vector<double>>& points) {
   search::Problem problem = MakeProblem(c);

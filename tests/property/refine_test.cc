@@ -193,18 +193,18 @@ TEST(PartRootTest, UnsafePointsStayInside) {
   EXPECT_GT(tighter, 50);
 }
 
-// One of the promising neurons by chance; none when there are none.
+// One of the promising neurons and inputs by chance; none when there are none.
 std::optional<search::Candidate> SomeSplit(search::Run& run, const search::PartRoot& part, Random& random) {
-  const auto splits = search::TighteningSplits(run, part, 3);
+  const auto splits = search::TighteningSplits(run, part, 3, /*inputs=*/true);
   EXPECT_TRUE(splits.ok()) << splits.status();
   if (!splits.ok() || splits->empty()) return std::nullopt;
   return (*splits)[static_cast<size_t>(random.Int(0, static_cast<int64_t>(splits->size()) - 1))];
 }
 
-// Bounds on sides of neurons, of several targets and of one alone: they hold at each unsafe point that is on
-// the sides, and refute no target that has one.
+// Bounds on sides of neurons and in halves of inputs, of several targets and of one alone: they hold at each
+// unsafe point that is there, and refute no target that has one.
 TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
-  int64_t unsafe_points = 0, refuted = 0, tighter = 0, parts = 0;
+  int64_t unsafe_points = 0, refuted = 0, tighter = 0, parts = 0, of_inputs = 0;
   for (uint64_t seed = 1; seed <= 250; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     BoundsCase c(seed);
@@ -217,7 +217,7 @@ TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
     auto root = search::BoundRoot(run, 0, run.OpenTargets());
     ASSERT_TRUE(root.ok()) << root.status();
     auto part = PartOf(run, *root, seed);
-    // Up to four times a promising neuron; on from a side by chance.
+    // Up to four times a promising neuron or input; on from a half by chance.
     for (int depth = 0; depth < 4 && part.ok() && !(*part)->open.empty(); ++depth) {
       const std::optional<search::Candidate> split = SomeSplit(run, **part, c.random);
       if (!split.has_value()) break;
@@ -230,15 +230,15 @@ TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
       for (size_t h = 0; h < 2; ++h) {
         const search::PartRoot& half = *(*halves)[h];
         const auto sign = static_cast<int8_t>(h == 0 ? 1 : -1);
-        const auto sides = search::SidesOf((*part)->root, search::MakeChild(open[0], *split, sign));
         for (const auto& x : points) {
+          if (!InHalf(c, **part, *split, sign, x)) continue;
           const auto values = ir::EvaluateNodes(c.network, x);
-          if (!OnSides(c, sides, values)) continue;
           for (const search::Domain& domain : open) {
             search::Problem single = problem;
             single.targets = {problem.targets[static_cast<size_t>(domain.target)]};
             if (Margin(single, {1, 0}, x, values[static_cast<size_t>(c.network.output)]) > -1e-9) continue;
             ++unsafe_points;
+            of_inputs += split->layer == search::kInputLayer;
             ASSERT_TRUE(std::any_of(half.open.begin(), half.open.end(),
                                     [&](const search::Domain& d) { return d.target == domain.target; }));
             ExpectInside(c, half.root.bounds, x);
@@ -253,6 +253,7 @@ TEST(PartRootTest, UnsafePointsOnTheSidesStayInside) {
     ASSERT_TRUE(part.ok()) << part.status();
   }
   EXPECT_GT(unsafe_points, 10000);
+  EXPECT_GT(of_inputs, 1000);
   EXPECT_GT(refuted, 40);
   EXPECT_GT(tighter, parts / 4);
 }

@@ -27,7 +27,7 @@
 
 namespace espalier::backend {
 
-// Sparse rows; columns are slots.
+// Sparse rows; columns are slots, rising in each row.
 struct CompactRows {
   std::vector<int64_t> begin{0};  // [rows + 1]
   std::vector<int32_t> column;

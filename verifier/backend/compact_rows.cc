@@ -1,5 +1,7 @@
 #include "verifier/backend/compact_rows.h"
 
+#include <omp.h>
+
 #include <algorithm>
 
 namespace espalier::backend {
@@ -48,6 +50,27 @@ void ReplaceLines(int32_t first, const CompactLines& from, CompactLines& lines) 
   copy(from.free_start, lines.free_start);
 }
 
+namespace {
+
+// Columns begin .. end - 1 of all rows to where `next` says, which moves on.
+void AddConsumers(const CompactNetwork& network, int32_t begin, int32_t end, std::vector<int64_t>& next,
+                  CompactRows& result) {
+  for (const CompactStage& stage : network.stages) {
+    const int32_t* const columns = stage.rows.column.data();
+    for (size_t r = 0; r + 1 < stage.rows.begin.size(); ++r) {
+      const int32_t* const last = columns + stage.rows.begin[r + 1];
+      const int32_t* column = std::lower_bound(columns + stage.rows.begin[r], last, begin);  // they rise
+      for (; column != last && *column < end; ++column) {
+        const auto at = static_cast<size_t>(next[static_cast<size_t>(*column)]++);
+        result.column[at] = stage.begin + static_cast<int32_t>(r);
+        result.value[at] = stage.rows.value[static_cast<size_t>(column - columns)];
+      }
+    }
+  }
+}
+
+}  // namespace
+
 CompactRows ConsumersOf(const CompactNetwork& network) {
   CompactRows result;
   result.begin.assign(static_cast<size_t>(network.slots) + 1, 0);
@@ -58,15 +81,17 @@ CompactRows ConsumersOf(const CompactNetwork& network) {
   std::vector<int64_t> next(result.begin.begin(), result.begin.end() - 1);
   result.column.resize(static_cast<size_t>(result.begin.back()));
   result.value.resize(result.column.size());
-  for (const CompactStage& stage : network.stages) {
-    for (size_t r = 0; r + 1 < stage.rows.begin.size(); ++r) {
-      for (int64_t k = stage.rows.begin[r]; k < stage.rows.begin[r + 1]; ++k) {
-        const auto at =
-            static_cast<size_t>(next[static_cast<size_t>(stage.rows.column[static_cast<size_t>(k)])]++);
-        result.column[at] = stage.begin + static_cast<int32_t>(r);
-        result.value[at] = stage.rows.value[static_cast<size_t>(k)];
-      }
-    }
+  // Slots with about as many readers for each of the threads.
+  const int64_t pieces = omp_get_max_threads();
+  const auto first_of = [&](int64_t piece) {
+    const int64_t entry = result.begin.back() * piece / pieces;
+    return static_cast<int32_t>(std::lower_bound(result.begin.begin(), result.begin.end(), entry) -
+                                result.begin.begin());
+  };
+#pragma omp parallel for
+  for (int64_t piece = 0; piece < pieces; ++piece) {
+    const int32_t end = piece + 1 < pieces ? first_of(piece + 1) : network.slots;
+    AddConsumers(network, first_of(piece), end, next, result);
   }
   return result;
 }

@@ -13,8 +13,9 @@ using backend::CompactStage;
 
 class Narrowing {
  public:
-  Narrowing(const Plan& plan, const LeftNetwork& from, const std::vector<LayerBox>& layers)
-      : plan_(plan), from_(from.network), layers_(layers) {}
+  Narrowing(const Plan& plan, const LeftNetwork& from, const InputBoxes& boxes,
+            const std::vector<LayerBox>& layers)
+      : plan_(plan), from_(from.network), boxes_(boxes), layers_(layers) {}
 
   // False: the unstable neurons are not some of those that `from` has.
   bool Classify(const LeftNetwork& from, const Relaxation<double>& relaxation);
@@ -34,6 +35,7 @@ class Narrowing {
 
   const Plan& plan_;
   const CompactNetwork& from_;
+  const InputBoxes& boxes_;
   const std::vector<LayerBox>& layers_;
   std::vector<Reading> reading_;              // per slot
   std::vector<char> needed_;                  // per slot
@@ -163,8 +165,8 @@ CompactNetwork Narrowing::Build() {
   MarkNeeded();
   number_.assign(static_cast<size_t>(from_.slots), -1);
   out_.inputs = out_.slots = from_.inputs;
-  out_.lower = from_.lower;
-  out_.upper = from_.upper;
+  out_.lower = boxes_.lower;
+  out_.upper = boxes_.upper;
   for (int32_t i = 0; i < from_.inputs; ++i) {
     const auto slot = static_cast<size_t>(i);
     number_[slot] = i;
@@ -191,7 +193,7 @@ std::optional<LeftNetwork> MakeLeftNetwork(const Plan& plan, const InputBoxes& b
   for (size_t a = 0; a < layers.size(); ++a)
     left.unstable.push_back(relaxation.unstable(static_cast<int>(a)));
   if (from != nullptr) {
-    Narrowing narrowing(plan, *from, layers);
+    Narrowing narrowing(plan, *from, boxes, layers);
     if (narrowing.Classify(*from, relaxation)) {
       left.network = narrowing.Build();
       return left;

@@ -101,7 +101,7 @@ class CutBuilder {
   CutBuilder(const CompactNetwork& network, const SlotRanges& ranges, const std::vector<CutPlane>& planes,
              CutNumbers numbers)
       : network_(network), ranges_(ranges), planes_(planes), numbers_(numbers) {}
-  CutNetwork Build();
+  CutNetwork Build(int32_t end);
 
  private:
   void AddCuts(const CompactStage& stage);
@@ -210,22 +210,23 @@ void CutBuilder::Copy(const CompactStage& stage) {
   to.stages.push_back(std::move(own));
 }
 
-CutNetwork CutBuilder::Build() {
+CutNetwork CutBuilder::Build(int32_t end) {
   CompactNetwork& to = out_.network;
   to.inputs = to.slots = network_.inputs;
   to.lower = network_.lower;
   to.upper = network_.upper;
   if (numbers_ == CutNumbers::kBehind) to.lines = network_.lines;
-  out_.neuron_of.resize(static_cast<size_t>(network_.unstable()));
-  std::iota(out_.neuron_of.begin(), out_.neuron_of.end(), 0);
+  out_.neuron_of.assign(static_cast<size_t>(network_.unstable()), -1);
+  if (numbers_ == CutNumbers::kBehind) std::iota(out_.neuron_of.begin(), out_.neuron_of.end(), 0);
   to.magnitude.assign(network_.magnitude.begin(), network_.magnitude.begin() + network_.inputs);
   to.rounding.assign(network_.rounding.begin(), network_.rounding.begin() + network_.inputs);
   to.origin.assign(network_.origin.begin(), network_.origin.begin() + network_.inputs);
-  number_.resize(static_cast<size_t>(network_.slots));
+  number_.assign(static_cast<size_t>(network_.slots), -1);
   std::iota(number_.begin(), number_.begin() + network_.inputs, 0);
   for (const CompactStage& stage : network_.stages) {
     AddCuts(stage);
     Copy(stage);
+    if (end >= 0 && !stage.source.empty() && stage.first_unstable + stage.size() >= end) break;
   }
   to.first_output = Number(network_.first_output);
   out_.slot_of = std::move(number_);
@@ -335,8 +336,8 @@ bool CutMaker::PlaceNeuron(const HullNeuron& neuron, int32_t origin, const CutPo
   return ImproveNeuron(neuron, neuron.convex() ? -1.0f : 1.0f, scratch, plane);
 }
 
-CutNetwork CutMaker::Make(CutNumbers numbers) const {
-  return CutBuilder(network_, ranges_, planes_, numbers).Build();
+CutNetwork CutMaker::Make(CutNumbers numbers, int32_t end) const {
+  return CutBuilder(network_, ranges_, planes_, numbers).Build(end);
 }
 
 }  // namespace espalier::bounds

@@ -46,8 +46,8 @@ enum class CutNumbers {
 
 struct CutNetwork {
   backend::CompactNetwork network;
-  std::vector<int32_t> slot_of;    // [slots without cuts] where they are now
-  std::vector<int32_t> neuron_of;  // [unstable without cuts] their numbers now
+  std::vector<int32_t> slot_of;    // [slots without cuts] where they are now; -1: left out
+  std::vector<int32_t> neuron_of;  // [unstable without cuts] their numbers now; -1: left out
 };
 
 struct CutPlane {
@@ -71,8 +71,9 @@ class CutMaker {
   // to none of them.
   bool Place(const CutPoints& points);
   bool HasPlane(size_t unstable) const { return planes_[unstable].points > 0; }
-  // The planes as stages.
-  CutNetwork Make(CutNumbers numbers) const;
+  // The planes as stages. In place, up to the activation of unstable neuron number end - 1 (-1: to the
+  // outputs): rows of that activation need nothing of what follows it.
+  CutNetwork Make(CutNumbers numbers, int32_t end = -1) const;
 
  private:
   bool ImproveNeuron(const HullNeuron& neuron, float coefficient, absl::Span<const float> point,

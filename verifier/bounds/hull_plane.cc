@@ -48,6 +48,7 @@ size_t SelectFirst(std::vector<Fall>& falls, double& rest) {
 std::vector<double> LowestPlane(const HullNeuron& neuron, const SlotRanges& ranges,
                                 absl::Span<const float> point) {
   std::vector<Fall> falls;
+  falls.reserve(neuron.slots.size());
   double rest = neuron.bias;  // the largest sum with those so far at their small ends
   for (size_t k = 0; k < neuron.slots.size(); ++k) {
     const auto slot = static_cast<size_t>(neuron.slots[k]);
@@ -62,6 +63,7 @@ std::vector<double> LowestPlane(const HullNeuron& neuron, const SlotRanges& rang
   if (!(rest > 0)) return plane;
   const size_t last = SelectFirst(falls, rest);
   if (last == falls.size()) return plane;  // the sum is positive everywhere
+  plane.reserve(neuron.weights.size());
   for (const double w : neuron.weights) plane.push_back((neuron.left - neuron.chord_slope) * w);
   const double rise = neuron.right - neuron.left;
   for (size_t k = 0; k < last; ++k) plane[falls[k].input] += rise * neuron.weights[falls[k].input];

@@ -45,7 +45,7 @@ class Refinement {
   absl::Status Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
   absl::StatusOr<std::vector<double>> CertifyLeft(int activation, const std::vector<CompactDomain>& rows,
                                                   const std::vector<size_t>& chosen, RowDetails* details);
-  void TakeBounds(int activation, const std::vector<size_t>& chosen, const std::vector<double>& lower,
+  void TakeBounds(int activation, const std::vector<size_t>& chosen, std::vector<double> lower,
                   const RowDetails& details);
   // The number of a side's neuron among all unstable ones; -1: it has none, or rows of the layer do not meet
   // it.
@@ -54,6 +54,7 @@ class Refinement {
   void Number();
   std::vector<RowStart> KnownStarts(int activation) const;
   std::vector<RowStart> Ended(int activation, const std::vector<CompactDomain>& rows) const;
+  std::vector<int32_t> NumbersOf(int activation) const;
   // Has the rows begin there; `bytes` is what they refer to.
   void Begin(int activation, const std::vector<RowStart>& starts, std::vector<CompactDomain>& rows,
              std::vector<std::vector<uint8_t>>& bytes) const;
@@ -246,15 +247,16 @@ std::vector<RowStart> Refinement::KnownStarts(int activation) const {
   const RefineMemory& memory = *settings_.start;
   int32_t before = 0;  // neurons of earlier layers, as the memory numbers them
   for (size_t b = 0; b < a; ++b) before += static_cast<int32_t>(memory.unstable[b].size());
-  const int32_t first = network_.first(activation);
+  const auto first = static_cast<size_t>(network_.first(activation));
+#pragma omp parallel for
   for (size_t r = 0; r < starts.size(); ++r) {
-    const int32_t own = known_[static_cast<size_t>(first) + r / 2];
+    const int32_t own = known_[first + r / 2];
     if (own < 0) continue;
     const RowStart& from = memory.rows[a][static_cast<size_t>(2 * (own - before)) + r % 2];
     if (from.slopes.empty()) continue;
-    for (int32_t j = 0; j < first; ++j) {
-      const int32_t number = known_[static_cast<size_t>(j)];
-      starts[r].slopes.push_back(number < 0 ? uint8_t{128} : from.slopes[static_cast<size_t>(number)]);
+    starts[r].slopes.assign(first, uint8_t{128});
+    for (size_t j = 0; j < first; ++j) {
+      if (known_[j] >= 0) starts[r].slopes[j] = from.slopes[static_cast<size_t>(known_[j])];
     }
     for (const NeuronSide& side : settings_.sides) {
       float beta = 0;
@@ -270,11 +272,12 @@ std::vector<RowStart> Refinement::KnownStarts(int activation) const {
 
 std::vector<RowStart> Refinement::Ended(int activation, const std::vector<CompactDomain>& rows) const {
   std::vector<RowStart> ended(rows.size());
-  const int32_t first = network_.first(activation);
+  const std::vector<int32_t> numbers = NumbersOf(activation);
+#pragma omp parallel for
   for (size_t r = 0; r < rows.size(); ++r) {
-    for (int32_t j = 0; j < first && !rows[r].slopes.empty(); ++j) {
-      ended[r].slopes.push_back(rows[r].slopes[static_cast<size_t>(network_.Number(j))]);
-    }
+    if (!rows[r].slopes.empty()) ended[r].slopes.resize(numbers.size());
+    for (size_t j = 0; j < ended[r].slopes.size(); ++j)
+      ended[r].slopes[j] = rows[r].slopes[static_cast<size_t>(numbers[j])];
     auto split = rows[r].splits.begin();
     for (const NeuronSide& side : settings_.sides)
       ended[r].betas.push_back(NumberBefore(activation, side) < 0 ? 0.0f : (split++)->beta);
@@ -282,16 +285,24 @@ std::vector<RowStart> Refinement::Ended(int activation, const std::vector<Compac
   return ended;
 }
 
+// Of the neurons before the layer, on the device.
+std::vector<int32_t> Refinement::NumbersOf(int activation) const {
+  std::vector<int32_t> numbers(static_cast<size_t>(network_.first(activation)));
+  for (size_t j = 0; j < numbers.size(); ++j) numbers[j] = network_.Number(static_cast<int32_t>(j));
+  return numbers;
+}
+
 void Refinement::Begin(int activation, const std::vector<RowStart>& starts, std::vector<CompactDomain>& rows,
                        std::vector<std::vector<uint8_t>>& bytes) const {
   bytes.assign(rows.size(), {});
-  const auto numbers = static_cast<size_t>(network_.NumbersBefore(activation));
+  const auto all = static_cast<size_t>(network_.NumbersBefore(activation));
+  const std::vector<int32_t> numbers = NumbersOf(activation);
+#pragma omp parallel for
   for (size_t r = 0; r < rows.size(); ++r) {
     if (starts[r].slopes.empty()) continue;
-    bytes[r].assign(numbers, uint8_t{128});
-    for (size_t j = 0; j < starts[r].slopes.size(); ++j) {
-      bytes[r][static_cast<size_t>(network_.Number(static_cast<int32_t>(j)))] = starts[r].slopes[j];
-    }
+    bytes[r].assign(all, uint8_t{128});
+    for (size_t j = 0; j < numbers.size(); ++j)
+      bytes[r][static_cast<size_t>(numbers[j])] = starts[r].slopes[j];
     rows[r].start = bytes[r];
     auto split = rows[r].splits.begin();
     for (size_t k = 0; k < settings_.sides.size(); ++k) {
@@ -324,7 +335,7 @@ absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain
   } else {
     ESPALIER_ASSIGN_OR_RETURN(lower, CertifyLeft(activation, rows, chosen, wanted));
   }
-  TakeBounds(activation, chosen, lower, details);
+  TakeBounds(activation, chosen, std::move(lower), details);
   return absl::OkStatus();
 }
 
@@ -351,23 +362,24 @@ absl::StatusOr<std::vector<double>> Refinement::CertifyLeft(int activation,
   return lower;
 }
 
-void Refinement::TakeBounds(int activation, const std::vector<size_t>& chosen,
-                            const std::vector<double>& lower, const RowDetails& details) {
+void Refinement::TakeBounds(int activation, const std::vector<size_t>& chosen, std::vector<double> lower,
+                            const RowDetails& details) {
   LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
-  const auto inputs = static_cast<size_t>(plan_.node(0).size);
-  for (size_t k = 0; k < lower.size(); ++k) {
-    double bound = lower[k];
-    if (settings_.inside != nullptr) {
-      bound =
-          BoundInside(*settings_.inside,
-                      {bound, details.input_lambda.data() + k * inputs, details.corner.data() + k * inputs},
-                      bounds_.boxes);
+  if (settings_.inside != nullptr) {
+    const auto inputs = static_cast<size_t>(plan_.node(0).size);
+    const double *lambda = details.input_lambda.data(), *corner = details.corner.data();
+#pragma omp parallel for
+    for (size_t k = 0; k < lower.size(); ++k) {
+      lower[k] =
+          BoundInside(*settings_.inside, {lower[k], lambda + k * inputs, corner + k * inputs}, bounds_.boxes);
     }
+  }
+  for (size_t k = 0; k < lower.size(); ++k) {
     const auto i = static_cast<size_t>(Unstable(activation)[chosen[k] / 2]);
     if (chosen[k] % 2 == 0) {
-      if (bound > box.lower[i]) box.lower[i] = bound;
-    } else if (-bound < box.upper[i]) {
-      box.upper[i] = -bound;
+      if (lower[k] > box.lower[i]) box.lower[i] = lower[k];
+    } else if (-lower[k] < box.upper[i]) {
+      box.upper[i] = -lower[k];
     }
     if (box.lower[i] > box.upper[i]) bounds_.empty = {true};
   }

@@ -37,6 +37,7 @@ absl::Status RowNetwork::Use(const backend::CompactNetwork& network) {
     while (!HasRows(activation)) ++activation;
     stage_[static_cast<size_t>(activation++)] = static_cast<int32_t>(s);
   }
+  listed_ = activation;
   return absl::OkStatus();
 }
 
@@ -50,12 +51,18 @@ absl::Status RowNetwork::AddCuts(int activation, const CutPoints& points, const 
                                  bool anew) {
   if (anew || !cuts_.has_value()) cuts_.emplace(left_.network);
   cuts_->Know(RangesOfUnstable(layers, left_.unstable), first(activation));
-  if (!cuts_->Place(points)) return absl::OkStatus();
-  CutNetwork cut = cuts_->Make(CutNumbers::kInPlace);
+  int last = activation;
+  if (anew) {
+    for (int a = activation + 1; a + 1 < static_cast<int>(first_.size()) && last == activation; ++a) {
+      if (HasRows(a)) last = a;
+    }
+  }
+  if (!cuts_->Place(points) && last < listed_) return absl::OkStatus();
+  CutNetwork cut = cuts_->Make(CutNumbers::kInPlace, first(last + 1));
   slot_of_ = std::move(cut.slot_of);
   neuron_of_ = std::move(cut.neuron_of);
   unnumbered_.assign(static_cast<size_t>(cut.network.unstable()), -1);
-  for (size_t u = 0; u < neuron_of_.size(); ++u)
+  for (size_t u = 0; u < neuron_of_.size() && neuron_of_[u] >= 0; ++u)
     unnumbered_[static_cast<size_t>(neuron_of_[u])] = static_cast<int32_t>(u);
   cut.network.consumers = backend::ConsumersOf(cut.network);
   return Use(cut.network);

@@ -32,7 +32,9 @@ class RowNetwork {
   absl::Status List();
   // Gives cuts that are low at the points to the neurons of activations before this one, whose bounds are as
   // in `layers` and stay so. `anew`: to all of them, otherwise to those that have not been asked for yet. For
-  // devices that certify rows with cuts. The device lists the network again when there are new ones.
+  // devices that certify rows with cuts. When there are new ones, the device lists the network again as far
+  // as rows of this activation reach; anew, as far as those of the next one do, which are bounded with these
+  // cuts first.
   absl::Status AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers,
                        bool anew);
   bool HasCut(size_t unstable) const { return cuts_.has_value() && cuts_->HasPlane(unstable); }
@@ -75,6 +77,7 @@ class RowNetwork {
   std::vector<int32_t> first_;                 // [activations + 1]
   std::vector<backend::CompactStage> stages_;  // as listed, without rows
   std::vector<int32_t> stage_;                 // per activation; -1: it has no unstable neurons
+  int listed_ = 0;                             // activations before this one
   std::vector<int32_t> slot_of_, neuron_of_, unnumbered_;
   std::unique_ptr<backend::CompactBounder> bounder_;
   std::unique_ptr<backend::CompactCertifier> certifier_;

@@ -121,11 +121,13 @@ template class DeviceRows<float>;
 template class DeviceRows<double>;
 
 std::vector<double> CornersOf(const std::vector<double>& lambda, const InputBoxes& boxes) {
-  std::vector<double> corners;
-  corners.reserve(lambda.size());
-  for (const double* row = lambda.data(); row != lambda.data() + lambda.size(); row += boxes.lower.size()) {
-    for (size_t i = 0; i < boxes.lower.size(); ++i)
-      corners.push_back(row[i] >= 0 ? boxes.lower[i] : boxes.upper[i]);
+  std::vector<double> corners(lambda.size());
+  const size_t inputs = boxes.lower.size(), rows = lambda.size() / inputs;
+#pragma omp parallel for if (rows > 1)
+  for (size_t r = 0; r < rows; ++r) {
+    const double* row = lambda.data() + r * inputs;
+    double* corner = corners.data() + r * inputs;
+    for (size_t i = 0; i < inputs; ++i) corner[i] = row[i] >= 0 ? boxes.lower[i] : boxes.upper[i];
   }
   return corners;
 }

@@ -12,6 +12,9 @@ namespace espalier::search {
 // the input.
 double BoxFlops(const bounds::Plan& plan);
 
+// More free inputs are not worth halving.
+inline constexpr int64_t kMaxFreeInputs = 24;
+
 // The largest number of inputs that are free in the box of a target.
 int64_t MostFreeInputs(const Problem& problem);
 

@@ -15,9 +15,14 @@ struct DivideRule {
   double sharpen_log = 3, sharpen_again_log = -2;
   // Halves are made when the search seems to need so many times what they cost,
   double trial_log = 5;
-  // and taken when they seem to need so many times less: early estimates of the search are too high.
+  // and taken when they seem to need so many times less: early estimates of the search are too high,
   double early_log = 3, late_log = 1;
-  int64_t late = 8;  // roots' costs that were spent on the search
+  int64_t late = 32;  // roots' costs that were spent on the search
+  // and the neurons that gain most are split first, so that those of halves gain less. An input can be halved
+  // again and again;
+  double neuron_log = 3;
+  // below so few unstable neurons it is not: to enumerate their sides takes less.
+  int64_t few_neurons = 16;
 };
 
 }  // namespace espalier::search

@@ -23,6 +23,10 @@ struct Split {
   float beta = 0;        // multiplier
 };
 
+// Of a candidate that is an input instead of a neuron: `unstable` is its number. Only roots of parts are
+// halved there (part_root.h).
+inline constexpr int16_t kInputLayer = -1;
+
 struct Candidate {
   int16_t layer = 0;
   int32_t unstable = 0;

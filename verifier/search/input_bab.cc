@@ -204,13 +204,12 @@ absl::StatusOr<bool> InputBab::Process(std::vector<BoxDomain> domains) {
   return false;
 }
 
-absl::StatusOr<SearchEnd> InputBab::Loop(int64_t budget_end) {
+absl::StatusOr<SearchEnd> InputBab::Loop() {
   while (!open_.empty()) {
     if (run_.stop.StopRequested()) return SearchEnd::kStopped;
     if (run_.options.max_domains > 0 && run_.statistics.domains >= run_.options.max_domains) {
       return SearchEnd::kDomainLimit;
     }
-    if (run_.statistics.domains >= budget_end) return SearchEnd::kBudget;
     if (run_.between_rounds) run_.between_rounds();
     run_.Report("input-bab", open_.begin()->first, static_cast<int64_t>(open_.size()), closed_);
     run_.statistics.max_open = std::max(run_.statistics.max_open, static_cast<int64_t>(open_.size()));
@@ -224,11 +223,7 @@ absl::StatusOr<SearchEnd> InputBab::Loop(int64_t budget_end) {
   return rowless_ || !given_up_.empty() ? SearchEnd::kNumerical : SearchEnd::kExhausted;
 }
 
-absl::StatusOr<SearchEnd> InputBab::Resume() {
-  return Loop();
-}
-
-absl::StatusOr<SearchEnd> InputBab::Search(int64_t budget) {
+absl::StatusOr<SearchEnd> InputBab::Search() {
   std::map<int32_t, BoxDomain> starts;
   for (size_t t : run_.OpenTargets()) {
     if (run_.problem.targets[t].rows == 0) {
@@ -251,7 +246,7 @@ absl::StatusOr<SearchEnd> InputBab::Search(int64_t budget) {
     ++open_of_target_[t];
   }
   for (auto& [box, domain] : starts) Push(std::move(domain));
-  return budget > 0 ? Loop(run_.statistics.domains + budget) : Loop();
+  return Loop();
 }
 
 absl::StatusOr<SearchEnd> InputBab::Search(const std::vector<BoxPart>& left) {

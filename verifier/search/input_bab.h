@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <vector>
 
@@ -28,19 +27,15 @@ class InputBab {
   InputBab& operator=(const InputBab&) = delete;
   ~InputBab();  // at once: many domains are freed behind
 
-  // Decides all open targets from their boxes. kBudget after about `budget` domains (0: to the end).
-  absl::StatusOr<SearchEnd> Search(int64_t budget = 0);
-  // Goes on after kBudget, to the end.
-  absl::StatusOr<SearchEnd> Resume();
-  // After kBudget: the lowest margin among the open domains.
-  double WorstBound() const { return open_.begin()->first; }
+  // Decides all open targets from their boxes.
+  absl::StatusOr<SearchEnd> Search();
   // Goes on with what an earlier run left open: all there is of every open target.
   absl::StatusOr<SearchEnd> Search(const std::vector<BoxPart>& left);
   // All that is not refuted: queued, being bounded, given up.
   void Save(std::vector<BoxPart>& left) const;
 
  private:
-  absl::StatusOr<SearchEnd> Loop(int64_t budget_end = std::numeric_limits<int64_t>::max());
+  absl::StatusOr<SearchEnd> Loop();
   // Bounds a batch; true when a witness was found.
   absl::StatusOr<bool> Process(std::vector<BoxDomain> domains);
   absl::StatusOr<bool> Candidates(const BoxBatch& batch);

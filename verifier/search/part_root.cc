@@ -9,6 +9,7 @@
 #include "verifier/base/status.h"
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/refine.h"
+#include "verifier/search/relu_bab.h"
 #include "verifier/search/reweight.h"
 
 namespace espalier::search {
@@ -63,12 +64,26 @@ bounds::RefineSettings SettingsOn(const PartRoot& part, const Domain& domain,
   return settings;
 }
 
+void HalveInput(size_t input, int8_t sign, bounds::InputBoxes& boxes) {
+  const double middle = 0.5 * boxes.lower[input] + 0.5 * boxes.upper[input];
+  (sign > 0 ? boxes.lower : boxes.upper)[input] = middle;
+}
+
+Domain ChildOf(const Domain& parent, const Candidate& split, int8_t sign) {
+  if (split.layer != kInputLayer) return MakeChild(parent, split, sign);
+  Domain child = parent;
+  child.candidates.clear();
+  child.corner.clear();
+  return child;
+}
+
 class Maker {
  public:
   Maker(Run& run, PartRoot& part) : run_(run), part_(part) {}
 
   absl::Status MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds);
-  absl::Status MakeHalf(const PartRoot& parent, std::vector<Domain> children);
+  absl::Status MakeHalf(const PartRoot& parent, std::vector<Domain> children, const Candidate& split,
+                        int8_t sign);
   absl::Status MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds);
 
  private:
@@ -234,16 +249,19 @@ absl::Status Maker::GoOn(int rounds) {
   return absl::OkStatus();
 }
 
-absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> children) {
+absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> children, const Candidate& split,
+                             int8_t sign) {
   bounds_ = parent.root.bounds;
   part_.cuts = parent.cuts;
+  const bool of_input = split.layer == kInputLayer;
+  if (of_input) HalveInput(static_cast<size_t>(split.unstable), sign, bounds_.boxes);
   bounds::RefineSettings settings = SettingsOn(parent, children[0], parent.memory);
   for (const bounds::NeuronSide& side : settings.sides) {
     if (!bounds::TakeSide(side, bounds_.layers)) return absl::OkStatus();
   }
   part_.points = parent.points;
   // Rows up to the split neuron's own layer do not meet it.
-  if (!parent.memory.empty()) settings.first = children[0].splits.back().layer + 1;
+  if (!parent.memory.empty() && !of_input) settings.first = split.layer + 1;
   // What is searched for on this side lies where the parent's margin can be negative.
   if (children.size() == 1) inside_ = parent.plane;
   ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
@@ -294,21 +312,35 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& 
                                                       std::vector<Domain> open, int rounds) {
   PhaseTimer timer(run, "sharpen");
   auto sharper = std::make_unique<PartRoot>();
+  sharper->origin = part.origin;
   ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open), rounds));
   return sharper;
 }
+
+namespace {
+
+std::shared_ptr<const std::map<int32_t, SplitParts>> WholeBoxPart(const Run& run, const PartRoot& part) {
+  auto parts = std::make_shared<std::map<int32_t, SplitParts>>();
+  for (const Domain& domain : part.open) AppendTo(run, part.root, domain, (*parts)[domain.target]);
+  return parts;
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
                                                                   const std::vector<Domain>& open,
                                                                   const Candidate& split) {
   PhaseTimer timer(run, "condition");
   std::vector<std::unique_ptr<PartRoot>> halves(2);
+  std::shared_ptr<const std::map<int32_t, SplitParts>> origin = parent.origin;
+  if (origin == nullptr && split.layer == kInputLayer) origin = WholeBoxPart(run, parent);
   const auto make = [&](int8_t sign) {
     std::vector<Domain> children;
-    for (const Domain& domain : open) children.push_back(MakeChild(domain, split, sign));
+    for (const Domain& domain : open) children.push_back(ChildOf(domain, split, sign));
     std::unique_ptr<PartRoot>& half = halves[sign > 0 ? 0 : 1];
     half = std::make_unique<PartRoot>();
-    return Maker(run, *half).MakeHalf(parent, std::move(children));
+    half->origin = origin;
+    return Maker(run, *half).MakeHalf(parent, std::move(children), split, sign);
   };
   ESPALIER_RETURN_IF_ERROR(run.plan.backend().Both([&] { return make(1); }, [&] { return make(-1); }));
   return halves;

@@ -1,5 +1,5 @@
-// A root of a part of a box: intermediate bounds that hold on the sides of a few neurons, and the bounds of
-// open targets there.
+// A root of a part of a box: intermediate bounds that hold on the sides of a few neurons and in the halves of
+// a few inputs' intervals, and the bounds of open targets there.
 //
 // For one target alone they need hold only where its margin can be negative as well (bounds/half_space.h).
 // What is derived here is valid on the part's sides, and for that one target; nothing else may use it.
@@ -9,6 +9,7 @@
 //   if (halves[0]->open.empty()) ...  // every target is refuted on that side
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "verifier/bounds/refine.h"
 #include "verifier/search/domain_batch.h"
 #include "verifier/search/domain_bounder.h"
+#include "verifier/search/frontier.h"
 
 namespace espalier::search {
 
@@ -38,6 +40,8 @@ struct PartRoot {
   Cuts cuts = Cuts::kUntried;
   // Where cuts that serve the bounds of its layers are low; null: they are made without cuts.
   std::shared_ptr<const bounds::CutPoints> points;
+  // Where the box is not the whole one: what the part was, per target, when it last was.
+  std::shared_ptr<const std::map<int32_t, SplitParts>> origin;
 
   double WorstBound() const;
 };
@@ -51,8 +55,8 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
 
 // The halves of `parent` on either side (+1, -1) of `split`, for children of the domains `open`, both at the
 // same time where the device can (Backend::Both): a half bounds few rows at once. Bounds of what is behind
-// the split neuron are refined under the sides, from the parent's slopes; where that is not made for the
-// network, the side is taken over only.
+// the split neuron, or input, are refined there, from the parent's slopes; where that is not made for the
+// network, the side or half is taken over only.
 absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
                                                                   const std::vector<Domain>& open,
                                                                   const Candidate& split);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,15 +14,15 @@
 namespace espalier::search {
 namespace {
 
-constexpr int kFirstRounds = 12;          // of the whole box's half-space
-constexpr size_t kPerLayer = 4;           // neurons that may be tried
-constexpr double kRootsPerTrial = 4;      // expected below the best pair so far, for each further trial
-constexpr int64_t kDomainsPerNeuron = 2;  // what a root costs
+constexpr int kFirstRounds = 12;           // of the whole box's half-space
+constexpr size_t kPerLayer = 4;            // neurons that may be tried
+constexpr double kRootsPerTrial = 4;       // expected below the best pair so far, for each further trial
+constexpr double kDomainsPerNeuron = 0.5;  // what a root costs
 constexpr int64_t kRootsToSharpen = 3;
 constexpr double kLeastSharper = 0.02;  // of what is missing
 
 int64_t RootCost(const PartRoot& part) {
-  return kDomainsPerNeuron * part.root.slope_count + 1;
+  return static_cast<int64_t>(kDomainsPerNeuron * static_cast<double>(part.root.slope_count)) + 1;
 }
 
 // log2 of the roots below a pair whose halves gain these shares of what is missing.
@@ -120,12 +121,17 @@ absl::StatusOr<SearchEnd> PartSearch::SearchPart(Part& part, int64_t domains) {
 }
 
 // At a leaf the program's optimum may lie where the part's bounds do not hold: those of the whole box decide,
-// to the end.
+// to the end, in the part's.
 absl::StatusOr<SearchEnd> PartSearch::SearchOverBox(Part& part) {
   std::map<int32_t, SplitParts> open;
   part.bab->Save(open);
+  bounds::DomainBounds bounds = shared_.root.bounds;
+  bounds.boxes = part.root->root.bounds.boxes;
+  ESPALIER_ASSIGN_OR_RETURN(SharedRoot over_box, SharedRoot::Make(run_.plan, std::move(bounds)));
+  part.bab.reset();
+  part.over_box = std::make_unique<SharedRoot>(std::move(over_box));
   part.bab =
-      std::make_unique<ReluBab>(run_, shared_.root, ratings_, ReluBab::Of{share_, /*part=*/true, nullptr});
+      std::make_unique<ReluBab>(run_, *part.over_box, ratings_, ReluBab::Of{share_, /*part=*/true, nullptr});
   for (const Domain& start : starts_) {
     const auto left = open.find(start.target);
     if (left != open.end()) part.bab->Restore(left->second, start);
@@ -145,6 +151,7 @@ absl::StatusOr<PartSearch::Halves> PartSearch::HalveAt(const Part& part, const s
                                                        const Candidate& split) {
   Halves halves;
   halves.log_roots = 0;
+  halves.of_input = split.layer == kInputLayer;
   std::vector<std::vector<double>> gains(open.size());
   ESPALIER_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<PartRoot>> roots,
                             MakeHalves(run_, *part.root, open, split));
@@ -168,7 +175,7 @@ double PartSearch::MostTrials(const Part& part, double log_advantage) const {
   const double worth =
       std::min(std::exp2(log_advantage), std::exp2(part.trials.best.log_roots) / kRootsPerTrial + 1);
   if (divided_) return worth;
-  const int64_t afforded = 1 + part.domains / (2 * RootCost(*part.root));
+  const int64_t afforded = 1 + part.domains / (32 * RootCost(*part.root));
   return std::min(worth, static_cast<double>(afforded));
 }
 
@@ -176,11 +183,12 @@ absl::Status PartSearch::TryHalves(Part& part, double log_advantage) {
   Trials& trials = part.trials;
   if (!trials.begun) {
     trials.begun = true;
-    ESPALIER_ASSIGN_OR_RETURN(trials.left, TighteningSplits(run_, *part.root, kPerLayer));
+    const bool inputs = run_.options.input_split != 0 && part.root->root.slope_count > rule_.few_neurons;
+    ESPALIER_ASSIGN_OR_RETURN(trials.left, TighteningSplits(run_, *part.root, kPerLayer, inputs));
   }
   const std::vector<Domain> open = StillOpen(part);
   while (!trials.left.empty() && static_cast<double>(trials.made) < MostTrials(part, log_advantage)) {
-    const auto next = experience_.Best(trials.left);
+    const auto next = experience_.Best(trials.left, trials.made == 0);
     ESPALIER_ASSIGN_OR_RETURN(Halves halves, HalveAt(part, open, *next));
     if (run_.stop.StopRequested()) return absl::OkStatus();
     ++trials.made;
@@ -193,6 +201,7 @@ absl::Status PartSearch::TryHalves(Part& part, double log_advantage) {
 
 void PartSearch::Divide() {
   divided_ = true;
+  if (parts_.back().trials.best.of_input) run_.Count("divided_at_inputs", 1);
   std::vector<Part> halves = std::move(parts_.back().trials.best.parts);
   const std::unique_ptr<ReluBab> bab = std::move(parts_.back().bab);
   parts_.pop_back();
@@ -245,7 +254,8 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   if (run_.stop.StopRequested()) return absl::OkStatus();
   const double roots = part.trials.best.log_roots;
   const double advantage =
-      part.domains < rule_.late * RootCost(*part.root) ? rule_.early_log : rule_.late_log;
+      (part.domains < rule_.late * RootCost(*part.root) ? rule_.early_log : rule_.late_log) +
+      (part.trials.best.of_input ? 0 : rule_.neuron_log);
   if (!(roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
     run_.Explain(absl::StrCat("roots of parts: about 2^", std::lround(roots),
@@ -259,7 +269,7 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
 void PartSearch::Finish(SearchEnd end) {
   if (end == SearchEnd::kNumerical) {
     std::map<int32_t, SplitParts> open;
-    parts_.back().bab->Save(open);
+    SaveBegun(parts_.back(), open);
     for (const auto& [target, left] : open) undecided_[target].Append(left);
   }
   parts_.pop_back();
@@ -301,16 +311,32 @@ absl::StatusOr<SearchEnd> PartSearch::Turn(int64_t domains) {
   return undecided_.empty() ? SearchEnd::kExhausted : SearchEnd::kNumerical;
 }
 
+// Sides say nothing of inputs: a part of the box is saved as what it was on the whole one.
+void PartSearch::SaveBegun(const Part& part, std::map<int32_t, SplitParts>& open) const {
+  if (part.root->origin == nullptr) return part.bab->Save(open);
+  for (const Domain& domain : StillOpen(part)) {
+    open[domain.target].Append(part.root->origin->at(domain.target));
+  }
+}
+
 void PartSearch::Save(std::map<int32_t, SplitParts>& open) const {
   for (const auto& [target, left] : left_) open[target].Append(left);
   for (const auto& [target, left] : undecided_) open[target].Append(left);
+  std::set<std::pair<const void*, int32_t>> saved;  // origins, for the target
   for (const Part& part : parts_) {
-    if (part.bab != nullptr) {
+    const auto* origin = part.root->origin.get();
+    if (part.bab != nullptr && origin == nullptr) {
       part.bab->Save(open);
       continue;
     }
-    for (const Domain& domain : part.root->open) {
-      if (left_.count(domain.target) == 0) AppendTo(run_, part.root->root, domain, open[domain.target]);
+    for (const Domain& domain : part.bab != nullptr ? StillOpen(part) : part.root->open) {
+      const int32_t target = domain.target;
+      if (left_.count(target) != 0) continue;
+      if (origin == nullptr) {
+        AppendTo(run_, part.root->root, domain, open[target]);
+      } else if (saved.insert({origin, target}).second) {
+        open[target].Append(origin->at(target));
+      }
     }
   }
 }

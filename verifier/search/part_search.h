@@ -67,6 +67,7 @@ class PartSearch {
     std::vector<Part> parts;
     // About how many roots there will be below them, in log2.
     double log_roots = std::numeric_limits<double>::infinity();
+    bool of_input = false;
   };
   // Neurons at which a part was halved to see what that gains.
   struct Trials {
@@ -77,12 +78,13 @@ class PartSearch {
   };
   struct Part {
     std::unique_ptr<PartRoot> root;
-    std::unique_ptr<ReluBab> bab;  // null: not begun
-    double bound = 0;              // the worst at the root
-    int64_t domains = 0;           // spent
-    int64_t next = 0;              // domains after which its progress is looked at
-    int64_t domains_before = 1;    // when it was looked at last
-    double bound_before = 0;       // the worst then
+    std::unique_ptr<SharedRoot> over_box;  // where leaves need bounds that hold on all of its box
+    std::unique_ptr<ReluBab> bab;          // null: not begun
+    double bound = 0;                      // the worst at the root
+    int64_t domains = 0;                   // spent
+    int64_t next = 0;                      // domains after which its progress is looked at
+    int64_t domains_before = 1;            // when it was looked at last
+    double bound_before = 0;               // the worst then
     Trials trials;
   };
 
@@ -102,6 +104,8 @@ class PartSearch {
   void Divide();
   std::vector<Domain> StillOpen(const Part& part) const;
   void Finish(SearchEnd end);
+  // What is open of a part that was begun.
+  void SaveBegun(const Part& part, std::map<int32_t, SplitParts>& open) const;
 
   Run& run_;
   RootResult& shared_;

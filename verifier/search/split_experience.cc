@@ -16,10 +16,10 @@ double SplitExperience::Expected(const Candidate& candidate) const {
   return candidate.score * std::exp(layer->second.log_factor / layer->second.trials);
 }
 
-std::vector<Candidate>::iterator SplitExperience::Best(std::vector<Candidate>& candidates) const {
+std::vector<Candidate>::iterator SplitExperience::Best(std::vector<Candidate>& candidates, bool first) const {
   const auto worse = [&](const Candidate& x, const Candidate& y) {
     const bool known_x = layers_.contains(x.layer), known_y = layers_.contains(y.layer);
-    return known_x != known_y ? known_x : Expected(x) < Expected(y);
+    return known_x != known_y ? known_x != first : Expected(x) < Expected(y);
   };
   return std::max_element(candidates.begin(), candidates.end(), worse);
 }

@@ -7,7 +7,7 @@
 // in the place of the fractionality).
 //
 //   SplitExperience experience;
-//   auto next = experience.Best(candidates);   // to be tried
+//   auto next = experience.Best(candidates, /*first=*/true);   // to be tried
 //   experience.Note(*next, log_roots);
 #pragma once
 
@@ -20,9 +20,10 @@ namespace espalier::search {
 
 class SplitExperience {
  public:
-  // The candidate with the largest gain expected; of those in layers that were never tried, if there are any.
-  // The list is not empty.
-  std::vector<Candidate>::iterator Best(std::vector<Candidate>& candidates) const;
+  // The candidate with the largest gain expected. A part's first one is of a layer that was tried before,
+  // where there is any, so that it has what is known to be good; then those of layers that never were have
+  // their turn. The list is not empty.
+  std::vector<Candidate>::iterator Best(std::vector<Candidate>& candidates, bool first) const;
   // `log_roots`: log2 of the roots below its two halves; its inverse is what an even split would gain on both
   // sides.
   void Note(const Candidate& candidate, double log_roots);

@@ -19,15 +19,12 @@
 namespace espalier::search {
 namespace {
 
-// Input splitting: at most this many free inputs, and full CROWN bounds of one box at most this much work.
-constexpr int64_t kMaxFreeInputs = 24;
+// Input splitting: full CROWN bounds of one box at most this much work.
 constexpr double kMaxBoxFlops = 4e8;
 constexpr size_t kFewBoxes = 8;
 constexpr int64_t kFewUnstable = 24;
 constexpr int64_t kTurnDomains = 2;   // of a target's first turn, per unstable neuron
 constexpr int64_t kTrialDomains = 8;  // of all targets' together
-// Where bounds are costly, input splitting is tried on a few boxes: each halved about three times.
-constexpr int64_t kTrialBoxes = 7;
 // Work of the attacks: the first one is short where bounds are cheap, and as long as the second where they
 // are not.
 constexpr double kFirstAttackFlops = 1e9;
@@ -63,7 +60,6 @@ class Strategy {
   absl::StatusOr<SearchEnd> Search();
   absl::StatusOr<SearchEnd> SearchBox(int32_t box, const std::vector<size_t>& targets);
   absl::StatusOr<SearchEnd> SearchInputs();
-  absl::StatusOr<std::optional<SearchEnd>> TryInputs();
   absl::StatusOr<SearchEnd> SearchTogether(int64_t trial);
   absl::StatusOr<SearchEnd> SearchEach();
   std::unique_ptr<PartSearch> MakeSearch(std::vector<Domain> starts, double share);
@@ -151,10 +147,6 @@ absl::StatusOr<SearchEnd> Strategy::SearchBox(int32_t box, const std::vector<siz
     if (root.open.empty()) return SearchEnd::kExhausted;
   }
   root_ = std::make_unique<RootResult>(std::move(root));
-  if (stage == BoxStage::kFresh) {
-    ESPALIER_ASSIGN_OR_RETURN(const std::optional<SearchEnd> end, TryInputs());
-    if (end.has_value()) return *end;
-  }
   if (stage != BoxStage::kEach) {
     stage = BoxStage::kTogether;
     // Bounds for each target cost about as much as this many domains; what is decided by then needs none.
@@ -230,30 +222,6 @@ absl::StatusOr<SearchEnd> Strategy::SearchInputs() {
   if (!left_.inputs_split) return inputs_->Search();
   const std::vector<BoxPart> boxes = std::exchange(left_.boxes, {});
   return inputs_->Search(boxes);
-}
-
-// A few boxes instead of one, with plain CROWN bounds: where these are better than the refined ones of the
-// whole box, the property hangs on few inputs, and halving them beats halving neurons. Nothing: it does not.
-absl::StatusOr<std::optional<SearchEnd>> Strategy::TryInputs() {
-  if (run_.options.input_split >= 0 || run_.problem.boxes.size() > 1) return std::nullopt;
-  if (MostFreeInputs(run_.problem) > kMaxFreeInputs) return std::nullopt;
-  double refined = std::numeric_limits<double>::infinity();
-  for (const Domain& domain : root_->open) refined = std::min(refined, domain.bound);
-  PhaseTimer timer(run_, "search");
-  inputs_ = std::make_unique<InputBab>(run_);
-  ESPALIER_ASSIGN_OR_RETURN(const SearchEnd end, inputs_->Search(kTrialBoxes));
-  if (end != SearchEnd::kBudget) return end;
-  if (inputs_->WorstBound() > refined) {
-    Explain(absl::StrCat("halving inputs lifts the bound from ", refined, " to ", inputs_->WorstBound(),
-                         " in ", kTrialBoxes, " boxes: branch and bound over the input box"));
-    root_.reset();
-    ESPALIER_ASSIGN_OR_RETURN(const SearchEnd last, inputs_->Resume());
-    return last;
-  }
-  Explain(absl::StrCat("halving inputs does not help: ", inputs_->WorstBound(), " in ", kTrialBoxes,
-                       " boxes, ", refined, " without"));
-  inputs_.reset();
-  return std::nullopt;
 }
 
 Frontier Strategy::Left() const {

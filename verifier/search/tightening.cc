@@ -5,6 +5,8 @@
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/refine.h"
+#include "verifier/search/box_work.h"
+#include "verifier/search/input_influence.h"
 
 namespace espalier::search {
 namespace {
@@ -48,9 +50,40 @@ void HandBack(const std::vector<bounds::BoundShare>& shares, const std::vector<b
   }
 }
 
+// The first `count` of `own`, by score.
+void AppendBest(std::vector<Candidate> own, size_t count, std::vector<Candidate>& best) {
+  const size_t kept = std::min(count, own.size());
+  std::partial_sort(own.begin(), own.begin() + static_cast<int64_t>(kept), own.end(),
+                    [](const Candidate& x, const Candidate& y) { return x.score > y.score; });
+  best.insert(best.end(), own.begin(), own.begin() + static_cast<int64_t>(kept));
+}
+
+// Inputs whose interval can be halved, with their shares of the gains.
+absl::StatusOr<std::vector<Candidate>> InputSplits(Run& run, const PartRoot& part, const Gains& gains) {
+  const bounds::InputBoxes& boxes = part.root.bounds.boxes;
+  InfluenceQuery query;
+  query.layers = &part.root.bounds;
+  query.looseness = gains;
+  for (size_t i = 0; i < boxes.lower.size(); ++i) {
+    const double low = boxes.lower[i], high = boxes.upper[i], middle = 0.5 * low + 0.5 * high;
+    if (!(middle > low && middle < high)) continue;
+    query.domain.push_back(0);
+    query.input.push_back(static_cast<int32_t>(i));
+    query.width.push_back(static_cast<float>(high - low));
+    if (static_cast<int64_t>(query.input.size()) > kMaxFreeInputs) return std::vector<Candidate>();
+  }
+  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> share, InputInfluence(run.plan, query));
+  std::vector<Candidate> inputs;
+  for (size_t k = 0; k < share.size(); ++k) {
+    if (share[k] > 0) inputs.push_back({kInputLayer, query.input[k], static_cast<float>(share[k])});
+  }
+  return inputs;
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count) {
+absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count,
+                                                        bool inputs) {
   bounds::DomainBounds bounds = part.root.bounds;
   std::vector<bounds::BoundShare> shares;
   bounds::RefineSettings settings;
@@ -65,20 +98,23 @@ absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot
   for (const bounds::NeuronSide& side : settings.sides)
     gains[static_cast<size_t>(side.activation)][static_cast<size_t>(side.neuron)] = 0;
   const auto targets = static_cast<double>(part.open.size());
+  for (std::vector<double>& layer : gains) {
+    for (double& gain : layer) gain /= targets;
+  }
   std::vector<Candidate> best;
   for (size_t a = 0; a < gains.size(); ++a) {
     const std::vector<int32_t>& unstable = part.root.relaxation64.unstable(static_cast<int>(a));
     std::vector<Candidate> own;
     for (size_t j = 0; j < unstable.size(); ++j) {
-      const double gain = gains[a][static_cast<size_t>(unstable[j])] / targets;
+      const double gain = gains[a][static_cast<size_t>(unstable[j])];
       if (gain > 0)
         own.push_back({static_cast<int16_t>(a), static_cast<int32_t>(j), static_cast<float>(gain)});
     }
-    const size_t kept = std::min(count, own.size());
-    std::partial_sort(own.begin(), own.begin() + static_cast<int64_t>(kept), own.end(),
-                      [](const Candidate& x, const Candidate& y) { return x.score > y.score; });
-    best.insert(best.end(), own.begin(), own.begin() + static_cast<int64_t>(kept));
+    AppendBest(std::move(own), count, best);
   }
+  if (!inputs) return best;
+  ESPALIER_ASSIGN_OR_RETURN(std::vector<Candidate> own, InputSplits(run, part, gains));
+  AppendBest(std::move(own), count, best);
   return best;
 }
 

@@ -1,0 +1,114 @@
+// Searches over parts: whenever one is stopped, what it says is left holds every unsafe point.
+#include "verifier/search/part_search.h"
+
+#include <limits>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "tests/property/refine_cases.h"
+
+namespace espalier::testing {
+namespace {
+
+constexpr double kAlways = -std::numeric_limits<double>::infinity();
+// Divides as often as it can, at inputs too.
+constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
+                                        .sharpen_log = kAlways,
+                                        .trial_log = kAlways,
+                                        .early_log = kAlways,
+                                        .late_log = kAlways,
+                                        .few_neurons = 2};
+
+// Whether some domain's sides hold the values. No domain: the whole box is left.
+bool Covers(const BoundsCase& c, const search::SplitParts& parts,
+            const std::vector<std::vector<double>>& values) {
+  const auto on_side = [&](uint32_t literal) {
+    size_t a = c.plan->activations().size() - 1;
+    while (c.plan->activation_begin(static_cast<int>(a)) > literal / 2) --a;
+    const auto node = static_cast<size_t>(c.plan->node(c.plan->activations()[a]).predecessor);
+    const int64_t neuron = literal / 2 - c.plan->activation_begin(static_cast<int>(a));
+    const double value = values[node][static_cast<size_t>(neuron)];
+    return (literal & 1) != 0 ? value >= -1e-9 : value <= 1e-9;
+  };
+  for (size_t d = 0; d < parts.count(); ++d) {
+    bool all = true;
+    for (uint64_t k = parts.begin(d); k < parts.end[d]; ++k) all = all && on_side(parts.literals[k]);
+    if (all) return true;
+  }
+  return parts.count() == 0;
+}
+
+struct Point {
+  std::vector<std::vector<double>> values;
+  std::vector<int32_t> unsafe;  // targets
+};
+
+std::vector<Point> UnsafePoints(const BoundsCase& c, const search::Problem& problem,
+                                const std::vector<std::vector<double>>& points) {
+  std::vector<Point> unsafe;
+  for (const auto& x : points) {
+    Point point{ir::EvaluateNodes(c.network, x), {}};
+    for (size_t t = 0; t < problem.targets.size(); ++t) {
+      search::Problem single = problem;
+      single.targets = {problem.targets[t]};
+      const double margin = Margin(single, {1, 0}, x, point.values[static_cast<size_t>(c.network.output)]);
+      if (margin < -1e-9) point.unsafe.push_back(static_cast<int32_t>(t));
+    }
+    if (!point.unsafe.empty()) unsafe.push_back(std::move(point));
+  }
+  return unsafe;
+}
+
+class PartSearchTest : public ::testing::Test {
+ protected:
+  void FollowTurns(uint64_t seed) {
+    // Few inputs, so that it pays to halve them.
+    Random random(seed);
+    ir::Network network =
+        RandomNetwork(random, {.inputs = random.Int(2, 3), .outputs = 2, .layers = 3, .width = 6});
+    BoundsCase c(random, std::move(network), 1.0);
+    const auto points = c.Points(300);
+    const search::Problem problem = TwoTargets(c, points);
+    const std::vector<Point> unsafe = UnsafePoints(c, problem, points);
+    api::Options options;
+    options.intermediate_iterations = 4;
+    options.attack = 0;
+    const NoJudge judge;
+    search::Run run(problem, *c.plan, options, judge, nullptr, StopToken());
+    auto root = search::BoundRoot(run, 0, run.OpenTargets());
+    ASSERT_TRUE(root.ok()) << root.status();
+    std::vector<search::Domain> starts = root->open;
+    for (search::Domain& start : starts) start.weights = {1, 0};
+    search::PartSearch search(run, *root, starts, 1.0, kAtOnce);
+    for (int turn = 0; turn < 40; ++turn) {
+      const auto end = search.Turn(1);
+      ASSERT_TRUE(end.ok()) << end.status();
+      if (*end != search::SearchEnd::kBudget) break;
+      std::map<int32_t, search::SplitParts> left;
+      search.Save(left);
+      for (const Point& point : unsafe) {
+        for (const int32_t target : point.unsafe) {
+          ASSERT_FALSE(run.refuted(static_cast<size_t>(target)));
+          ASSERT_TRUE(Covers(c, left[target], point.values)) << "turn " << turn << " target " << target;
+          ++covered_;
+        }
+      }
+    }
+    at_inputs_ += run.statistics.counters["divided_at_inputs"];
+  }
+
+  int64_t covered_ = 0, at_inputs_ = 0;
+};
+
+TEST_F(PartSearchTest, WhatIsLeftHoldsEveryUnsafePoint) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    FollowTurns(seed);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(covered_, 20000);
+  EXPECT_GT(at_inputs_, 30);
+}
+
+}  // namespace
+}  // namespace espalier::testing
