@@ -77,6 +77,13 @@ Domain ChildOf(const Domain& parent, const Candidate& split, int8_t sign) {
   return child;
 }
 
+// What PartRoot::origin says of halves of a part that is not one of them.
+std::shared_ptr<const std::map<int32_t, SplitParts>> WholeBoxPart(const Run& run, const PartRoot& part) {
+  auto parts = std::make_shared<std::map<int32_t, SplitParts>>();
+  for (const Domain& domain : part.open) AppendTo(run, part.root, domain, (*parts)[domain.target]);
+  return parts;
+}
+
 class Maker {
  public:
   Maker(Run& run, PartRoot& part) : run_(run), part_(part) {}
@@ -316,16 +323,6 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& 
   ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open), rounds));
   return sharper;
 }
-
-namespace {
-
-std::shared_ptr<const std::map<int32_t, SplitParts>> WholeBoxPart(const Run& run, const PartRoot& part) {
-  auto parts = std::make_shared<std::map<int32_t, SplitParts>>();
-  for (const Domain& domain : part.open) AppendTo(run, part.root, domain, (*parts)[domain.target]);
-  return parts;
-}
-
-}  // namespace
 
 absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, const PartRoot& parent,
                                                                   const std::vector<Domain>& open,

@@ -2,20 +2,20 @@
 //
 // Ordinary branch and bound (relu_bab.h) goes on below one root and keeps its intermediate bounds: fast, and
 // blind to what a split does to the bounds of later neurons. Where that would take too long, the root is
-// split at one neuron into two *parts* with bounds of their own (part_root.h), and each is searched in its
-// turn, or split again. Which of the two pays is estimated for each part, from what a short search of it and
-// its two halves have gained:
+// split at one neuron, or halved at one input, into two *parts* with bounds of their own (part_root.h), and
+// each is searched in its turn, or split again. Which of the two pays is estimated for each part, from what a
+// short search of it and its two halves have gained:
 //
 //   domains below a root: n · 2^(-bound / s), s: what the last doubling of the domains has lifted the bound
 //   roots below a pair: N at m = -bound, where N(m) = N(m - g1) + N(m - g2) and N = 1 for m <= 0
 //
 // (the branching number of the halves' gains g1 and g2; Le Bodic and Nemhauser, Math. Programming 166, 2017).
 //
-// The neuron is chosen by trying: the most promising ones of each layer (tightening.h) are halved, those
-// first that what their layer has gained so far speaks for (split_experience.h), as long as what is spent on
-// trials stays below what they can save.
+// It is chosen by trying: the most promising neurons of each layer and inputs (tightening.h) are halved,
+// those first that what their layer has gained so far speaks for (split_experience.h), as long as what is
+// spent on trials stays below what they can save.
 //
-// A root costs about as much as two domains per unstable neuron. Decisions count domains, never seconds.
+// A root costs about as much as half a domain per unstable neuron. Decisions count domains, never seconds.
 //
 //   PartSearch search(run, shared, domains, /*share=*/1.0);
 //   ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, search.Turn(1000));  // kBudget: not done yet

@@ -1,6 +1,7 @@
 #include "verifier/search/relu_bab.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "verifier/base/status.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr int64_t kCandidates = 12;       // by score
 constexpr int64_t kTried = 4;             // of these in look-ahead
-constexpr int64_t kAttackEvery = 16;      // rounds between attacks from the worst domains' corners
+constexpr int64_t kAttackEvery = 16;      // rounds between attacks from the worst domains' corners, later
 constexpr int64_t kLookAheadBatches = 8;  // children of candidates that are bounded together
 
 // Out of memory: in halves. Each domain's certificate is its own, so that company does not matter.
@@ -30,6 +31,11 @@ absl::StatusOr<std::vector<double>> CertifyInMemory(Run& run, DomainBounder& bou
                             CertifyInMemory(run, bounder, {middle, domains.end()}));
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
+}
+
+// Whether the round begins with an attack: early ones often, for a few splits may be all that was missing.
+bool Attacks(int64_t round) {
+  return std::has_single_bit(static_cast<uint64_t>(round)) || round % kAttackEvery == 0;
 }
 
 }  // namespace
@@ -50,7 +56,7 @@ void ReluBab::Close(int32_t target) {
 
 absl::Status ReluBab::Optimise(std::vector<Domain>& domains) {
   PhaseTimer timer(run_, "bound");
-  const bool corners = run_.options.attack != 0 && rounds_ % kAttackEvery == 0;
+  const bool corners = run_.options.attack != 0 && Attacks(rounds_);
   ESPALIER_RETURN_IF_ERROR(bounder_->Optimise(domains, {.candidates = kCandidates, .corners = corners}));
   return Reweight(run_, root_, domains);
 }

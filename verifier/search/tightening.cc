@@ -72,10 +72,12 @@ absl::StatusOr<std::vector<Candidate>> InputSplits(Run& run, const PartRoot& par
     query.width.push_back(static_cast<float>(high - low));
     if (static_cast<int64_t>(query.input.size()) > kMaxFreeInputs) return std::vector<Candidate>();
   }
-  ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> share, InputInfluence(run.plan, query));
+  const absl::StatusOr<std::vector<double>> share = InputInfluence(run.plan, query);
   std::vector<Candidate> inputs;
-  for (size_t k = 0; k < share.size(); ++k) {
-    if (share[k] > 0) inputs.push_back({kInputLayer, query.input[k], static_cast<float>(share[k])});
+  if (bounds::DoWithout(share.status())) return inputs;  // without them there are neurons
+  ESPALIER_RETURN_IF_ERROR(share.status());
+  for (size_t k = 0; k < share->size(); ++k) {
+    if ((*share)[k] > 0) inputs.push_back({kInputLayer, query.input[k], static_cast<float>((*share)[k])});
   }
   return inputs;
 }
