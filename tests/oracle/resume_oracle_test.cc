@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <limits>
 #include <optional>
 #include <string>
 #include <thread>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/oracle/oracle.h"
 #include "tests/property/random_network.h"
+#include "tests/support/divide_at_once.h"
 #include "verifier/search/strategy.h"
 
 namespace espalier {
@@ -78,15 +78,6 @@ void Narrow(Case& made, double margin) {
   }
 }
 
-// Parts are divided at once, as often as they can be: on networks this small the product hardly would.
-constexpr double kAlways = -std::numeric_limits<double>::infinity();
-constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
-                                        .sharpen_log = kAlways,
-                                        .trial_log = kAlways,
-                                        .early_log = kAlways,
-                                        .late_log = kAlways,
-                                        .few_neurons = 2};
-
 struct Setting {
   const char* name;
   int64_t input_split, intermediate_iterations, batch, attack;
@@ -133,7 +124,7 @@ class Leg {
     const StoppingJudge judge(made_.network, made_.property, stop, asks);
     auto verdict = search::Decide(made_.network, made_.property, options_,
                                   {judge, backend::CpuFactory(), nullptr, stop.token(), &checkpoints_, "1",
-                                   divide_ ? kAtOnce : search::DivideRule{}});
+                                   divide_ ? testing::kAtOnce : search::DivideRule{}});
     if (canceller.joinable()) canceller.join();
     return verdict;
   }

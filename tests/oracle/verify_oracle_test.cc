@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/oracle/oracle.h"
 #include "tests/property/random_network.h"
+#include "tests/support/divide_at_once.h"
 #include "verifier/search/strategy.h"
 
 #if defined(ESPALIER_ON_CARD)
@@ -60,15 +60,6 @@ class EvaluatingJudge : public api::WitnessJudge {
   const ir::Network& network_;
   const api::Property& property_;
 };
-
-// Parts are divided at once, as often as they can be: on networks this small the product hardly would.
-constexpr double kAlways = -std::numeric_limits<double>::infinity();
-constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
-                                        .sharpen_log = kAlways,
-                                        .trial_log = kAlways,
-                                        .early_log = kAlways,
-                                        .late_log = kAlways,
-                                        .few_neurons = 2};
 
 struct Setting {
   const char* name;
@@ -148,9 +139,9 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   options.seed = static_cast<int64_t>(seed);
   const EvaluatingJudge judge(made.network, made.property);
   const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 60));
-  const auto verdict = search::Decide(
-      made.network, made.property, options,
-      {judge, Device(), nullptr, stop.token(), nullptr, "", setting.divide ? kAtOnce : search::DivideRule{}});
+  const auto verdict = search::Decide(made.network, made.property, options,
+                                      {judge, Device(), nullptr, stop.token(), nullptr, "",
+                                       setting.divide ? testing::kAtOnce : search::DivideRule{}});
   ASSERT_TRUE(verdict.ok()) << verdict.status();
 
   ExpectNothingWrong(*verdict, truth, made);

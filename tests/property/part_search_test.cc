@@ -1,23 +1,14 @@
 // Searches over parts: whenever one is stopped, what it says is left holds every unsafe point.
 #include "verifier/search/part_search.h"
 
-#include <limits>
 #include <map>
 
 #include "absl/strings/str_cat.h"
 #include "tests/property/refine_cases.h"
+#include "tests/support/divide_at_once.h"
 
 namespace espalier::testing {
 namespace {
-
-constexpr double kAlways = -std::numeric_limits<double>::infinity();
-// Divides as often as it can, at inputs too.
-constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
-                                        .sharpen_log = kAlways,
-                                        .trial_log = kAlways,
-                                        .early_log = kAlways,
-                                        .late_log = kAlways,
-                                        .few_neurons = 2};
 
 // Whether some domain's sides hold the values. No domain: the whole box is left.
 bool Covers(const BoundsCase& c, const search::SplitParts& parts,
