@@ -67,7 +67,8 @@ struct CompactNetwork {
   int32_t inputs = 0;  // slots 0 .. inputs-1
   int32_t slots = 0;
   std::vector<CompactStage> stages;  // in order: rows read slots of earlier stages only
-  int32_t first_output = 0;          // outputs are first_output ..: the last stage's rows, in network order
+  // Outputs are first_output ..: the last stage's rows, in network order. -1: for rows of inner stages only.
+  int32_t first_output = 0;
   std::vector<double> lower, upper;  // [inputs] the root's box
   CompactLines lines;                // layer by layer as the search counts unstable neurons
   // [slots] At every point of the root's region, the sum of |entry · value| over a row and of its |bias| is

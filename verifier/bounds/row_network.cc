@@ -47,16 +47,19 @@ absl::Status RowNetwork::List() {
   return Use(left_.network);
 }
 
+int RowNetwork::NextWithRows(int activation) const {
+  const int count = static_cast<int>(left_.unstable.size());
+  for (int a = activation + 1; a < count; ++a) {
+    if (HasRows(a)) return a;
+  }
+  return activation;
+}
+
 absl::Status RowNetwork::AddCuts(int activation, const CutPoints& points, const std::vector<LayerBox>& layers,
                                  bool anew) {
   if (anew || !cuts_.has_value()) cuts_.emplace(left_.network);
   cuts_->Know(RangesOfUnstable(layers, left_.unstable), first(activation));
-  int last = activation;
-  if (anew) {
-    for (int a = activation + 1; a + 1 < static_cast<int>(first_.size()) && last == activation; ++a) {
-      if (HasRows(a)) last = a;
-    }
-  }
+  const int last = anew ? NextWithRows(activation) : activation;
   if (!cuts_->Place(points) && last < listed_) return absl::OkStatus();
   CutNetwork cut = cuts_->Make(CutNumbers::kInPlace, first(last + 1));
   slot_of_ = std::move(cut.slot_of);

@@ -68,6 +68,7 @@ class RowNetwork {
 
  private:
   absl::Status Use(const backend::CompactNetwork& network);
+  int NextWithRows(int activation) const;  // itself: there is none behind it
   const backend::CompactStage& Stage(int activation) const {
     return stages_[static_cast<size_t>(stage_[static_cast<size_t>(activation)])];
   }

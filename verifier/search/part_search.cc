@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -269,7 +268,8 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
 void PartSearch::Finish(SearchEnd end) {
   if (end == SearchEnd::kNumerical) {
     std::map<int32_t, SplitParts> open;
-    SaveBegun(parts_.back(), open);
+    SavedOrigins saved;
+    SavePart(parts_.back(), saved, open);
     for (const auto& [target, left] : open) undecided_[target].Append(left);
   }
   parts_.pop_back();
@@ -312,33 +312,25 @@ absl::StatusOr<SearchEnd> PartSearch::Turn(int64_t domains) {
 }
 
 // Sides say nothing of inputs: a part of the box is saved as what it was on the whole one.
-void PartSearch::SaveBegun(const Part& part, std::map<int32_t, SplitParts>& open) const {
-  if (part.root->origin == nullptr) return part.bab->Save(open);
-  for (const Domain& domain : StillOpen(part)) {
-    open[domain.target].Append(part.root->origin->at(domain.target));
+void PartSearch::SavePart(const Part& part, SavedOrigins& saved, std::map<int32_t, SplitParts>& open) const {
+  const auto* origin = part.root->origin.get();
+  if (part.bab != nullptr && origin == nullptr) return part.bab->Save(open);
+  for (const Domain& domain : part.bab != nullptr ? StillOpen(part) : part.root->open) {
+    const int32_t target = domain.target;
+    if (left_.count(target) != 0) continue;
+    if (origin == nullptr) {
+      AppendTo(run_, part.root->root, domain, open[target]);
+    } else if (saved.insert({origin, target}).second) {
+      open[target].Append(origin->at(target));
+    }
   }
 }
 
 void PartSearch::Save(std::map<int32_t, SplitParts>& open) const {
   for (const auto& [target, left] : left_) open[target].Append(left);
   for (const auto& [target, left] : undecided_) open[target].Append(left);
-  std::set<std::pair<const void*, int32_t>> saved;  // origins, for the target
-  for (const Part& part : parts_) {
-    const auto* origin = part.root->origin.get();
-    if (part.bab != nullptr && origin == nullptr) {
-      part.bab->Save(open);
-      continue;
-    }
-    for (const Domain& domain : part.bab != nullptr ? StillOpen(part) : part.root->open) {
-      const int32_t target = domain.target;
-      if (left_.count(target) != 0) continue;
-      if (origin == nullptr) {
-        AppendTo(run_, part.root->root, domain, open[target]);
-      } else if (saved.insert({origin, target}).second) {
-        open[target].Append(origin->at(target));
-      }
-    }
-  }
+  SavedOrigins saved;
+  for (const Part& part : parts_) SavePart(part, saved, open);
 }
 
 }  // namespace espalier::search

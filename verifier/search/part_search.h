@@ -25,6 +25,8 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -104,8 +106,10 @@ class PartSearch {
   void Divide();
   std::vector<Domain> StillOpen(const Part& part) const;
   void Finish(SearchEnd end);
-  // What is open of a part that was begun.
-  void SaveBegun(const Part& part, std::map<int32_t, SplitParts>& open) const;
+  // Parts' origins, each for a target: they stand for all parts that have them.
+  using SavedOrigins = std::set<std::pair<const void*, int32_t>>;
+  // What is open of a part, less what `saved` stands for.
+  void SavePart(const Part& part, SavedOrigins& saved, std::map<int32_t, SplitParts>& open) const;
 
   Run& run_;
   RootResult& shared_;

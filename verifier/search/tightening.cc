@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "verifier/base/status.h"
 #include "verifier/bounds/refine.h"
@@ -59,11 +60,11 @@ void AppendBest(std::vector<Candidate> own, size_t count, std::vector<Candidate>
 }
 
 // Inputs whose interval can be halved, with their shares of the gains.
-absl::StatusOr<std::vector<Candidate>> InputSplits(Run& run, const PartRoot& part, const Gains& gains) {
+absl::StatusOr<std::vector<Candidate>> InputSplits(Run& run, const PartRoot& part, Gains gains) {
   const bounds::InputBoxes& boxes = part.root.bounds.boxes;
   InfluenceQuery query;
   query.layers = &part.root.bounds;
-  query.looseness = gains;
+  query.looseness = std::move(gains);
   for (size_t i = 0; i < boxes.lower.size(); ++i) {
     const double low = boxes.lower[i], high = boxes.upper[i], middle = 0.5 * low + 0.5 * high;
     if (!(middle > low && middle < high)) continue;
@@ -115,7 +116,7 @@ absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot
     AppendBest(std::move(own), count, best);
   }
   if (!inputs) return best;
-  ESPALIER_ASSIGN_OR_RETURN(std::vector<Candidate> own, InputSplits(run, part, gains));
+  ESPALIER_ASSIGN_OR_RETURN(std::vector<Candidate> own, InputSplits(run, part, std::move(gains)));
   AppendBest(std::move(own), count, best);
   return best;
 }
