@@ -1,6 +1,8 @@
 #include "verifier/bounds/refine.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #include "verifier/bounds/in_blocks.h"
 #include "verifier/bounds/row_bounder.h"
 #include "verifier/bounds/row_network.h"
+#include "verifier/bounds/row_splits.h"
 #include "verifier/bounds/whole_rows.h"
 
 namespace espalier::bounds {
@@ -23,6 +26,36 @@ constexpr int64_t kMostPoints = int64_t{1} << 23;
 
 // Where a row begins or has ended, unstable neurons numbered as without cuts.
 using RowStart = RefineMemory::Row;
+
+// Rows, or the leaves that they were split into.
+using Pieces = RowLeaves;
+
+Pieces WholePieces(absl::Span<CompactDomain> rows) {
+  Pieces pieces;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    CompactDomain& piece = pieces.leaves.emplace_back();
+    piece.unit = rows[r].unit;
+    piece.sign = rows[r].sign;
+    piece.splits = rows[r].splits;
+    piece.bound = rows[r].bound;
+    piece.exact_slopes = std::move(rows[r].exact_slopes);
+    pieces.row.push_back(r);
+  }
+  return pieces;
+}
+
+// Row by row the least value of its pieces; what is no number is less than all others.
+template <class Value>
+std::vector<double> LeastOfRows(const Pieces& pieces, Value value) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<double> least(pieces.row.empty() ? 0 : pieces.row.back() + 1, kInfinity);
+  for (size_t p = 0; p < pieces.row.size(); ++p) {
+    const double own = value(p);
+    double& row = least[pieces.row[p]];
+    row = std::min(row, own > -kInfinity ? own : -kInfinity);
+  }
+  return least;
+}
 
 class Refinement {
  public:
@@ -42,11 +75,14 @@ class Refinement {
   absl::StatusOr<std::vector<RowStart>> FindCuts(int activation, std::vector<RowStart> starts);
   void AddPoints(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
   backend::CompactSettings Wanted(int activation) const;
-  absl::Status Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
-  absl::StatusOr<std::vector<double>> CertifyLeft(int activation, const std::vector<CompactDomain>& rows,
+  bool Splits(int activation) const;
+  // Certifies the pieces of the layer's rows from `begin` on that are worth it, and takes the rows' bounds.
+  absl::Status Certify(int activation, const Pieces& pieces, size_t begin);
+  absl::StatusOr<std::vector<double>> CertifyPieces(int activation, const std::vector<CompactDomain>& pieces,
+                                                    const std::vector<size_t>& chosen);
+  absl::StatusOr<std::vector<double>> CertifyLeft(int activation, const std::vector<CompactDomain>& pieces,
                                                   const std::vector<size_t>& chosen, RowDetails* details);
-  void TakeBounds(int activation, const std::vector<size_t>& chosen, std::vector<double> lower,
-                  const RowDetails& details);
+  void TakeBound(int activation, size_t row, double lower);
   // The number of a side's neuron among all unstable ones; -1: it has none, or rows of the layer do not meet
   // it.
   int32_t NumberBefore(int activation, const NeuronSide& side) const;
@@ -157,23 +193,33 @@ absl::Status Refinement::Layer(int activation) {
   return absl::OkStatus();
 }
 
+bool Refinement::Splits(int activation) const {
+  return settings_.splits.rounds > 0 && network_.first(activation) > 0 && !whole_.has_value();
+}
+
 absl::Status Refinement::BoundAndCertify(int activation, std::vector<CompactDomain>& rows) {
+  const bool splits = Splits(activation);
   backend::CompactSettings wanted = Wanted(activation);
   wanted.exact_slopes = true;
-  wanted.slopes = settings_.keep != nullptr;
+  wanted.slopes = splits || settings_.keep != nullptr;
+  if (splits) wanted.candidates = kSplitCandidates;
   if (settings_.shares != nullptr) wanted.candidates = settings_.parts;
-  const auto block = static_cast<size_t>(std::max<int64_t>(RowsPerBlock(plan_), 64));
+  int64_t most = std::max<int64_t>(RowsPerBlock(plan_), 64);
+  if (splits) most = std::min(most, RowsToSplitAtOnce(network_.NumbersBefore(activation), settings_.splits));
+  const auto block = static_cast<size_t>(most);
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
-    const size_t end = std::min(begin + block, rows.size());
-    ESPALIER_RETURN_IF_ERROR(
-        network_.bounder().Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
-    const auto certify = [&](int64_t from, int64_t to) {
-      return Certify(activation, rows, begin + static_cast<size_t>(from), begin + static_cast<size_t>(to));
-    };
-    const auto count = static_cast<int64_t>(end - begin);
-    ESPALIER_RETURN_IF_ERROR(InBlocks(plan_.backend(), count, count, stop_, certify));
-    if (settings_.shares != nullptr) NoteShares(activation, rows, begin, end);
-    for (size_t r = begin; r < end; ++r) rows[r].exact_slopes = {};
+    const auto some = absl::MakeSpan(rows).subspan(begin, block);
+    ESPALIER_RETURN_IF_ERROR(network_.bounder().Bound(some, wanted));
+    if (settings_.shares != nullptr) NoteShares(activation, rows, begin, begin + some.size());
+    Pieces pieces;
+    if (splits) {
+      RowSplitter splitter(network_, wanted, settings_.splits);
+      ESPALIER_ASSIGN_OR_RETURN(pieces, splitter.Split(some));
+    } else {
+      pieces = WholePieces(some);
+    }
+    ESPALIER_RETURN_IF_ERROR(Certify(activation, pieces, begin));
+    for (CompactDomain& row : some) row.exact_slopes = {};
   }
   return absl::OkStatus();
 }
@@ -315,39 +361,64 @@ void Refinement::Keep(int activation, std::vector<RowStart> rows) const {
   if (!settings_.keep->rows.empty()) settings_.keep->rows[static_cast<size_t>(activation)] = std::move(rows);
 }
 
-absl::Status Refinement::Certify(int activation, const std::vector<CompactDomain>& rows, size_t begin,
-                                 size_t end) {
+absl::Status Refinement::Certify(int activation, const Pieces& pieces, size_t begin) {
   const LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
+  const std::vector<double> promised = LeastOfRows(pieces, [&](size_t p) { return pieces.leaves[p].bound; });
   std::vector<size_t> chosen;
-  for (size_t r = begin; r < end; ++r) {
+  for (size_t p = 0; p < pieces.leaves.size(); ++p) {
+    const size_t r = begin + pieces.row[p];
     const auto i = static_cast<size_t>(Unstable(activation)[r / 2]);
     const double known = r % 2 == 0 ? box.lower[i] : -box.upper[i];
     // A float64 pass for a bound that hardly moved is not worth its time.
-    if (rows[r].bound > known + kWorthwhile * (box.upper[i] - box.lower[i])) chosen.push_back(r);
+    if (promised[pieces.row[p]] > known + kWorthwhile * (box.upper[i] - box.lower[i])) chosen.push_back(p);
   }
-  if (chosen.empty()) return absl::OkStatus();
+  // Minus infinity: not certified.
+  std::vector<double> lower(pieces.leaves.size(), -std::numeric_limits<double>::infinity());
+  const auto some = [&](int64_t from, int64_t to) -> absl::Status {
+    const std::vector<size_t> now(chosen.begin() + from, chosen.begin() + to);
+    ESPALIER_ASSIGN_OR_RETURN(const std::vector<double> own, CertifyPieces(activation, pieces.leaves, now));
+    for (size_t k = 0; k < now.size(); ++k) lower[now[k]] = own[k];
+    return absl::OkStatus();
+  };
+  ESPALIER_RETURN_IF_ERROR(InBlocks(plan_.backend(), static_cast<int64_t>(chosen.size()),
+                                    std::max<int64_t>(RowsPerBlock(plan_), 64), stop_, some));
+  const std::vector<double> least = LeastOfRows(pieces, [&](size_t p) { return lower[p]; });
+  for (size_t r = 0; r < least.size(); ++r) TakeBound(activation, begin + r, least[r]);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> Refinement::CertifyPieces(int activation,
+                                                              const std::vector<CompactDomain>& pieces,
+                                                              const std::vector<size_t>& chosen) {
   RowDetails details;
   RowDetails* wanted = settings_.inside != nullptr ? &details : nullptr;
   std::vector<double> lower;
   if (whole_.has_value()) {
     ESPALIER_ASSIGN_OR_RETURN(
-        lower, whole_->Certify(bounds_, {activation, &rows, &chosen, settings_.sides}, wanted));
+        lower, whole_->Certify(bounds_, {activation, &pieces, &chosen, settings_.sides}, wanted));
   } else {
-    ESPALIER_ASSIGN_OR_RETURN(lower, CertifyLeft(activation, rows, chosen, wanted));
+    ESPALIER_ASSIGN_OR_RETURN(lower, CertifyLeft(activation, pieces, chosen, wanted));
   }
-  TakeBounds(activation, chosen, std::move(lower), details);
-  return absl::OkStatus();
+  if (wanted == nullptr) return lower;
+  const auto inputs = static_cast<size_t>(plan_.node(0).size);
+  const double *lambda = details.input_lambda.data(), *corner = details.corner.data();
+#pragma omp parallel for
+  for (size_t k = 0; k < lower.size(); ++k) {
+    lower[k] =
+        BoundInside(*settings_.inside, {lower[k], lambda + k * inputs, corner + k * inputs}, bounds_.boxes);
+  }
+  return lower;
 }
 
 absl::StatusOr<std::vector<double>> Refinement::CertifyLeft(int activation,
-                                                            const std::vector<CompactDomain>& rows,
+                                                            const std::vector<CompactDomain>& pieces,
                                                             const std::vector<size_t>& chosen,
                                                             RowDetails* details) {
   const auto inputs = static_cast<size_t>(plan_.node(0).size);
   if (details != nullptr) details->input_lambda.resize(chosen.size() * inputs);
   std::vector<backend::CompactClaim> claims(chosen.size());
   for (size_t k = 0; k < chosen.size(); ++k) {
-    const CompactDomain& row = rows[chosen[k]];
+    const CompactDomain& row = pieces[chosen[k]];
     claims[k].unit = row.unit;
     claims[k].sign = static_cast<double>(row.sign);
     claims[k].exact_slopes = row.exact_slopes;
@@ -362,27 +433,16 @@ absl::StatusOr<std::vector<double>> Refinement::CertifyLeft(int activation,
   return lower;
 }
 
-void Refinement::TakeBounds(int activation, const std::vector<size_t>& chosen, std::vector<double> lower,
-                            const RowDetails& details) {
+void Refinement::TakeBound(int activation, size_t row, double lower) {
+  if (!std::isfinite(lower)) return;  // nothing was certified
   LayerBox& box = bounds_.layers[static_cast<size_t>(activation)];
-  if (settings_.inside != nullptr) {
-    const auto inputs = static_cast<size_t>(plan_.node(0).size);
-    const double *lambda = details.input_lambda.data(), *corner = details.corner.data();
-#pragma omp parallel for
-    for (size_t k = 0; k < lower.size(); ++k) {
-      lower[k] =
-          BoundInside(*settings_.inside, {lower[k], lambda + k * inputs, corner + k * inputs}, bounds_.boxes);
-    }
+  const auto i = static_cast<size_t>(Unstable(activation)[row / 2]);
+  if (row % 2 == 0) {
+    if (lower > box.lower[i]) box.lower[i] = lower;
+  } else if (-lower < box.upper[i]) {
+    box.upper[i] = -lower;
   }
-  for (size_t k = 0; k < lower.size(); ++k) {
-    const auto i = static_cast<size_t>(Unstable(activation)[chosen[k] / 2]);
-    if (chosen[k] % 2 == 0) {
-      if (lower[k] > box.lower[i]) box.lower[i] = lower[k];
-    } else if (-lower[k] < box.upper[i]) {
-      box.upper[i] = -lower[k];
-    }
-    if (box.lower[i] > box.upper[i]) bounds_.empty = {true};
-  }
+  if (box.lower[i] > box.upper[i]) bounds_.empty = {true};
 }
 
 void Refinement::NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin,

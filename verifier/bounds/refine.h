@@ -8,6 +8,8 @@
 // Rows can be bounded with cuts (bounds/cuts.h) of the neurons before them. The first time, each layer's rows
 // are bounded twice: without planes of their own, to see where planes shall be low, and with them.
 //
+// And they can be split at these neurons (bounds/row_splits.h).
+//
 //   CutPoints points;
 //   ESPALIER_RETURN_IF_ERROR(RefineBounds(plan, {.found_points = &points}, stop, bounds));
 //   ESPALIER_RETURN_IF_ERROR(RefineBounds(plan, {.sides = {side}, .points = &points}, stop, half));
@@ -23,6 +25,7 @@
 #include "verifier/bounds/cut_points.h"
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/intermediate.h"
+#include "verifier/bounds/row_splits.h"
 
 namespace espalier::bounds {
 
@@ -83,6 +86,7 @@ struct RefineSettings {
   std::vector<NeuronSide> sides = {};
   const CutPoints* points = nullptr;  // when not null: cuts that are low there
   CutPoints* found_points = nullptr;  // when not null: receives where cuts that serve these rows are low
+  RowSplits splits = {};  // of rows that have neurons before them, where the device certifies rows itself
   const HalfSpace* inside = nullptr;  // bounds need hold inside only; what comes out holds for nothing else
   // When not null: receives what stays unstable, layer by layer, with this many parts each at most.
   std::vector<BoundShare>* shares = nullptr;

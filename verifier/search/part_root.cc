@@ -23,6 +23,7 @@ constexpr double kLeastRoundGain = 0.1;  // of the first round's
 constexpr double kLeastDoublings = 8;    // that a search is taken to need
 constexpr double kLeastCutGain = 0.02;   // less is what other choices on the way make or lose
 constexpr int64_t kWarmIterations = 8;   // of rows that begin where those of another root have ended
+constexpr bounds::RowSplits kSharperRows = {.rounds = 5, .iterations = 4};
 
 // The domain as the unstable neurons of another root number it, which are some of those of the root that it
 // came from. A side of a neuron that is none of them is what the new root's bounds say anyway.
@@ -281,6 +282,7 @@ absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open, 
   bounds::CutPoints points;
   bounds::RefineSettings settings = SettingsOn(part, open[0], part.memory);
   settings.found_points = &points;
+  settings.splits = kSharperRows;
   if (open.size() == 1) inside_ = part.plane;
   ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
   if (!refined || points.neuron.empty()) return absl::OkStatus();

@@ -17,7 +17,7 @@ constexpr int kFirstRounds = 12;           // of the whole box's half-space
 constexpr size_t kPerLayer = 4;            // neurons that may be tried
 constexpr double kRootsPerTrial = 4;       // expected below the best pair so far, for each further trial
 constexpr double kDomainsPerNeuron = 0.5;  // what a root costs
-constexpr int64_t kRootsToSharpen = 3;
+constexpr int64_t kRootsToSharpen = 12;
 constexpr double kLeastSharper = 0.02;  // of what is missing
 
 int64_t RootCost(const PartRoot& part) {
@@ -223,8 +223,9 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   if (run_.stop.StopRequested() || root->points == nullptr) return false;
   const double after = std::min(root->WorstBound(), 0.0);
   const bool better = after > before + kLeastSharper * -before;
-  run_.Explain(absl::StrFormat("cuts in the bounds of all layers lift the bound from %.4g to %.4g: %s",
-                               before, after, better ? "used" : "not used"));
+  run_.Explain(
+      absl::StrFormat("cuts and splits in the bounds of all layers lift the bound from %.4g to %.4g: %s",
+                      before, after, better ? "used" : "not used"));
   if (!better) return false;
   shared_.sharpening_paid = true;
   for (const Domain& domain : open) {
