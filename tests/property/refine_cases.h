@@ -96,7 +96,7 @@ inline absl::StatusOr<std::unique_ptr<search::PartRoot>> PartOf(search::Run& run
   std::vector<search::Domain> domains = root.open;
   for (search::Domain& domain : domains) domain.weights = {1, 0};
   if (seed % 2 == 0) domains.resize(1);
-  return search::MakePartRoot(run, root.root, domains, 1);
+  return search::MakePartRoot(run, root, domains, 1);
 }
 
 }  // namespace espalier::testing

@@ -343,7 +343,7 @@ TEST(SharperTest, UnsafePointsStayInside) {
     if ((*part)->open.empty()) continue;
     const double area = Area(c, (*part)->root.bounds);
     const std::vector<search::Domain> open = (*part)->open;
-    const auto sharp = search::MakeSharper(run, **part, open, /*rounds=*/2);
+    const auto sharp = search::MakeSharper(run, **part, open, /*rounds=*/2, {.rounds = 5, .iterations = 4});
     ASSERT_TRUE(sharp.ok()) << sharp.status();
     if ((*sharp)->points == nullptr) continue;
     ++sharper;

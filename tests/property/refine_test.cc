@@ -171,7 +171,7 @@ TEST(PartRootTest, UnsafePointsStayInside) {
     for (search::Domain domain : root->open) {
       domain.weights = {1, 0};
       const auto target = static_cast<size_t>(domain.target);
-      const auto own = search::MakePartRoot(run, root->root, {domain}, /*rounds=*/12);
+      const auto own = search::MakePartRoot(run, *root, {domain}, /*rounds=*/12);
       ASSERT_TRUE(own.ok()) << own.status();
       const bool gone = (*own)->open.empty();
       refuted += gone;

@@ -11,6 +11,7 @@ namespace espalier::testing {
 inline constexpr double kAlways = -std::numeric_limits<double>::infinity();
 inline constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
                                                .sharpen_log = kAlways,
+                                               .split_log = kAlways,
                                                .trial_log = kAlways,
                                                .early_log = kAlways,
                                                .late_log = kAlways,

@@ -13,6 +13,8 @@ struct DivideRule {
   // The part is made sharper when the search seems to need so many times what a pair of halves costs, and
   // once that has paid for another disjunct of the box.
   double sharpen_log = 3, sharpen_again_log = -2;
+  // Its rows are split more often when the search seems to need so many times what that costs.
+  double split_log = 2;
   // Halves are made when the search seems to need so many times what they cost,
   double trial_log = 5;
   // and taken when they seem to need so many times less: early estimates of the search are too high,

@@ -23,7 +23,6 @@ constexpr double kLeastRoundGain = 0.1;  // of the first round's
 constexpr double kLeastDoublings = 8;    // that a search is taken to need
 constexpr double kLeastCutGain = 0.02;   // less is what other choices on the way make or lose
 constexpr int64_t kWarmIterations = 8;   // of rows that begin where those of another root have ended
-constexpr bounds::RowSplits kSharperRows = {.rounds = 5, .iterations = 4};
 
 // The domain as the unstable neurons of another root number it, which are some of those of the root that it
 // came from. A side of a neuron that is none of them is what the new root's bounds say anyway.
@@ -89,10 +88,11 @@ class Maker {
  public:
   Maker(Run& run, PartRoot& part) : run_(run), part_(part) {}
 
-  absl::Status MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds);
+  absl::Status MakeFirst(const RootResult& from, std::vector<Domain> domains, int rounds);
   absl::Status MakeHalf(const PartRoot& parent, std::vector<Domain> children, const Candidate& split,
                         int8_t sign);
-  absl::Status MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds);
+  absl::Status MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds,
+                           const bounds::RowSplits& splits);
 
  private:
   absl::Status GoOn(int rounds);
@@ -234,9 +234,12 @@ absl::StatusOr<bool> Maker::Refine(bounds::RefineSettings settings) {
   return true;
 }
 
-absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domains, int rounds) {
-  bounds_ = from.bounds;
-  ESPALIER_RETURN_IF_ERROR(Rebuild(from, std::move(domains)));
+absl::Status Maker::MakeFirst(const RootResult& from, std::vector<Domain> domains, int rounds) {
+  bounds_ = from.root.bounds;
+  part_.memory = from.memory;
+  part_.points = from.points;
+  part_.everywhere = true;
+  ESPALIER_RETURN_IF_ERROR(Rebuild(from.root, std::move(domains)));
   return GoOn(rounds);
 }
 
@@ -244,6 +247,7 @@ absl::Status Maker::MakeFirst(const SharedRoot& from, std::vector<Domain> domain
 absl::Status Maker::GoOn(int rounds) {
   for (int round = 0; round < rounds && part_.plane.has_value() && !part_.open.empty(); ++round) {
     inside_ = part_.plane;
+    part_.everywhere = false;
     const bounds::RefineMemory before = std::move(part_.memory);
     ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(SettingsOn(part_, part_.open[0], before)));
     if (!refined) return absl::OkStatus();
@@ -277,13 +281,15 @@ absl::Status Maker::MakeHalf(const PartRoot& parent, std::vector<Domain> childre
   return Rebuild(parent.root, std::move(children));
 }
 
-absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds) {
+absl::Status Maker::MakeSharper(const PartRoot& part, std::vector<Domain> open, int rounds,
+                                const bounds::RowSplits& splits) {
   bounds_ = part.root.bounds;
   bounds::CutPoints points;
   bounds::RefineSettings settings = SettingsOn(part, open[0], part.memory);
   settings.found_points = &points;
-  settings.splits = kSharperRows;
+  settings.splits = splits;
   if (open.size() == 1) inside_ = part.plane;
+  part_.everywhere = part.everywhere && !inside_.has_value();
   ESPALIER_ASSIGN_OR_RETURN(const bool refined, Refine(settings));
   if (!refined || points.neuron.empty()) return absl::OkStatus();
   part_.points = std::make_shared<const bounds::CutPoints>(std::move(points));
@@ -309,7 +315,7 @@ std::vector<bounds::NeuronSide> SidesOf(const SharedRoot& root, const Domain& do
   return sides;
 }
 
-absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoot& from,
+absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const RootResult& from,
                                                        std::vector<Domain> domains, int rounds) {
   PhaseTimer timer(run, "condition");
   auto part = std::make_unique<PartRoot>();
@@ -318,11 +324,12 @@ absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoo
 }
 
 absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
-                                                      std::vector<Domain> open, int rounds) {
+                                                      std::vector<Domain> open, int rounds,
+                                                      const bounds::RowSplits& splits) {
   PhaseTimer timer(run, "sharpen");
   auto sharper = std::make_unique<PartRoot>();
   sharper->origin = part.origin;
-  ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open), rounds));
+  ESPALIER_RETURN_IF_ERROR(Maker(run, *sharper).MakeSharper(part, std::move(open), rounds, splits));
   return sharper;
 }
 

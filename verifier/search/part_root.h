@@ -20,6 +20,7 @@
 #include "verifier/search/domain_batch.h"
 #include "verifier/search/domain_bounder.h"
 #include "verifier/search/frontier.h"
+#include "verifier/search/root.h"
 
 namespace espalier::search {
 
@@ -40,6 +41,8 @@ struct PartRoot {
   Cuts cuts = Cuts::kUntried;
   // Where cuts that serve the bounds of its layers are low; null: they are made without cuts.
   std::shared_ptr<const bounds::CutPoints> points;
+  // Whether its bounds hold on all of the root's box, for all targets.
+  bool everywhere = false;
   // Where the box is not the whole one: what the part was, per target, when it last was.
   std::shared_ptr<const std::map<int32_t, SplitParts>> origin;
 
@@ -50,7 +53,7 @@ struct PartRoot {
 // in at most `rounds` rounds, each from the last one's half-space, as long as its bound improves enough for a
 // dozen more to refute it. For several `from` stays as it is, and so it does where refining is not made for
 // the network.
-absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const SharedRoot& from,
+absl::StatusOr<std::unique_ptr<PartRoot>> MakePartRoot(Run& run, const RootResult& from,
                                                        std::vector<Domain> domains, int rounds);
 
 // The halves of `parent` on either side (+1, -1) of `split`, for children of the domains `open`, both at the
@@ -61,11 +64,12 @@ absl::StatusOr<std::vector<std::unique_ptr<PartRoot>>> MakeHalves(Run& run, cons
                                                                   const std::vector<Domain>& open,
                                                                   const Candidate& split);
 
-// The same part with bounds of all its layers refined once more, with cuts, for the domains `open` of its
-// open ones, then in rounds as for MakePartRoot. Halves of it are made with cuts too. Without points where
-// that is not made for the network or the device.
+// The same part with bounds of all its layers refined once more, with cuts and rows split as `splits` says,
+// for the domains `open` of its open ones, then in rounds as for MakePartRoot. Halves of it are made with
+// cuts too. Without points where that is not made for the network or the device.
 absl::StatusOr<std::unique_ptr<PartRoot>> MakeSharper(Run& run, const PartRoot& part,
-                                                      std::vector<Domain> open, int rounds);
+                                                      std::vector<Domain> open, int rounds,
+                                                      const bounds::RowSplits& splits);
 
 std::vector<bounds::NeuronSide> SidesOf(const SharedRoot& root, const Domain& domain);
 

@@ -17,8 +17,19 @@ constexpr int kFirstRounds = 12;           // of the whole box's half-space
 constexpr size_t kPerLayer = 4;            // neurons that may be tried
 constexpr double kRootsPerTrial = 4;       // expected below the best pair so far, for each further trial
 constexpr double kDomainsPerNeuron = 0.5;  // what a root costs
-constexpr int64_t kRootsToSharpen = 12;
-constexpr double kLeastSharper = 0.02;  // of what is missing
+constexpr double kLeastSharper = 0.02;     // of what is missing
+
+// How rows are split when a part is made sharper for the first time, the second, ..., and how many roots that
+// costs.
+struct Sharper {
+  bounds::RowSplits splits;
+  int64_t roots = 0;
+};
+constexpr Sharper kSharper[] = {
+    {{.rounds = 5, .iterations = 4}, 12},
+    {{.rounds = 31, .iterations = 8}, 80},
+    {{.rounds = 127, .iterations = 8}, 320},
+};
 
 int64_t RootCost(const PartRoot& part) {
   return static_cast<int64_t>(kDomainsPerNeuron * static_cast<double>(part.root.slope_count)) + 1;
@@ -54,7 +65,10 @@ const Domain* DomainOf(const PartRoot& part, int32_t target) {
 
 PartSearch::PartSearch(Run& run, RootResult& shared, std::vector<Domain> starts, double share,
                        const DivideRule& rule)
-    : run_(run), shared_(shared), starts_(std::move(starts)), share_(share), rule_(rule) {}
+    : run_(run), shared_(shared), starts_(std::move(starts)), share_(share), rule_(rule) {
+  // What was made for all targets is made once more for this one.
+  sharpened_ = std::max(shared.sharpened - 1, 0);
+}
 
 PartSearch::Part PartSearch::PartOf(std::unique_ptr<PartRoot> root) const {
   Part part;
@@ -77,7 +91,7 @@ double PartSearch::LogDomainsLeft(const Part& part, double lift) const {
 
 absl::Status PartSearch::Prepare() {
   if (prepared()) return absl::OkStatus();
-  ESPALIER_ASSIGN_OR_RETURN(prepared_, MakePartRoot(run_, shared_.root, starts_, kFirstRounds));
+  ESPALIER_ASSIGN_OR_RETURN(prepared_, MakePartRoot(run_, shared_, starts_, kFirstRounds));
   return absl::OkStatus();
 }
 
@@ -213,19 +227,32 @@ void PartSearch::Divide() {
   for (Part& half : halves) parts_.push_back(std::move(half));
 }
 
+double PartSearch::LeastToSharpen() const {
+  const PartRoot& root = *parts_.back().root;
+  if (sharpened_ == static_cast<int>(std::size(kSharper)) || run_.options.cuts == 0)
+    return std::numeric_limits<double>::infinity();
+  if (sharpened_ == 0) {
+    const bool paid = shared_.sharpening_paid && shared_.sharpened == 0;
+    return LogTrial(root) + (paid ? rule_.sharpen_again_log : rule_.sharpen_log);
+  }
+  return std::log2(static_cast<double>(kSharper[sharpened_].roots * RootCost(root))) + rule_.split_log;
+}
+
 absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
-  if (std::exchange(sharpened_, true) || run_.options.cuts == 0) return false;
+  const Sharper& how = kSharper[sharpened_];
+  ++sharpened_;
   std::vector<Domain> open = StillOpen(part);
   const double before = part.root->WorstBound();
   ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
-                            MakeSharper(run_, *part.root, open, kFirstRounds));
-  spent_ += kRootsToSharpen * RootCost(*part.root);
+                            MakeSharper(run_, *part.root, open, kFirstRounds, how.splits));
+  spent_ += how.roots * RootCost(*part.root);
   if (run_.stop.StopRequested() || root->points == nullptr) return false;
   const double after = std::min(root->WorstBound(), 0.0);
   const bool better = after > before + kLeastSharper * -before;
   run_.Explain(
       absl::StrFormat("cuts and splits in the bounds of all layers lift the bound from %.4g to %.4g: %s",
                       before, after, better ? "used" : "not used"));
+  if (!better) sharpened_ = static_cast<int>(std::size(kSharper));
   if (!better) return false;
   shared_.sharpening_paid = true;
   for (const Domain& domain : open) {
@@ -246,16 +273,23 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   part.domains_before = part.domains;
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
   const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
-  const double sharpen = shared_.sharpening_paid ? rule_.sharpen_again_log : rule_.sharpen_log;
-  if (!divisible_ || search < trial + sharpen) return absl::OkStatus();
-  ESPALIER_ASSIGN_OR_RETURN(const bool sharper, Sharpen(part));
-  if (sharper || run_.stop.StopRequested() || search < trial + rule_.trial_log) return absl::OkStatus();
+  if (!divisible_) return absl::OkStatus();
+  if (sharpened_ == 0 && search >= LeastToSharpen()) {
+    ESPALIER_ASSIGN_OR_RETURN(const bool sharper, Sharpen(part));
+    if (sharper) return absl::OkStatus();
+  }
+  if (run_.stop.StopRequested() || search < trial + rule_.trial_log) return absl::OkStatus();
   ESPALIER_RETURN_IF_ERROR(TryHalves(part, search - trial - rule_.trial_log));
   if (run_.stop.StopRequested()) return absl::OkStatus();
   const double roots = part.trials.best.log_roots;
   const double advantage =
       (part.domains < rule_.late * RootCost(*part.root) ? rule_.early_log : rule_.late_log) +
       (part.trials.best.of_input ? 0 : rule_.neuron_log);
+  // To split rows more often is an alternative to roots of parts.
+  const double least = LeastToSharpen();
+  if (!divided_ && search >= least && roots + trial + advantage > least) {
+    return Sharpen(part).status();
+  }
   if (!(roots + trial + advantage < search)) return absl::OkStatus();
   if (!divided_) {
     run_.Explain(absl::StrCat("roots of parts: about 2^", std::lround(roots),
@@ -264,6 +298,19 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   }
   Divide();
   return absl::OkStatus();
+}
+
+void PartSearch::GiveSharper() {
+  if (sharpened_ == 0 || parts_.size() != 1 || !parts_[0].root->everywhere) return;
+  Part part = std::move(parts_[0]);
+  shared_.open = part.bab != nullptr ? StillOpen(part) : part.root->open;
+  part.bab.reset();
+  part.root->bounder.reset();
+  shared_.root = std::move(part.root->root);
+  shared_.memory = std::move(part.root->memory);
+  shared_.points = std::move(part.root->points);
+  shared_.sharpened = sharpened_;
+  parts_.clear();
 }
 
 void PartSearch::Finish(SearchEnd end) {

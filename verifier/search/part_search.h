@@ -55,6 +55,11 @@ class PartSearch {
   // Goes on for about `domains` domains (0: to the end), roots of parts counted as domains. kExhausted: all
   // targets are refuted. kNumerical: they are not, and some leaf cannot be decided.
   absl::StatusOr<SearchEnd> Turn(int64_t domains);
+  // How often its root was made sharper.
+  int sharpened() const { return sharpened_; }
+  // Once it has ended, or will not go on: has the shared root take over bounds that were made sharper for all
+  // targets.
+  void GiveSharper();
   // Whether roots of parts were found worth their time.
   bool divided() const { return divided_; }
   // Whether they can be made for this network; after the first turn.
@@ -97,7 +102,9 @@ class PartSearch {
   absl::StatusOr<SearchEnd> SearchOverBox(Part& part);
   double LogDomainsLeft(const Part& part, double lift) const;
   absl::Status LookAtProgress(Part& part);
-  // Bounds of all layers with cuts, once. True: they have taken the part's place.
+  // log2 of the domains that a search has to seem to need before the part is made sharper.
+  double LeastToSharpen() const;
+  // Bounds of all layers with cuts, rows split more often each time. True: they have taken the part's place.
   absl::StatusOr<bool> Sharpen(Part& part);
   double MostTrials(const Part& part, double log_advantage) const;
   // `log_advantage`: log2 of how many trials the search seems to be worth.
@@ -118,7 +125,8 @@ class PartSearch {
   const DivideRule rule_;
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   std::unique_ptr<PartRoot> prepared_;
-  bool begun_ = false, divided_ = false, divisible_ = false, sharpened_ = false;
+  bool begun_ = false, divided_ = false, divisible_ = false;
+  int sharpened_ = 0;  // how often
   SplitExperience experience_;
   SplitRatings ratings_;                     // the searches of parts_ share it
   std::vector<Part> parts_;                  // the last one is searched

@@ -1,9 +1,12 @@
 // The root of a box: certified intermediate bounds, then the output rows of all open targets together.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "verifier/bounds/cut_points.h"
+#include "verifier/bounds/refine.h"
 #include "verifier/search/domain_batch.h"
 
 namespace espalier::search {
@@ -12,6 +15,10 @@ struct RootResult {
   SharedRoot root;
   std::vector<Domain> open;      // one start domain per target that is left
   bool sharpening_paid = false;  // in a search below it (part_search.h)
+  // Of bounds that a search of all targets has made sharper: how often, and what it has kept of that.
+  int sharpened = 0;
+  bounds::RefineMemory memory;
+  std::shared_ptr<const bounds::CutPoints> points;
 };
 
 // The same on intermediate bounds that are quickly made, a little looser than BoundRoot's where the network

@@ -174,12 +174,18 @@ std::unique_ptr<PartSearch> Strategy::MakeSearch(std::vector<Domain> starts, dou
 
 absl::StatusOr<SearchEnd> Strategy::SearchTogether(int64_t trial) {
   together_ = MakeSearch(root_->open, 1.0);
-  ESPALIER_ASSIGN_OR_RETURN(SearchEnd end, together_->Turn(trial));
+  if (root_->open.size() == 1) trial = 0;  // there is nothing to search apart
+  SearchEnd end = SearchEnd::kBudget;
+  for (int before = -1; end == SearchEnd::kBudget && together_->sharpened() > before;) {
+    before = together_->sharpened();  // with sharper bounds it is tried anew
+    ESPALIER_ASSIGN_OR_RETURN(end, together_->Turn(trial));
+  }
   // Roots of parts serve all targets; and where targets cannot get bounds of their own, what was split
   // already is worth keeping.
   if (end == SearchEnd::kBudget && (together_->divided() || !together_->divisible())) {
     ESPALIER_ASSIGN_OR_RETURN(end, together_->Turn(0));
   }
+  if (end == SearchEnd::kBudget) together_->GiveSharper();
   if (end == SearchEnd::kBudget || end == SearchEnd::kExhausted) together_.reset();
   return end;
 }
