@@ -64,7 +64,7 @@ class EvaluatingJudge : public api::WitnessJudge {
 struct Setting {
   const char* name;
   int64_t attack, input_split, batch;
-  bool divide = false;
+  search::DivideRule rule = {};
 };
 
 constexpr Setting kSettings[] = {
@@ -76,9 +76,10 @@ constexpr Setting kSettings[] = {
     {"input_batches", 0, 1, 512},
     {"attack_relu_batches", 1, 0, 8},
     {"attack_input", 1, 1, 16},
-    {"parts", 0, 0, 1, true},
-    {"attack_parts_batches", 1, 0, 8, true},
-    {"parts_of_inputs", 0, -1, 1, true},
+    {"parts", 0, 0, 1, testing::kAtOnce},
+    {"attack_parts_batches", 1, 0, 8, testing::kAtOnce},
+    {"parts_of_inputs", 0, -1, 1, testing::kAtOnce},
+    {"sharper_roots", 0, 0, 1, testing::kSharpenAtOnce},
 };
 
 struct Case {
@@ -140,8 +141,7 @@ void CompareWithOracle(const Case& made, const oracle::Answer& truth, const Sett
   const EvaluatingJudge judge(made.network, made.property);
   const StopSource stop(absl::Now() + absl::Seconds(may_give_up ? 1 : 60));
   const auto verdict = search::Decide(made.network, made.property, options,
-                                      {judge, Device(), nullptr, stop.token(), nullptr, "",
-                                       setting.divide ? testing::kAtOnce : search::DivideRule{}});
+                                      {judge, Device(), nullptr, stop.token(), nullptr, "", setting.rule});
   ASSERT_TRUE(verdict.ok()) << verdict.status();
 
   ExpectNothingWrong(*verdict, truth, made);

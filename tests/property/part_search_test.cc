@@ -50,6 +50,31 @@ std::vector<Point> UnsafePoints(const BoundsCase& c, const search::Problem& prob
   return unsafe;
 }
 
+// Two targets with unsafe points, and their root.
+struct Searched {
+  Searched(BoundsCase& of, const std::vector<std::vector<double>>& points)
+      : problem(TwoTargets(of, points)),
+        options(Options()),
+        run(problem, *of.plan, options, judge, nullptr, StopToken()) {
+    auto made = search::BoundRoot(run, 0, run.OpenTargets());
+    EXPECT_TRUE(made.ok()) << made.status();
+    root = *std::move(made);
+    for (search::Domain& start : root.open) start.weights = {1, 0};
+  }
+  static api::Options Options() {
+    api::Options options;
+    options.intermediate_iterations = 4;
+    options.attack = 0;
+    return options;
+  }
+
+  search::Problem problem;
+  api::Options options;
+  NoJudge judge;
+  search::Run run;
+  search::RootResult root;
+};
+
 class PartSearchTest : public ::testing::Test {
  protected:
   void FollowTurns(uint64_t seed) {
@@ -59,18 +84,10 @@ class PartSearchTest : public ::testing::Test {
         RandomNetwork(random, {.inputs = random.Int(2, 3), .outputs = 2, .layers = 3, .width = 6});
     BoundsCase c(random, std::move(network), 1.0);
     const auto points = c.Points(300);
-    const search::Problem problem = TwoTargets(c, points);
-    const std::vector<Point> unsafe = UnsafePoints(c, problem, points);
-    api::Options options;
-    options.intermediate_iterations = 4;
-    options.attack = 0;
-    const NoJudge judge;
-    search::Run run(problem, *c.plan, options, judge, nullptr, StopToken());
-    auto root = search::BoundRoot(run, 0, run.OpenTargets());
-    ASSERT_TRUE(root.ok()) << root.status();
-    std::vector<search::Domain> starts = root->open;
-    for (search::Domain& start : starts) start.weights = {1, 0};
-    search::PartSearch search(run, *root, starts, 1.0, kAtOnce);
+    Searched s(c, points);
+    search::Run& run = s.run;
+    const std::vector<Point> unsafe = UnsafePoints(c, s.problem, points);
+    search::PartSearch search(run, s.root, s.root.open, 1.0, kAtOnce);
     for (int turn = 0; turn < 40; ++turn) {
       const auto end = search.Turn(1);
       ASSERT_TRUE(end.ok()) << end.status();
@@ -99,6 +116,48 @@ TEST_F(PartSearchTest, WhatIsLeftHoldsEveryUnsafePoint) {
   }
   EXPECT_GT(covered_, 20000);
   EXPECT_GT(at_inputs_, 30);
+}
+
+// A search of one or two targets makes its root sharper and hands it on. What another search takes it for
+// holds everywhere, whatever the first one was for, and neither refutes a target with unsafe points.
+TEST(SharedSharperTest, HoldsEverywhere) {
+  int given = 0, tighter = 0, refined_alone = 0;
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Random random(seed);
+    ir::Network network =
+        RandomNetwork(random, {.inputs = random.Int(2, 4), .outputs = 2, .layers = 3, .width = 6});
+    BoundsCase c(random, std::move(network), 1.0);
+    const auto points = c.Points(300);
+    Searched s(c, points);
+    std::vector<search::Domain> starts = s.root.open;
+    if (starts.size() < 2) continue;
+    if (seed % 3 == 0) starts.resize(1);
+    const double before = Area(c, s.root.root.bounds);
+    search::PartSearch together(s.run, s.root, starts, 1.0, kSharpenAtOnce);
+    for (int turn = 0; turn < 3 && together.sharpened() < 2; ++turn) {
+      const auto end = together.Turn(1);
+      ASSERT_TRUE(end.ok()) << end.status();
+      if (*end != search::SearchEnd::kBudget) break;
+    }
+    refined_alone += starts.size() == 1 && together.sharpened() > 0;
+    together.GiveSharper();
+    given += s.root.sharpened > 0;
+    tighter += Area(c, s.root.root.bounds) < 0.999 * before;
+    for (const std::vector<double>& x : points) {
+      ASSERT_NO_FATAL_FAILURE(ExpectInside(c, s.root.root.bounds, x));
+    }
+    for (const search::Domain& start : s.root.open) {
+      search::PartSearch alone(s.run, s.root, {start}, 1.0, kSharpenAtOnce);
+      ASSERT_TRUE(alone.Turn(20).ok());
+    }
+    for (const Point& point : UnsafePoints(c, s.problem, points)) {
+      for (const int32_t target : point.unsafe) ASSERT_FALSE(s.run.refuted(static_cast<size_t>(target)));
+    }
+  }
+  EXPECT_GT(given, 20);
+  EXPECT_GT(tighter, 0.8 * given);
+  EXPECT_GT(refined_alone, 10);
 }
 
 }  // namespace

@@ -17,4 +17,12 @@ inline constexpr search::DivideRule kAtOnce = {.first_look = 1 << 30,
                                                .late_log = kAlways,
                                                .few_neurons = 2};
 
+// Makes roots sharper at once, as often as it can, and never divides them.
+inline constexpr search::DivideRule kSharpenAtOnce = {.first_look = 1 << 30,
+                                                      .sharpen_log = kAlways,
+                                                      .split_log = kAlways,
+                                                      .trial_log = kAlways,
+                                                      .early_log = -kAlways,
+                                                      .late_log = -kAlways};
+
 }  // namespace espalier::testing

@@ -229,7 +229,7 @@ void PartSearch::Divide() {
 
 double PartSearch::LeastToSharpen() const {
   const PartRoot& root = *parts_.back().root;
-  if (sharpened_ == static_cast<int>(std::size(kSharper)) || run_.options.cuts == 0)
+  if (sharpened_ == static_cast<int>(std::size(kSharper)) || sharp_enough_ || run_.options.cuts == 0)
     return std::numeric_limits<double>::infinity();
   if (sharpened_ == 0) {
     const bool paid = shared_.sharpening_paid && shared_.sharpened == 0;
@@ -240,7 +240,7 @@ double PartSearch::LeastToSharpen() const {
 
 absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   const Sharper& how = kSharper[sharpened_];
-  ++sharpened_;
+  sharp_enough_ = true;  // unless it pays
   std::vector<Domain> open = StillOpen(part);
   const double before = part.root->WorstBound();
   ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
@@ -252,9 +252,11 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   run_.Explain(
       absl::StrFormat("cuts and splits in the bounds of all layers lift the bound from %.4g to %.4g: %s",
                       before, after, better ? "used" : "not used"));
-  if (!better) sharpened_ = static_cast<int>(std::size(kSharper));
   if (!better) return false;
+  sharp_enough_ = false;
+  ++sharpened_;
   shared_.sharpening_paid = true;
+  run_.Count("sharpened", 1);
   for (const Domain& domain : open) {
     if (!divided_ && DomainOf(*root, domain.target) == nullptr)
       run_.Refute(static_cast<size_t>(domain.target));
@@ -301,7 +303,7 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
 }
 
 void PartSearch::GiveSharper() {
-  if (sharpened_ == 0 || parts_.size() != 1 || !parts_[0].root->everywhere) return;
+  if (sharpened_ <= shared_.sharpened || parts_.size() != 1 || !parts_[0].root->everywhere) return;
   Part part = std::move(parts_[0]);
   shared_.open = part.bab != nullptr ? StillOpen(part) : part.root->open;
   part.bab.reset();
@@ -310,6 +312,7 @@ void PartSearch::GiveSharper() {
   shared_.memory = std::move(part.root->memory);
   shared_.points = std::move(part.root->points);
   shared_.sharpened = sharpened_;
+  run_.Count("sharpened_for_all", 1);
   parts_.clear();
 }
 

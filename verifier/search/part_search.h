@@ -126,7 +126,8 @@ class PartSearch {
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   std::unique_ptr<PartRoot> prepared_;
   bool begun_ = false, divided_ = false, divisible_ = false;
-  int sharpened_ = 0;  // how often
+  int sharpened_ = 0;          // how often
+  bool sharp_enough_ = false;  // once more does not pay
   SplitExperience experience_;
   SplitRatings ratings_;                     // the searches of parts_ share it
   std::vector<Part> parts_;                  // the last one is searched
