@@ -112,6 +112,7 @@ absl::StatusOr<SearchEnd> PartSearch::Begin() {
                             root->bounder->reduced() ? ", on the neurons that are alive there," : "",
                             " on box ", run_.problem.targets[static_cast<size_t>(starts_[0].target)].box));
   parts_.push_back(PartOf(std::move(root)));
+  parts_.back().sharpened = sharpened_;
   return SearchEnd::kBudget;
 }
 
@@ -228,19 +229,22 @@ void PartSearch::Divide() {
 }
 
 double PartSearch::LeastToSharpen() const {
-  const PartRoot& root = *parts_.back().root;
-  if (sharpened_ == static_cast<int>(std::size(kSharper)) || sharp_enough_ || run_.options.cuts == 0)
+  const Part& part = parts_.back();
+  const PartRoot& root = *part.root;
+  const int times = part.sharpened;
+  const int most = divided_ ? 1 : static_cast<int>(std::size(kSharper));
+  if (times >= most || part.sharp_enough || run_.options.cuts == 0)
     return std::numeric_limits<double>::infinity();
-  if (sharpened_ == 0) {
+  if (times == 0) {
     const bool paid = shared_.sharpening_paid && shared_.sharpened == 0;
     return LogTrial(root) + (paid ? rule_.sharpen_again_log : rule_.sharpen_log);
   }
-  return std::log2(static_cast<double>(kSharper[sharpened_].roots * RootCost(root))) + rule_.split_log;
+  return std::log2(static_cast<double>(kSharper[times].roots * RootCost(root))) + rule_.split_log;
 }
 
 absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
-  const Sharper& how = kSharper[sharpened_];
-  sharp_enough_ = true;  // unless it pays
+  const Sharper& how = kSharper[part.sharpened];
+  part.sharp_enough = true;  // unless it pays
   std::vector<Domain> open = StillOpen(part);
   const double before = part.root->WorstBound();
   ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
@@ -253,8 +257,8 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
       absl::StrFormat("cuts and splits in the bounds of all layers lift the bound from %.4g to %.4g: %s",
                       before, after, better ? "used" : "not used"));
   if (!better) return false;
-  sharp_enough_ = false;
-  ++sharpened_;
+  const int times = part.sharpened + 1;
+  if (!divided_) sharpened_ = times;
   shared_.sharpening_paid = true;
   run_.Count("sharpened", 1);
   for (const Domain& domain : open) {
@@ -262,7 +266,10 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
       run_.Refute(static_cast<size_t>(domain.target));
   }
   parts_.pop_back();
-  if (!root->open.empty()) parts_.push_back(PartOf(std::move(root)));
+  if (!root->open.empty()) {
+    parts_.push_back(PartOf(std::move(root)));
+    parts_.back().sharpened = times;
+  }
   return true;
 }
 
@@ -276,7 +283,7 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
   part.next = std::max(RootCost(*part.root) / rule_.first_look + 1, 2 * part.domains);
   const double search = LogDomainsLeft(part, lift), trial = LogTrial(*part.root);
   if (!divisible_) return absl::OkStatus();
-  if (sharpened_ == 0 && search >= LeastToSharpen()) {
+  if (part.sharpened == 0 && search >= LeastToSharpen()) {
     ESPALIER_ASSIGN_OR_RETURN(const bool sharper, Sharpen(part));
     if (sharper) return absl::OkStatus();
   }
@@ -289,7 +296,7 @@ absl::Status PartSearch::LookAtProgress(Part& part) {
       (part.trials.best.of_input ? 0 : rule_.neuron_log);
   // To split rows more often is an alternative to roots of parts.
   const double least = LeastToSharpen();
-  if (!divided_ && search >= least && roots + trial + advantage > least) {
+  if (search >= least && roots + trial + advantage > least) {
     return Sharpen(part).status();
   }
   if (!(roots + trial + advantage < search)) return absl::OkStatus();

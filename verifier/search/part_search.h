@@ -93,6 +93,8 @@ class PartSearch {
     int64_t domains_before = 1;            // when it was looked at last
     double bound_before = 0;               // the worst then
     Trials trials;
+    int sharpened = 0;          // how often, its rows split more often each time
+    bool sharp_enough = false;  // once more does not pay
   };
 
   absl::StatusOr<SearchEnd> Begin();
@@ -126,8 +128,7 @@ class PartSearch {
   std::map<int32_t, SplitParts> left_;  // of an earlier run, not taken up yet
   std::unique_ptr<PartRoot> prepared_;
   bool begun_ = false, divided_ = false, divisible_ = false;
-  int sharpened_ = 0;          // how often
-  bool sharp_enough_ = false;  // once more does not pay
+  int sharpened_ = 0;  // how often its root was
   SplitExperience experience_;
   SplitRatings ratings_;                     // the searches of parts_ share it
   std::vector<Part> parts_;                  // the last one is searched
