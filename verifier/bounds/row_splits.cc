@@ -80,7 +80,7 @@ absl::StatusOr<bool> RowSplitter::Round(std::vector<Tree>& trees) {
 
 absl::StatusOr<RowLeaves> RowSplitter::Split(absl::Span<const CompactDomain> rows) {
   std::vector<Tree> trees;
-  for (const CompactDomain& row : rows) trees.push_back({row});
+  for (const CompactDomain& row : rows) trees.emplace_back(1, row);
   for (int64_t round = 0; round < rounds_; ++round) {
     ESPALIER_ASSIGN_OR_RETURN(const bool any, Round(trees));
     if (!any) break;
