@@ -41,6 +41,30 @@ TEST(RowSplitsTest, BoundsHoldAndAreTighter) {
   EXPECT_LT(with_cuts, many);
 }
 
+// Rows that little is owed to are split once: bounds are between those of one split of each row and many.
+TEST(RowSplitsTest, BoundsHoldWhereFewRowsAreSplitOften) {
+  double once = 0, some = 0, all = 0;
+  for (uint64_t seed = 501; seed <= 560; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    BoundsCase c(seed);
+    bounds::DomainBounds own = c.Layers({});
+    bounds::NeuronGains gains;
+    for (const bounds::LayerBox& box : own.layers) {
+      gains.emplace_back(box.lower.size(), 0.0);
+      for (size_t i = 0; i < gains.back().size(); i += 2) gains.back()[i] = 1;
+    }
+    const bounds::RefineSettings settings{.iterations = 15,
+                                          .splits = {.rounds = 12, .iterations = 6, .gains = &gains}};
+    ASSERT_TRUE(bounds::RefineBounds(*c.plan, settings, StopToken(), own).ok());
+    for (const std::vector<double>& x : c.Points(300)) ASSERT_NO_FATAL_FAILURE(ExpectInside(c, own, x));
+    once += Area(c, Split(c, 1, nullptr));
+    some += Area(c, own);
+    all += Area(c, Split(c, 12, nullptr));
+  }
+  EXPECT_LT(some, 0.99 * once);
+  EXPECT_LT(all, 0.99 * some);
+}
+
 // Rows of convolutions are bounded on the cones of their neighbours, whatever each of them is split at.
 TEST(RowSplitsTest, BoundsHoldAndAreTighterOnResidualImages) {
   double whole = 0, split = 0;

@@ -12,6 +12,7 @@
 #include "verifier/bounds/row_bounder.h"
 #include "verifier/bounds/row_network.h"
 #include "verifier/bounds/row_splits.h"
+#include "verifier/bounds/row_starts.h"
 #include "verifier/bounds/whole_rows.h"
 
 namespace espalier::bounds {
@@ -21,11 +22,10 @@ using backend::CompactDomain;
 
 // Share of its interval's width that a neuron's bound has to gain.
 constexpr double kWorthwhile = 1e-4;
+// Steps that show where planes shall be low, and steps with the planes, which begin where the first ended.
+constexpr int64_t kFindingSteps = 6, kStepsWithCuts = 4;
 // Points of rows that are kept at once: 32 MB.
 constexpr int64_t kMostPoints = int64_t{1} << 23;
-
-// Where a row begins or has ended, unstable neurons numbered as without cuts.
-using RowStart = RefineMemory::Row;
 
 // Rows, or the leaves that they were split into.
 using Pieces = RowLeaves;
@@ -60,7 +60,12 @@ std::vector<double> LeastOfRows(const Pieces& pieces, Value value) {
 class Refinement {
  public:
   Refinement(const Plan& plan, const RefineSettings& settings, StopToken stop, DomainBounds& bounds)
-      : plan_(plan), settings_(settings), stop_(stop), bounds_(bounds), network_(plan) {
+      : plan_(plan),
+        settings_(settings),
+        stop_(stop),
+        bounds_(bounds),
+        network_(plan),
+        starts_(network_, settings.sides, settings.start, settings.keep) {
     if (settings.inside != nullptr) half_space_ = ToCompact(*settings.inside);
   }
   absl::Status Run();
@@ -69,13 +74,14 @@ class Refinement {
   absl::Status Layer(int activation);
   // Rows (two per neuron) of the layer, and what their optimisation started from and gave.
   std::vector<CompactDomain> Rows(int activation) const;
-  absl::Status BoundAndCertify(int activation, std::vector<CompactDomain>& rows);
+  absl::Status BoundAndCertify(int activation, int64_t steps, std::vector<CompactDomain>& rows);
   // Bounds the rows once to see where cuts shall be low, and gives cuts to the neurons before them. Where the
   // rows have ended.
   absl::StatusOr<std::vector<RowStart>> FindCuts(int activation, std::vector<RowStart> starts);
   void AddPoints(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
-  backend::CompactSettings Wanted(int activation) const;
+  backend::CompactSettings Wanted(int activation, int64_t steps) const;
   bool Splits(int activation) const;
+  std::vector<int64_t> RoundsOf(int activation) const;  // of splits, for each of its rows
   // Certifies the pieces of the layer's rows from `begin` on that are worth it, and takes the rows' bounds.
   absl::Status Certify(int activation, const Pieces& pieces, size_t begin);
   absl::StatusOr<std::vector<double>> CertifyPieces(int activation, const std::vector<CompactDomain>& pieces,
@@ -83,18 +89,7 @@ class Refinement {
   absl::StatusOr<std::vector<double>> CertifyLeft(int activation, const std::vector<CompactDomain>& pieces,
                                                   const std::vector<size_t>& chosen, RowDetails* details);
   void TakeBound(int activation, size_t row, double lower);
-  // The number of a side's neuron among all unstable ones; -1: it has none, or rows of the layer do not meet
-  // it.
-  int32_t NumberBefore(int activation, const NeuronSide& side) const;
   void NoteShares(int activation, const std::vector<CompactDomain>& rows, size_t begin, size_t end);
-  void Number();
-  std::vector<RowStart> KnownStarts(int activation) const;
-  std::vector<RowStart> Ended(int activation, const std::vector<CompactDomain>& rows) const;
-  std::vector<int32_t> NumbersOf(int activation) const;
-  // Has the rows begin there; `bytes` is what they refer to.
-  void Begin(int activation, const std::vector<RowStart>& starts, std::vector<CompactDomain>& rows,
-             std::vector<std::vector<uint8_t>>& bytes) const;
-  void Keep(int activation, std::vector<RowStart> rows) const;
   const std::vector<int32_t>& Unstable(int activation) const { return network_.unstable(activation); }
 
   const Plan& plan_;
@@ -104,7 +99,7 @@ class Refinement {
   backend::CompactHalfSpace half_space_;
   // Unstable neurons are those of the bounds that came in.
   RowNetwork network_;
-  std::vector<int32_t> known_;      // per unstable neuron: its number in settings.start
+  RowStarts starts_;
   std::optional<PointSums> sums_;   // when cuts are to be found
   std::optional<WholeRows> whole_;  // certifies where the device has no certifier
 };
@@ -116,7 +111,7 @@ absl::Status Refinement::Run() {
       MakeLeftNetwork(plan_, bounds_.boxes, bounds_.layers, relaxation, settings_.from);
   if (!left.has_value()) return absl::UnimplementedError("the network is too large to be listed");
   network_.Take(*std::move(left));
-  Number();
+  starts_.Number();
   if (settings_.found_points != nullptr) sums_.emplace(network_.network());
   for (int a = 0; a < static_cast<int>(bounds_.layers.size()); ++a) {
     if (stop_.StopRequested()) return absl::OkStatus();
@@ -133,18 +128,10 @@ absl::Status Refinement::Run() {
   return absl::OkStatus();
 }
 
-int32_t Refinement::NumberBefore(int activation, const NeuronSide& side) const {
-  if (side.activation >= activation) return -1;
-  const std::vector<int32_t>& unstable = Unstable(side.activation);
-  const auto found = std::lower_bound(unstable.begin(), unstable.end(), side.neuron);
-  if (found == unstable.end() || *found != side.neuron) return -1;
-  return network_.first(side.activation) + static_cast<int32_t>(found - unstable.begin());
-}
-
 std::vector<CompactDomain> Refinement::Rows(int activation) const {
   std::vector<backend::CompactSplit> splits;
   for (const NeuronSide& side : settings_.sides) {
-    const int32_t unstable = NumberBefore(activation, side);
+    const int32_t unstable = starts_.NumberBefore(activation, side);
     if (unstable >= 0) splits.push_back({network_.Number(unstable), static_cast<float>(side.sign), 0.0f});
   }
   std::vector<CompactDomain> rows;
@@ -160,18 +147,18 @@ std::vector<CompactDomain> Refinement::Rows(int activation) const {
   return rows;
 }
 
-backend::CompactSettings Refinement::Wanted(int activation) const {
+backend::CompactSettings Refinement::Wanted(int activation, int64_t steps) const {
   backend::CompactSettings wanted;
-  wanted.iterations = settings_.iterations;
+  wanted.iterations = steps;
   wanted.start_stage = network_.StartStage(activation);
   if (settings_.inside != nullptr) wanted.half_space = &half_space_;
   return wanted;
 }
 
 absl::Status Refinement::Layer(int activation) {
-  std::vector<RowStart> starts = KnownStarts(activation);
+  std::vector<RowStart> starts = starts_.Known(activation);
   if (activation < settings_.first) {
-    if (settings_.keep != nullptr) Keep(activation, std::move(starts));
+    if (settings_.keep != nullptr) starts_.Keep(activation, std::move(starts));
     return absl::OkStatus();
   }
   const bool behind_others = network_.first(activation) > 0;
@@ -182,14 +169,16 @@ absl::Status Refinement::Layer(int activation) {
   if (network_.certifier() == nullptr && !whole_.has_value()) {
     ESPALIER_ASSIGN_OR_RETURN(whole_, WholeRows::Make(plan_, bounds_.layers, network_));
   }
+  int64_t steps = settings_.iterations;
   if (sums_.has_value() && behind_others && network_.certifier() != nullptr) {
     ESPALIER_ASSIGN_OR_RETURN(starts, FindCuts(activation, std::move(starts)));
+    steps = std::min(steps, kStepsWithCuts);
   }
   std::vector<CompactDomain> rows = Rows(activation);
   std::vector<std::vector<uint8_t>> bytes;
-  Begin(activation, starts, rows, bytes);
-  ESPALIER_RETURN_IF_ERROR(BoundAndCertify(activation, rows));
-  if (settings_.keep != nullptr) Keep(activation, Ended(activation, rows));
+  starts_.Begin(activation, starts, rows, bytes);
+  ESPALIER_RETURN_IF_ERROR(BoundAndCertify(activation, steps, rows));
+  if (settings_.keep != nullptr) starts_.Keep(activation, starts_.Ended(activation, rows));
   return absl::OkStatus();
 }
 
@@ -197,15 +186,29 @@ bool Refinement::Splits(int activation) const {
   return settings_.splits.rounds > 0 && network_.first(activation) > 0 && !whole_.has_value();
 }
 
-absl::Status Refinement::BoundAndCertify(int activation, std::vector<CompactDomain>& rows) {
+std::vector<int64_t> Refinement::RoundsOf(int activation) const {
+  const RowSplits& splits = settings_.splits;
+  std::vector<int64_t> rounds(2 * Unstable(activation).size(), splits.rounds);
+  if (splits.gains == nullptr) return rounds;
+  const auto a = static_cast<size_t>(activation);
+  const std::vector<bool> worthy =
+      RowsWorthSplitting((*splits.gains)[a], bounds_.layers[a], Unstable(activation));
+  for (size_t r = 0; r < rounds.size(); ++r) {
+    if (!worthy[r]) rounds[r] = std::min<int64_t>(rounds[r], 1);
+  }
+  return rounds;
+}
+
+absl::Status Refinement::BoundAndCertify(int activation, int64_t steps, std::vector<CompactDomain>& rows) {
   const bool splits = Splits(activation);
-  backend::CompactSettings wanted = Wanted(activation);
+  backend::CompactSettings wanted = Wanted(activation, steps);
   wanted.exact_slopes = true;
   wanted.slopes = splits || settings_.keep != nullptr;
   if (splits) wanted.candidates = kSplitCandidates;
   if (settings_.shares != nullptr) wanted.candidates = settings_.parts;
   int64_t most = std::max<int64_t>(RowsPerBlock(plan_), 64);
   if (splits) most = std::min(most, RowsToSplitAtOnce(network_.NumbersBefore(activation), settings_.splits));
+  const std::vector<int64_t> rounds = RoundsOf(activation);
   const auto block = static_cast<size_t>(most);
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
     const auto some = absl::MakeSpan(rows).subspan(begin, block);
@@ -213,8 +216,9 @@ absl::Status Refinement::BoundAndCertify(int activation, std::vector<CompactDoma
     if (settings_.shares != nullptr) NoteShares(activation, rows, begin, begin + some.size());
     Pieces pieces;
     if (splits) {
-      RowSplitter splitter(network_, wanted, settings_.splits);
-      ESPALIER_ASSIGN_OR_RETURN(pieces, splitter.Split(some));
+      RowSplitter splitter(network_, wanted, settings_.splits.iterations);
+      ESPALIER_ASSIGN_OR_RETURN(
+          pieces, splitter.Split(some, absl::MakeConstSpan(rounds).subspan(begin, some.size())));
     } else {
       pieces = WholePieces(some);
     }
@@ -227,8 +231,8 @@ absl::Status Refinement::BoundAndCertify(int activation, std::vector<CompactDoma
 absl::StatusOr<std::vector<RowStart>> Refinement::FindCuts(int activation, std::vector<RowStart> starts) {
   std::vector<CompactDomain> rows = Rows(activation);
   std::vector<std::vector<uint8_t>> bytes;
-  Begin(activation, starts, rows, bytes);
-  backend::CompactSettings wanted = Wanted(activation);
+  starts_.Begin(activation, starts, rows, bytes);
+  backend::CompactSettings wanted = Wanted(activation, std::min(settings_.iterations, kFindingSteps));
   wanted.slopes = wanted.points = true;
   const int64_t slots = std::max<int64_t>(network_.network().slots, 1);
   const auto block = static_cast<size_t>(std::clamp<int64_t>(kMostPoints / slots, 64, RowsPerBlock(plan_)));
@@ -239,7 +243,7 @@ absl::StatusOr<std::vector<RowStart>> Refinement::FindCuts(int activation, std::
     AddPoints(activation, rows, begin, end);
     for (size_t r = begin; r < end; ++r) rows[r].point = rows[r].coefficients = {};
   }
-  starts = Ended(activation, rows);
+  starts = starts_.Ended(activation, rows);
   ESPALIER_RETURN_IF_ERROR(
       network_.AddCuts(activation, sums_->Means([](size_t) { return true; }), bounds_.layers, /*anew=*/true));
   return starts;
@@ -255,110 +259,6 @@ void Refinement::AddPoints(int activation, const std::vector<CompactDomain>& row
   }
   sums_->Add({absl::MakeConstSpan(rows).subspan(begin, end - begin), weights, network_.slot_of(),
               network_.neuron_of()});
-}
-
-// Prepares the memories: how the one that is given numbers this refinement's neurons, and how the new one
-// does.
-void Refinement::Number() {
-  const std::vector<std::vector<int32_t>>& unstable = network_.unstable();
-  const RefineMemory* start = settings_.start;
-  if (start != nullptr && !start->empty()) {
-    int32_t before = 0;
-    for (size_t a = 0; a < unstable.size(); ++a) {
-      const std::vector<int32_t>& theirs = start->unstable[a];
-      for (const int32_t neuron : unstable[a]) {
-        const auto at = std::lower_bound(theirs.begin(), theirs.end(), neuron);
-        const bool found = at != theirs.end() && *at == neuron;
-        known_.push_back(found ? before + static_cast<int32_t>(at - theirs.begin()) : -1);
-      }
-      before += static_cast<int32_t>(theirs.size());
-    }
-  }
-  if (settings_.keep == nullptr) return;
-  *settings_.keep = {};
-  int64_t bytes = 0;
-  for (size_t a = 0; a < unstable.size(); ++a)
-    bytes += 2 * static_cast<int64_t>(unstable[a].size()) * network_.first(static_cast<int>(a));
-  if (bytes > kMostRefineMemory) return;
-  settings_.keep->sides = settings_.sides;
-  settings_.keep->unstable = unstable;
-  settings_.keep->rows.resize(unstable.size());
-}
-
-// What settings.start knows of the layer's rows; empty slopes: nothing.
-std::vector<RowStart> Refinement::KnownStarts(int activation) const {
-  std::vector<RowStart> starts(2 * Unstable(activation).size());
-  if (known_.empty()) return starts;
-  const auto a = static_cast<size_t>(activation);
-  const RefineMemory& memory = *settings_.start;
-  int32_t before = 0;  // neurons of earlier layers, as the memory numbers them
-  for (size_t b = 0; b < a; ++b) before += static_cast<int32_t>(memory.unstable[b].size());
-  const auto first = static_cast<size_t>(network_.first(activation));
-#pragma omp parallel for
-  for (size_t r = 0; r < starts.size(); ++r) {
-    const int32_t own = known_[first + r / 2];
-    if (own < 0) continue;
-    const RowStart& from = memory.rows[a][static_cast<size_t>(2 * (own - before)) + r % 2];
-    if (from.slopes.empty()) continue;
-    starts[r].slopes.assign(first, uint8_t{128});
-    for (size_t j = 0; j < first; ++j) {
-      if (known_[j] >= 0) starts[r].slopes[j] = from.slopes[static_cast<size_t>(known_[j])];
-    }
-    for (const NeuronSide& side : settings_.sides) {
-      float beta = 0;
-      for (size_t k = 0; k < memory.sides.size(); ++k) {
-        const NeuronSide& known = memory.sides[k];
-        if (known.activation == side.activation && known.neuron == side.neuron) beta = from.betas[k];
-      }
-      starts[r].betas.push_back(beta);
-    }
-  }
-  return starts;
-}
-
-std::vector<RowStart> Refinement::Ended(int activation, const std::vector<CompactDomain>& rows) const {
-  std::vector<RowStart> ended(rows.size());
-  const std::vector<int32_t> numbers = NumbersOf(activation);
-#pragma omp parallel for
-  for (size_t r = 0; r < rows.size(); ++r) {
-    if (!rows[r].slopes.empty()) ended[r].slopes.resize(numbers.size());
-    for (size_t j = 0; j < ended[r].slopes.size(); ++j)
-      ended[r].slopes[j] = rows[r].slopes[static_cast<size_t>(numbers[j])];
-    auto split = rows[r].splits.begin();
-    for (const NeuronSide& side : settings_.sides)
-      ended[r].betas.push_back(NumberBefore(activation, side) < 0 ? 0.0f : (split++)->beta);
-  }
-  return ended;
-}
-
-// Of the neurons before the layer, on the device.
-std::vector<int32_t> Refinement::NumbersOf(int activation) const {
-  std::vector<int32_t> numbers(static_cast<size_t>(network_.first(activation)));
-  for (size_t j = 0; j < numbers.size(); ++j) numbers[j] = network_.Number(static_cast<int32_t>(j));
-  return numbers;
-}
-
-void Refinement::Begin(int activation, const std::vector<RowStart>& starts, std::vector<CompactDomain>& rows,
-                       std::vector<std::vector<uint8_t>>& bytes) const {
-  bytes.assign(rows.size(), {});
-  const auto all = static_cast<size_t>(network_.NumbersBefore(activation));
-  const std::vector<int32_t> numbers = NumbersOf(activation);
-#pragma omp parallel for
-  for (size_t r = 0; r < rows.size(); ++r) {
-    if (starts[r].slopes.empty()) continue;
-    bytes[r].assign(all, uint8_t{128});
-    for (size_t j = 0; j < numbers.size(); ++j)
-      bytes[r][static_cast<size_t>(numbers[j])] = starts[r].slopes[j];
-    rows[r].start = bytes[r];
-    auto split = rows[r].splits.begin();
-    for (size_t k = 0; k < settings_.sides.size(); ++k) {
-      if (NumberBefore(activation, settings_.sides[k]) >= 0) (split++)->beta = starts[r].betas[k];
-    }
-  }
-}
-
-void Refinement::Keep(int activation, std::vector<RowStart> rows) const {
-  if (!settings_.keep->rows.empty()) settings_.keep->rows[static_cast<size_t>(activation)] = std::move(rows);
 }
 
 absl::Status Refinement::Certify(int activation, const Pieces& pieces, size_t begin) {

@@ -26,20 +26,12 @@
 #include "verifier/bounds/half_space.h"
 #include "verifier/bounds/intermediate.h"
 #include "verifier/bounds/row_splits.h"
+#include "verifier/bounds/row_starts.h"
 
 namespace espalier::bounds {
 
-// Bytes of slopes that are kept of one refinement.
-inline constexpr int64_t kMostRefineMemory = int64_t{1} << 25;
-
 // How often the network that is left did not fit in memory, in the run's statistics.
 inline constexpr char kListingRefused[] = "listing_refused";
-
-// A side of a neuron that the bounds need hold on: pre-activation >= 0 (+1) or <= 0 (-1).
-struct NeuronSide {
-  int32_t activation = 0, neuron = 0;
-  int8_t sign = 1;
-};
 
 // How far a bound that a side brings stays from zero: the neuron keeps its place among the unstable ones, and
 // with it the multiplier of the side.
@@ -57,19 +49,6 @@ struct BoundShare {
     float score = 0;  // about what the bound gains when this neuron is split (backend::SplitScore)
   };
   std::vector<Part> parts;  // the largest, largest first
-};
-
-// Where the optimisation of rows has ended, for a refinement of the same box under further sides: it begins
-// there and needs fewer steps. A heuristic: what is bounded holds from whatever slopes it starts.
-struct RefineMemory {
-  struct Row {
-    std::vector<uint8_t> slopes;  // of `unstable` before the row's layer, in 255 steps; empty: not known
-    std::vector<float> betas;     // of `sides` before the row's layer, in their order
-  };
-  std::vector<NeuronSide> sides;
-  std::vector<std::vector<int32_t>> unstable;  // per activation: the neurons as slopes are numbered
-  std::vector<std::vector<Row>> rows;  // per activation: lower bound, upper bound of each of `unstable`
-  bool empty() const { return rows.empty(); }
 };
 
 struct RefineSettings {

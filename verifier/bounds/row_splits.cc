@@ -43,9 +43,9 @@ size_t WorstLeaf(const std::vector<CompactDomain>& leaves) {
 
 }  // namespace
 
-RowSplitter::RowSplitter(RowNetwork& network, const backend::CompactSettings& wanted, const RowSplits& splits)
-    : network_(network), wanted_(wanted), rounds_(splits.rounds) {
-  wanted_.iterations = splits.iterations;
+RowSplitter::RowSplitter(RowNetwork& network, const backend::CompactSettings& wanted, int64_t iterations)
+    : network_(network), wanted_(wanted) {
+  wanted_.iterations = iterations;
   wanted_.slopes = wanted_.exact_slopes = true;
   wanted_.candidates = kSplitCandidates;
 }
@@ -54,40 +54,44 @@ absl::StatusOr<bool> RowSplitter::Round(std::vector<Tree>& trees) {
   std::vector<Parent> parents;
   std::vector<CompactDomain> children;
   for (Tree& tree : trees) {
-    const size_t worst = WorstLeaf(tree);
-    if (tree[worst].bound > 0) continue;  // the row's sign is known
-    const int32_t neuron = NeuronToSplit(network_, tree[worst]);
+    if (tree.rounds == 0) continue;
+    const size_t at = WorstLeaf(tree.leaves);
+    const CompactDomain& worst = tree.leaves[at];
+    if (worst.bound > 0) continue;  // the row's sign is known
+    const int32_t neuron = NeuronToSplit(network_, worst);
     if (neuron < 0) continue;
-    parents.push_back({&tree, worst});
-    for (const float sign : {1.0f, -1.0f}) children.push_back(ChildOf(tree[worst], neuron, sign));
+    --tree.rounds;
+    parents.push_back({&tree, at});
+    for (const float sign : {1.0f, -1.0f}) children.push_back(ChildOf(worst, neuron, sign));
   }
   if (parents.empty()) return false;
   ESPALIER_RETURN_IF_ERROR(network_.bounder().Bound(absl::MakeSpan(children), wanted_));
   for (size_t p = 0; p < parents.size(); ++p) {
-    Tree& tree = *parents[p].tree;
+    std::vector<CompactDomain>& leaves = parents[p].tree->leaves;
     CompactDomain &first = children[2 * p], &second = children[2 * p + 1];
     // What few steps have not reached, more would; certificates take what was reached.
-    const double known = tree[parents[p].leaf].bound;
+    const double known = leaves[parents[p].leaf].bound;
     for (CompactDomain* child : {&first, &second}) {
       child->start = {};
       child->bound = std::max(child->bound, known);
     }
-    tree[parents[p].leaf] = std::move(first);
-    tree.push_back(std::move(second));
+    leaves[parents[p].leaf] = std::move(first);
+    leaves.push_back(std::move(second));
   }
   return true;
 }
 
-absl::StatusOr<RowLeaves> RowSplitter::Split(absl::Span<const CompactDomain> rows) {
+absl::StatusOr<RowLeaves> RowSplitter::Split(absl::Span<const CompactDomain> rows,
+                                             absl::Span<const int64_t> rounds) {
   std::vector<Tree> trees;
-  for (const CompactDomain& row : rows) trees.emplace_back(1, row);
-  for (int64_t round = 0; round < rounds_; ++round) {
-    ESPALIER_ASSIGN_OR_RETURN(const bool any, Round(trees));
-    if (!any) break;
+  for (size_t r = 0; r < rows.size(); ++r) trees.push_back({{rows[r]}, rounds[r]});
+  bool any = true;
+  while (any) {
+    ESPALIER_ASSIGN_OR_RETURN(any, Round(trees));
   }
   RowLeaves result;
   for (size_t r = 0; r < trees.size(); ++r) {
-    for (CompactDomain& leaf : trees[r]) {
+    for (CompactDomain& leaf : trees[r].leaves) {
       leaf.slopes = {};
       leaf.candidates = {};
       result.leaves.push_back(std::move(leaf));

@@ -24,9 +24,10 @@ constexpr double kLeastSharper = 0.02;     // of what is missing
 struct Sharper {
   bounds::RowSplits splits;
   int64_t roots = 0;
+  bool by_worth = false;  // rows that little is owed to are split once
 };
 constexpr Sharper kSharper[] = {
-    {{.rounds = 5, .iterations = 4}, 12},
+    {{.rounds = 5, .iterations = 4}, 12, true},
     {{.rounds = 31, .iterations = 8}, 80},
     {{.rounds = 127, .iterations = 8}, 320},
 };
@@ -247,8 +248,15 @@ absl::StatusOr<bool> PartSearch::Sharpen(Part& part) {
   part.sharp_enough = true;  // unless it pays
   std::vector<Domain> open = StillOpen(part);
   const double before = part.root->WorstBound();
+  bounds::RowSplits splits = how.splits;
+  bounds::NeuronGains gains;
+  if (how.by_worth) {
+    PhaseTimer timer(run_, "sharpen");
+    ESPALIER_ASSIGN_OR_RETURN(gains, LoosenessGains(run_, *part.root));
+    splits.gains = &gains;
+  }
   ESPALIER_ASSIGN_OR_RETURN(std::unique_ptr<PartRoot> root,
-                            MakeSharper(run_, *part.root, open, kFirstRounds, how.splits));
+                            MakeSharper(run_, *part.root, open, kFirstRounds, splits));
   spent_ += how.roots * RootCost(*part.root);
   if (run_.stop.StopRequested() || root->points == nullptr) return false;
   const double after = std::min(root->WorstBound(), 0.0);

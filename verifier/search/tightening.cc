@@ -14,8 +14,7 @@ namespace {
 
 constexpr int64_t kPasses = 3;  // the bounds are there already: their shares are asked for
 
-// What is gained by taking a neuron's looseness away, per activation and neuron.
-using Gains = std::vector<std::vector<double>>;
+using Gains = bounds::NeuronGains;
 
 // What the margins owe to each neuron's own lines.
 Gains OfMargins(const PartRoot& part) {
@@ -85,8 +84,7 @@ absl::StatusOr<std::vector<Candidate>> InputSplits(Run& run, const PartRoot& par
 
 }  // namespace
 
-absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count,
-                                                        bool inputs) {
+absl::StatusOr<bounds::NeuronGains> LoosenessGains(Run& run, const PartRoot& part) {
   bounds::DomainBounds bounds = part.root.bounds;
   std::vector<bounds::BoundShare> shares;
   bounds::RefineSettings settings;
@@ -104,6 +102,12 @@ absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot
   for (std::vector<double>& layer : gains) {
     for (double& gain : layer) gain /= targets;
   }
+  return gains;
+}
+
+absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count,
+                                                        bool inputs) {
+  ESPALIER_ASSIGN_OR_RETURN(Gains gains, LoosenessGains(run, part));
   std::vector<Candidate> best;
   for (size_t a = 0; a < gains.size(); ++a) {
     const std::vector<int32_t>& unstable = part.root.relaxation64.unstable(static_cast<int>(a));

@@ -10,12 +10,17 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "verifier/bounds/row_worth.h"
 #include "verifier/search/part_root.h"
 
 namespace espalier::search {
 
+// What the bounds of the part's open targets would gain without each neuron's looseness, relative to what is
+// missing, on average over the targets.
+absl::StatusOr<bounds::NeuronGains> LoosenessGains(Run& run, const PartRoot& part);
+
 // Up to `count` neurons of each layer of the part, and `inputs` where few are free, the most promising first;
-// score: about what the bound would gain, relative to what is missing, on average over the open targets.
+// score: its gain.
 absl::StatusOr<std::vector<Candidate>> TighteningSplits(Run& run, const PartRoot& part, size_t count,
                                                         bool inputs);
 
