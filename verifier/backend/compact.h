@@ -128,7 +128,8 @@ struct CompactDomain {
   std::vector<float> exact_slopes;   // the same, not rounded
   std::vector<std::pair<int32_t, float>> candidates;  // out: neurons with the best scores, best first
   std::vector<float> corner;                          // out: [inputs] corner of the last pass, when wanted
-  // out, when wanted: the relaxation's point and its dual, means over the passes, later ones weighing more.
+  // out: the relaxation's point and its dual, means over the passes, later ones weighing more. Empty when
+  // they are not wanted or there was one pass only.
   std::vector<float> point;         // [slots] values
   std::vector<float> coefficients;  // [unstable] of the neurons' outputs; zero where split
 };

@@ -244,7 +244,12 @@ void CompactTile::FinishLane(int64_t lane) {
   }
   CompactDomain& domain = *job.into;
   domain.bound = bound_[lane];
-  if (settings_.points && passes_[lane] > 1) StoreMeansOf(lane, domain);
+  if (settings_.points && passes_[lane] > 1) {
+    StoreMeansOf(lane, domain);
+  } else {
+    domain.point.clear();
+    domain.coefficients.clear();
+  }
   if (settings_.corners) {
     const int64_t inputs = program_->network.inputs;
     domain.corner.resize(static_cast<size_t>(inputs));

@@ -24,8 +24,10 @@ using backend::CompactDomain;
 constexpr double kWorthwhile = 1e-4;
 // Steps that show where planes shall be low, and steps with the planes, which begin where the first ended.
 constexpr int64_t kFindingSteps = 6, kStepsWithCuts = 4;
-// Points of rows that are kept at once: 32 MB.
-constexpr int64_t kMostPoints = int64_t{1} << 23;
+// Points of rows that are kept at once: 8 MB. Their memory serves the next ones.
+constexpr int64_t kMostPoints = int64_t{1} << 21;
+// Rows for each thread that are split at once: their leaves fill its tiles, and few of them its memory.
+constexpr int64_t kSplitsPerThread = 128;
 
 // Rows, or the leaves that they were split into.
 using Pieces = RowLeaves;
@@ -207,7 +209,10 @@ absl::Status Refinement::BoundAndCertify(int activation, int64_t steps, std::vec
   if (splits) wanted.candidates = kSplitCandidates;
   if (settings_.shares != nullptr) wanted.candidates = settings_.parts;
   int64_t most = std::max<int64_t>(RowsPerBlock(plan_), 64);
-  if (splits) most = std::min(most, RowsToSplitAtOnce(network_.NumbersBefore(activation), settings_.splits));
+  if (splits) {
+    most = std::min({most, kSplitsPerThread * plan_.backend().threads(),
+                     RowsToSplitAtOnce(network_.NumbersBefore(activation), settings_.splits)});
+  }
   const std::vector<int64_t> rounds = RoundsOf(activation);
   const auto block = static_cast<size_t>(most);
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
@@ -238,10 +243,13 @@ absl::StatusOr<std::vector<RowStart>> Refinement::FindCuts(int activation, std::
   const auto block = static_cast<size_t>(std::clamp<int64_t>(kMostPoints / slots, 64, RowsPerBlock(plan_)));
   for (size_t begin = 0; begin < rows.size() && !stop_.StopRequested(); begin += block) {
     const size_t end = std::min(begin + block, rows.size());
+    for (size_t r = begin; r < end && begin > 0; ++r) {
+      rows[r].point.swap(rows[r - block].point);
+      rows[r].coefficients.swap(rows[r - block].coefficients);
+    }
     ESPALIER_RETURN_IF_ERROR(
         network_.bounder().Bound(absl::MakeSpan(rows).subspan(begin, end - begin), wanted));
     AddPoints(activation, rows, begin, end);
-    for (size_t r = begin; r < end; ++r) rows[r].point = rows[r].coefficients = {};
   }
   starts = starts_.Ended(activation, rows);
   ESPALIER_RETURN_IF_ERROR(
