@@ -7,9 +7,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <utility>
 #include <vector>
+
+#include "absl/container/btree_map.h"
 
 namespace espalier::search {
 
@@ -70,10 +72,15 @@ class DomainQueue {
   int64_t size() const { return static_cast<int64_t>(open_.size()); }
   double WorstBound() const { return open_.begin()->first; }
   int64_t bytes() const { return bytes_; }
-  const std::multimap<double, Domain>& domains() const { return open_; }
+  // visit(domain) for each of them, worst first.
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [bound, domain] : open_) visit(*domain);
+  }
 
  private:
-  std::multimap<double, Domain> open_;
+  // Bounds lie side by side: with a million domains, each step down a tree of nodes is a cache miss.
+  absl::btree_multimap<double, std::unique_ptr<Domain>> open_;
   int64_t bytes_ = 0;
   int64_t budget_;
 };

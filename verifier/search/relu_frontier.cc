@@ -94,7 +94,7 @@ void ReluBab::Save(std::map<int32_t, SplitParts>& open) const {
   const auto save = [&](const Domain& domain) {
     if (!run_.refuted(static_cast<size_t>(domain.target))) AppendTo(run_, root_, domain, open[domain.target]);
   };
-  for (const auto& [bound, domain] : queue_.domains()) save(domain);
+  queue_.ForEach(save);
   for (size_t k = settled_; k < flying_; ++k) save(in_flight_[k]);
   for (const Domain& domain : given_up_) save(domain);
 }
